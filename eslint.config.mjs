@@ -1,0 +1,54 @@
+import eslint from '@eslint/js';
+import tseslint from 'typescript-eslint';
+
+/** The wall clock stands in one file; everything else takes `now` as an argument or asks `Clock`. */
+const wallClock = {
+  'no-restricted-syntax': [
+    'error',
+    {
+      selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']",
+      message: 'Ask the injected Clock (src/platform/clock.ts).',
+    },
+    {
+      selector: "NewExpression[callee.name='Date'][arguments.length=0]",
+      message: 'Ask the injected Clock (src/platform/clock.ts).',
+    },
+    {
+      selector: "MemberExpression[object.name='process'][property.name='env']",
+      message: 'config/app-config.ts is the only reader of the environment.',
+    },
+  ],
+};
+
+export default tseslint.config(
+  { ignores: ['dist', '.data', 'node_modules', 'coverage'] },
+  {
+    files: ['**/*.ts'],
+    extends: [eslint.configs.recommended, ...tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true } },
+    rules: {
+      eqeqeq: 'error',
+      'no-console': 'error',
+      '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
+    },
+  },
+  {
+    files: ['src/**/*.ts', 'config/**/*.ts'],
+    ignores: ['**/*.spec.ts', 'src/platform/clock.ts', 'config/app-config.ts'],
+    rules: {
+      ...wallClock,
+      'max-lines': ['error', 250],
+      'max-lines-per-function': ['error', { max: 40, skipComments: true, skipBlankLines: true }],
+    },
+  },
+  { files: ['test/**/*.ts', '**/*.spec.ts'], rules: { 'max-lines': ['error', 250] } },
+  {
+    files: ['src/cli/**/*.ts', 'bench/**/*.ts'],
+    rules: { 'no-console': 'off' },
+  },
+);

@@ -1,0 +1,26 @@
+/** @type {import('jest').Config} */
+export default {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/src', '<rootDir>/config', '<rootDir>/test'],
+  testMatch: ['**/*.spec.ts'],
+  // Source imports carry the `.js` of the compiled file, as ES modules need it.
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  transform: {
+    '^.+\\.[jt]s$': [
+      '@swc/jest',
+      {
+        jsc: {
+          target: 'es2023',
+          parser: { syntax: 'typescript', decorators: true },
+          transform: { legacyDecorator: true, decoratorMetadata: true },
+        },
+        module: { type: 'commonjs' },
+      },
+    ],
+  },
+  // jose and openid-client's parts are ES modules only.
+  transformIgnorePatterns: ['/node_modules/(?!(jose|openid-client|oauth4webapi)/)'],
+  globalSetup: '<rootDir>/test/support/start-test-postgres.ts',
+  globalTeardown: '<rootDir>/test/support/stop-test-postgres.ts',
+  testTimeout: 30_000,
+};

@@ -1,0 +1,26 @@
+/**
+ * A day in UTC as `YYYY-MM-DD`. Days of this form compare as strings in the order of time, so the
+ * rules need no time zone and no `Date` arithmetic.
+ */
+export type CalendarDay = string;
+
+const DAY = /^(\d{4})-(\d{2})-(\d{2})$/;
+const MILLISECONDS_PER_DAY = 86_400_000;
+
+/** The UTC day in which `instant` lies. */
+export function dayOf(instant: Date): CalendarDay {
+  return instant.toISOString().slice(0, 10);
+}
+
+/** True for a day that the calendar has: `2026-02-30` is none, nor is the year 0000. */
+export function isCalendarDay(text: string): boolean {
+  const match = DAY.exec(text);
+  if (!match || match[1] === '0000') return false;
+  const instant = new Date(`${text}T00:00:00Z`);
+  return !Number.isNaN(instant.getTime()) && dayOf(instant) === text;
+}
+
+/** 00:00 UTC of the day that lies `days` after `day`. */
+export function startOfDay(day: CalendarDay, days = 0): Date {
+  return new Date(Date.parse(`${day}T00:00:00Z`) + days * MILLISECONDS_PER_DAY);
+}

@@ -1,0 +1,30 @@
+/** A GitLab version, compared numerically and part by part; `text` keeps how it was written. */
+export interface GitlabVersion {
+  readonly text: string;
+  readonly parts: readonly [major: number, minor: number, patch: number];
+}
+
+const LEADING_VERSION = /^(\d+)\.(\d+)(?:\.(\d+))?/;
+
+/**
+ * Reads `19.4.0-ee`, `17.5.0`, `14.1.0-pre` or `17.4`: whatever follows the numbers is ignored, a
+ * missing patch counts as 0. Null when the text does not start with at least `major.minor`.
+ */
+export function parseGitlabVersion(text: string): GitlabVersion | null {
+  const match = LEADING_VERSION.exec(text);
+  if (!match) return null;
+  return { text, parts: [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)] };
+}
+
+/** A null minimum lets every version pass, and so does a null version ("whatever the version"). */
+export function reachesVersion(
+  version: GitlabVersion | null,
+  minimum: GitlabVersion | null,
+): boolean {
+  if (version === null || minimum === null) return true;
+  for (const [index, part] of version.parts.entries()) {
+    const required = minimum.parts[index] ?? 0;
+    if (part !== required) return part > required;
+  }
+  return true;
+}
