@@ -1,0 +1,226 @@
+import {
+  CATALOG_KINDS,
+  type BackendServiceDocument,
+  type CatalogFault,
+  type CatalogItem,
+  type CatalogItems,
+  type CatalogKind,
+  type NamedDocument,
+  type ServiceDocument,
+  type UnitPrimitiveDocument,
+} from './catalog-items.js';
+import {
+  canonicalAddOnName,
+  type AddOn,
+  type BackendService,
+  type Catalog,
+  type CatalogService,
+  type GitlabRealm,
+  type LicenseType,
+  type UnitPrimitive,
+} from './catalog.js';
+import { parseGitlabVersion, type GitlabVersion } from './gitlab-version.js';
+import { parseUtcInstant } from './utc-instant.js';
+
+export type ParsedCatalog =
+  | { readonly ok: true; readonly catalog: Catalog }
+  | { readonly ok: false; readonly faults: readonly CatalogFault[] };
+
+type Report = (field: string, reason: string) => void;
+
+/** What references may point at. */
+interface Known {
+  readonly names: Readonly<Record<CatalogKind, ReadonlySet<string>>>;
+  readonly audienceOf: ReadonlyMap<string, string>;
+}
+
+const EVERY_REALM: readonly GitlabRealm[] = ['gitlab-com', 'self-managed'];
+
+// Unlike a version that an instance sends, a minimum is ours to write: 16.9 and nothing odd after.
+const MINIMUM_VERSION = /^\d+\.\d+(\.\d+)?(-[0-9A-Za-z.-]+)?$/;
+
+/**
+ * Makes a catalog of documents whose shape has been checked, or says everything that is wrong with
+ * them at once: what a JSON Schema can't see, such as a reference to a name that nothing defines.
+ */
+export function parseCatalog(items: CatalogItems): ParsedCatalog {
+  const faults = CATALOG_KINDS.flatMap((kind) => repeatedNames(items[kind]));
+  const known = knownNames(items);
+  const parse = <Document, Parsed>(
+    kindItems: readonly CatalogItem<Document>[],
+    parseItem: (document: Document, known: Known, report: Report) => Parsed,
+  ): Parsed[] =>
+    kindItems.map(({ file, document }) =>
+      parseItem(document, known, (field, reason) => faults.push({ file, field, reason })),
+    );
+
+  const catalog: Catalog = {
+    unitPrimitives: parse(items.unit_primitives, parseUnitPrimitive).sort(byName),
+    backendServices: parse(items.backend_services, parseBackendService).sort(byName),
+    addOns: parse(withoutHistoricalTwins(items.add_ons), parseAddOn).sort(byName),
+    licenseTypes: parse(items.license_types, parseLicenseType).sort(byName),
+    services: parse(items.services, parseService).sort(byName),
+  };
+  return faults.length === 0 ? { ok: true, catalog } : { ok: false, faults };
+}
+
+function parseUnitPrimitive(
+  document: UnitPrimitiveDocument,
+  known: Known,
+  report: Report,
+): UnitPrimitive {
+  const backendServices = references(document, 'backend_services', known, report);
+  return {
+    name: document.name,
+    description: document.description,
+    group: document.group ?? null,
+    featureCategory: document.feature_category ?? null,
+    documentationUrl: document.documentation_url ?? null,
+    milestone: document.milestone ?? null,
+    introducedByUrl: document.introduced_by_url ?? null,
+    unitPrimitiveIssueUrl: document.unit_primitive_issue_url ?? null,
+    deprecatedByUrl: document.deprecated_by_url ?? null,
+    deprecationMessage: document.deprecation_message ?? null,
+    cutOffDate: cutOffDate(document.cut_off_date ?? null, report),
+    minGitlabVersion: minimumVersion(document, 'min_gitlab_version', report),
+    minGitlabVersionForFreeAccess: minimumVersion(
+      document,
+      'min_gitlab_version_for_free_access',
+      report,
+    ),
+    licenseTypes: references(document, 'license_types', known, report),
+    backendServices,
+    audiences: sortedUnion(backendServices.map((name) => known.audienceOf.get(name) ?? '')),
+    addOns: references(document, 'add_ons', known, report),
+  };
+}
+
+function parseBackendService(
+  document: BackendServiceDocument,
+  _known: Known,
+  report: Report,
+): BackendService {
+  if (document.jwt_aud.trim() === '') report('jwt_aud', 'is empty: tokens need an audience');
+  return {
+    name: document.name,
+    description: document.description ?? null,
+    group: document.group ?? null,
+    jwtAud: document.jwt_aud,
+    projectUrl: document.project_url ?? null,
+  };
+}
+
+function parseAddOn(document: NamedDocument): AddOn {
+  return {
+    name: canonicalAddOnName(document.name),
+    description: document.description ?? null,
+  };
+}
+
+function parseLicenseType(document: NamedDocument): LicenseType {
+  return { name: document.name, description: document.description ?? null };
+}
+
+function parseService(document: ServiceDocument, known: Known, report: Report): CatalogService {
+  const listed = document.unit_primitives;
+  if (listed.length === 0) report('unit_primitives', 'is empty: a service groups at least one');
+  const basic = document.basic_unit_primitive ?? listed[0] ?? '';
+  if (listed.length > 0 && !listed.includes(basic)) {
+    report('basic_unit_primitive', `'${basic}' is none of the service's unit_primitives`);
+  }
+  return {
+    name: document.name,
+    description: document.description ?? null,
+    basicUnitPrimitive: basic,
+    gitlabRealms: [...new Set(document.gitlab_realm ?? EVERY_REALM)].sort(),
+    unitPrimitives: references(document, 'unit_primitives', known, report),
+  };
+}
+
+function references<Field extends CatalogKind>(
+  document: { readonly [field in Field]?: readonly string[] | null },
+  field: Field,
+  known: Known,
+  report: Report,
+): string[] {
+  const names = sortedUnion((document[field] ?? []).map((name) => canonicalName(field, name)));
+  for (const name of names) {
+    if (!known.names[field].has(name)) {
+      report(field, `'${name}' is defined by no file in ${field}/`);
+    }
+  }
+  return names;
+}
+
+function cutOffDate(value: Date | string | null, report: Report): Date | null {
+  if (value === null) return null;
+  const instant = typeof value === 'string' ? parseUtcInstant(value) : value;
+  if (instant !== null && !Number.isNaN(instant.getTime())) return instant;
+  report('cut_off_date', `'${String(value)}' is no date such as 2024-10-17T00:00:00Z`);
+  return null;
+}
+
+function minimumVersion(
+  document: UnitPrimitiveDocument,
+  field: 'min_gitlab_version' | 'min_gitlab_version_for_free_access',
+  report: Report,
+): GitlabVersion | null {
+  const text = document[field] ?? null;
+  if (text === null) return null;
+  const version = MINIMUM_VERSION.test(text) ? parseGitlabVersion(text) : null;
+  if (version === null) report(field, `'${text}' is no GitLab version such as '16.9'`);
+  return version;
+}
+
+function knownNames(items: CatalogItems): Known {
+  const namesOf = (kind: CatalogKind): ReadonlySet<string> =>
+    new Set(items[kind].map(({ document }) => canonicalName(kind, document.name)));
+  return {
+    names: {
+      unit_primitives: namesOf('unit_primitives'),
+      backend_services: namesOf('backend_services'),
+      add_ons: namesOf('add_ons'),
+      license_types: namesOf('license_types'),
+      services: namesOf('services'),
+    },
+    audienceOf: new Map(
+      items.backend_services.map(({ document }) => [document.name, document.jwt_aud]),
+    ),
+  };
+}
+
+function repeatedNames(items: readonly CatalogItem<NamedDocument>[]): CatalogFault[] {
+  const definedIn = new Map<string, string>();
+  return items.flatMap(({ file, document: { name } }) => {
+    const first = definedIn.get(name);
+    if (first !== undefined)
+      return { file, field: 'name', reason: `'${name}' is the name in ${first} already` };
+    definedIn.set(name, file);
+    return [];
+  });
+}
+
+/** Where an add-on is defined under its historical name too, its definition under today's wins. */
+function withoutHistoricalTwins(
+  addOns: readonly CatalogItem<NamedDocument>[],
+): CatalogItem<NamedDocument>[] {
+  const names = new Set(addOns.map(({ document }) => document.name));
+  return addOns.filter(({ document: { name } }) => {
+    const canonical = canonicalAddOnName(name);
+    return canonical === name || !names.has(canonical);
+  });
+}
+
+// Only an add-on has a historical name: a unit primitive and a service of that name exist as well.
+function canonicalName(kind: CatalogKind, name: string): string {
+  return kind === 'add_ons' ? canonicalAddOnName(name) : name;
+}
+
+// By code unit, like every sort here: the order must not depend on the locale of the machine.
+function byName(one: { readonly name: string }, other: { readonly name: string }): number {
+  return one.name < other.name ? -1 : 1;
+}
+
+function sortedUnion(names: readonly string[]): string[] {
+  return [...new Set(names)].sort();
+}
