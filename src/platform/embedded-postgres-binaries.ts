@@ -93,7 +93,7 @@ async function completeLinks(root: string): Promise<boolean> {
 }
 
 function notWritable(error: unknown): false {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = (error as NodeJS.ErrnoException).code;
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return false;
   throw error;
 }
