@@ -16,7 +16,7 @@ export interface SupervisorEvents {
 
 const RETRY_MS = 250;
 /** Idle children of a killed server end at once. After so many retries, one is busy and won't. */
-const PATIENT_RETRIES = 4;
+const PATIENT_RETRIES = 2;
 const FIRST_START_RETRIES = 20;
 const RETRIES_BETWEEN_LOG_LINES = 40;
 

@@ -5,7 +5,7 @@ import {
   type EmbeddedPostgres,
 } from '../../src/platform/embedded-postgres.js';
 import { isPostgresOf, postgresProcessesOf } from '../../src/platform/linux-process.js';
-import { ask, openFolder, remove } from './service-process.js';
+import { ask, openFolder, remove, removeDataDir } from './service-process.js';
 
 describe('the embedded Postgres', () => {
   const lines: string[] = [];
@@ -144,6 +144,7 @@ describe('a data directory', () => {
       expect((await stat(dataDir)).mode & 0o777).toBe(0o700);
     } finally {
       await server.stop();
+      await removeDataDir(dataDir);
       await remove(folder);
     }
   });

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, type QueryResultRow } from 'pg';
+import { clusterOutside } from '../../src/platform/embedded-postgres-cluster.js';
 
 /** A process that does nothing but own an embedded Postgres: to be killed, or to be another user. */
 export interface ServiceProcess {
@@ -97,6 +98,13 @@ export async function openFolder(): Promise<string> {
 
 export function remove(path: string): Promise<void> {
   return rm(path, { recursive: true, force: true });
+}
+
+/** Removes a data directory together with a cluster that lies outside of it. */
+export async function removeDataDir(dataDir: string): Promise<void> {
+  const outside = await clusterOutside(dataDir);
+  if (outside) await remove(outside);
+  await remove(dataDir);
 }
 
 /** One query on a connection of its own. */
