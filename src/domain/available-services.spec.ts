@@ -67,7 +67,7 @@ describe('availableServices', () => {
           unitPrimitive({ name: 'basic', cutOffDate: START, addOns: ['duo_pro', 'duo_core'] }),
           unitPrimitive({ name: 'early', addOns: ['duo_pro', 'duo_enterprise'] }),
         ],
-        [service('chat', { basicUnitPrimitive: 'basic', unitPrimitives: ['basic', 'early'] })],
+        [service('chat', { basicUnitPrimitive: 'basic', unitPrimitives: ['early', 'basic'] })],
       ),
       'self-managed',
     );

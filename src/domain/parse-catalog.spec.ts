@@ -66,17 +66,23 @@ describe('parseCatalog', () => {
           { file: 'u/z', document: { name: 'zoom', description: 'Z' } },
           askEpic({ add_ons: ['duo_pro', 'duo_enterprise', 'duo_pro'] }),
         ],
-        services: [
-          {
-            file: 's/all',
-            document: { name: 'all', unit_primitives: ['zoom', 'ask_epic', 'zoom'] },
-          },
-        ],
+        backend_services: ['z', 'a'].map((name) => ({
+          file: name,
+          document: { name, jwt_aud: name },
+        })),
+        license_types: ['ultimate', 'premium'].map((name) => ({ file: name, document: { name } })),
+        services: ['zeal', 'all'].map((name) => ({
+          file: name,
+          document: { name, unit_primitives: ['zoom', 'ask_epic', 'zoom'] },
+        })),
       }),
     );
     expect(catalog.unitPrimitives.map(({ name }) => name)).toEqual(['ask_epic', 'zoom']);
     expect(catalog.unitPrimitives[0]?.addOns).toEqual(['duo_enterprise', 'duo_pro']);
     expect(catalog.addOns.map(({ name }) => name)).toEqual(['duo_enterprise', 'duo_pro']);
+    expect(catalog.backendServices.map(({ name }) => name)).toEqual(['a', 'z']);
+    expect(catalog.licenseTypes.map(({ name }) => name)).toEqual(['premium', 'ultimate']);
+    expect(catalog.services.map(({ name }) => name)).toEqual(['all', 'zeal']);
     expect(catalog.services[0]?.unitPrimitives).toEqual(['ask_epic', 'zoom']);
   });
 

@@ -115,24 +115,26 @@ describe('loadCatalog, given something wrong', () => {
   it('reports the faults of shape and of meaning of every file at once', () => {
     const folder = catalogFolder({
       'unit_primitives/ask_epic.yml':
-        'name: ask_epic\ndescription: 7\ngroup: [a]\nadd_ons: [duo_prro]\nlicense_types: [{}]\n',
+        'name: ask_epic\ndescription: 7\ncut_off_date: [2024]\nadd_ons: [duo_prro]\nlicense_types: [{}]\n',
       'unit_primitives/ask_build.yml': 'name: ask_build\ncut_off_date: soon\n',
       'unit_primitives/broken.yml': 'name: broken\ndescription: [\n',
       'unit_primitives/twice.yml': 'name: twice\nname: twice\ndescription: x\n',
       'backend_services/gateway.yml': 'name: gateway\n',
+      'backend_services/list.yml': '- name: list\n',
       'services/chat.yml':
         'name: chat\ngitlab_realm: [dedicated]\nunit_primitives: [ask_epic, broken, ask_isue]\n',
       'license_types/empty.yml': '',
     });
     expect(faultsOf(folder)).toEqual([
       'backend_services/gateway.yml: jwt_aud: is missing',
+      'backend_services/list.yml: (file): must be object',
       'license_types/empty.yml: (file): must be object',
       'services/chat.yml: gitlab_realm[0]: must be one of gitlab-com, self-managed',
       "services/chat.yml: unit_primitives: 'ask_isue' is defined by no file in unit_primitives/",
       "unit_primitives/ask_build.yml: cut_off_date: 'soon' is no date such as 2024-10-17T00:00:00Z",
       'unit_primitives/ask_build.yml: description: is missing',
       "unit_primitives/ask_epic.yml: add_ons: 'duo_prro' is defined by no file in add_ons/",
-      'unit_primitives/ask_epic.yml: group: must be string,null',
+      'unit_primitives/ask_epic.yml: cut_off_date: must be string,null',
       'unit_primitives/ask_epic.yml: license_types[0]: must be string',
       expect.stringMatching(/^unit_primitives\/broken\.yml: \(line \d\): /),
       'unit_primitives/twice.yml: (line 2): Map keys must be unique',
