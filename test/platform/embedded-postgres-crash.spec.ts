@@ -6,6 +6,7 @@ import {
   type EmbeddedPostgres,
 } from '../../src/platform/embedded-postgres.js';
 import { isPostgresOf, postgresProcessesOf } from '../../src/platform/linux-process.js';
+import { testServerUrl } from '../support/test-database.js';
 import {
   ask,
   buildServiceProcess,
@@ -115,7 +116,12 @@ describe('after kill -9 of the service', () => {
     await eventually(() => {
       expect(postgresProcessesOf(clusterDir)).toEqual([]);
     }, 3000);
-    await putPid(join(clusterDir, 'postmaster.pid'), pid, process.pid);
+    // Postgres itself is only put off by a process of the same user.
+    const [stranger] = await ask<{ pid: number }>(
+      testServerUrl(),
+      `SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'`,
+    );
+    await putPid(join(clusterDir, 'postmaster.pid'), pid, stranger?.pid ?? 0);
     await putPid(join(dataDir, 'service.lock'), killed.child.pid ?? 0, process.pid);
 
     const { connectionString } = await start();
