@@ -1,0 +1,74 @@
+/** The public half of an RS256 key as it is published: these members and no others. */
+export interface PublicJwk {
+  readonly kty: 'RSA';
+  readonly n: string;
+  readonly e: string;
+  readonly kid: string;
+  readonly use: 'sig';
+  readonly alg: 'RS256';
+}
+
+/** RFC 7517 section 5, with `keys` as the only member. */
+export interface KeySetDocument {
+  readonly keys: readonly PublicJwk[];
+}
+
+const MEMBERS = ['alg', 'e', 'kid', 'kty', 'n', 'use'];
+const MIN_MODULUS_BITS = 2048;
+const BASE64URL = /^[A-Za-z0-9_-]+$/;
+
+/**
+ * What in `document` would break a validator in the field; an empty list means that it may be
+ * published. One such validator merges the keys of every issuer that it knows: there a key without
+ * `kid` or with a null or numeric member takes down all of them, a key of another type every key
+ * after it, and an empty set is cached for a day like any other.
+ */
+export function keySetFaults(document: unknown): string[] {
+  if (!isRecord(document)) return ['the key set is no object'];
+  const faults = Object.keys(document)
+    .filter((member) => member !== 'keys')
+    .map((member) => `the key set has the member ${member} beside keys`);
+  const { keys } = document;
+  if (!Array.isArray(keys) || keys.length === 0) return [...faults, 'the key set has no keys'];
+  const kids = new Set<unknown>();
+  for (const [index, key] of keys.entries()) {
+    if (!isRecord(key)) {
+      faults.push(`key ${index} is no object`);
+      continue;
+    }
+    faults.push(...keyFaults(key).map((fault) => `key ${index} ${fault}`));
+    if (kids.has(key['kid'])) faults.push(`key ${index} repeats the kid of another key`);
+    kids.add(key['kid']);
+  }
+  return faults;
+}
+
+function keyFaults(key: Readonly<Record<string, unknown>>): string[] {
+  const faults: string[] = [];
+  for (const member of Object.keys(key)) {
+    if (!MEMBERS.includes(member)) faults.push(`has the member ${member}`);
+  }
+  for (const [member, value] of [
+    ['kty', 'RSA'],
+    ['use', 'sig'],
+    ['alg', 'RS256'],
+  ] as const) {
+    if (key[member] !== value) faults.push(`has a ${member} that is not ${value}`);
+  }
+  for (const member of ['kid', 'n', 'e'] as const) {
+    const value = key[member];
+    if (typeof value !== 'string' || !BASE64URL.test(value)) faults.push(`has no usable ${member}`);
+  }
+  if (modulusBits(key['n']) < MIN_MODULUS_BITS) {
+    faults.push(`has a modulus of under ${MIN_MODULUS_BITS} bits`);
+  }
+  return faults;
+}
+
+function modulusBits(n: unknown): number {
+  return typeof n === 'string' ? Math.floor((n.length * 3) / 4) * 8 : 0;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,58 @@
+import { type License, graceEndsAt } from './license.js';
+import type { Resolution } from './scope-decision.js';
+
+/** The claims of a service access token; instants are whole seconds since 1970 (RFC 7519). */
+export interface ServiceTokenClaims {
+  readonly iss: string;
+  readonly aud: readonly string[];
+  /** The instance UUID, byte for byte as the instance sends it. */
+  readonly sub: string;
+  readonly iat: number;
+  readonly nbf: number;
+  readonly exp: number;
+  readonly jti: string;
+  readonly gitlab_realm: 'self-managed';
+  readonly gitlab_instance_uid: string;
+  readonly scopes: readonly string[];
+}
+
+export interface ServiceTokenPolicy {
+  readonly issuer: string;
+  readonly ttlSeconds: number;
+  /** How far `nbf` is dated back, for validators whose clock runs late. */
+  readonly notBeforeSkewSeconds: number;
+}
+
+/** Whom the token is about. */
+export interface TokenSubject {
+  readonly instanceId: string;
+  readonly instanceUid: string;
+}
+
+/**
+ * The claims of a token issued at `now` for a license that is not denied at `now`.
+ * `exp` never lies past the end of the license's grace; purchases do not shorten it.
+ */
+export function serviceTokenClaims(
+  license: Pick<License, 'expiresOn'>,
+  subject: TokenSubject,
+  resolution: Pick<Resolution, 'scopes' | 'audiences'>,
+  policy: ServiceTokenPolicy,
+  now: Date,
+  jti: string,
+): ServiceTokenClaims {
+  const iat = Math.floor(now.getTime() / 1000);
+  const graceEnd = graceEndsAt(license).getTime() / 1000;
+  return {
+    iss: policy.issuer,
+    aud: resolution.audiences,
+    sub: subject.instanceId,
+    iat,
+    nbf: iat - policy.notBeforeSkewSeconds,
+    exp: Math.min(iat + policy.ttlSeconds, graceEnd),
+    jti,
+    gitlab_realm: 'self-managed',
+    gitlab_instance_uid: subject.instanceUid,
+    scopes: resolution.scopes,
+  };
+}
