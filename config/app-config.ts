@@ -1,0 +1,181 @@
+import { BlockList, isIP } from 'node:net';
+import { type Environment, EnvironmentReader } from './environment-reader.js';
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+const KEY_ENCRYPTION_KEY_BYTES = 32;
+const MIN_ADMIN_TOKEN_LENGTH = 32;
+/** Instances look for a new token once the held one has less than this left. */
+const INSTANCE_REFRESH_SECONDS = 172_800;
+
+/** Everything that an operator can set; the README says what each one means. */
+export interface AppConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
+  readonly trustedProxies: readonly string[];
+  /** Null: the embedded Postgres. */
+  readonly databaseUrl: string | null;
+  /** For migrations, past a pooler. Null: `databaseUrl`. */
+  readonly databaseDirectUrl: string | null;
+  readonly databasePoolSize: number;
+  readonly databaseTimeoutMs: number;
+  readonly dataDir: string;
+  /** An origin without a trailing slash: the `iss` of every token. */
+  readonly issuerUrl: string;
+  /** 32 bytes. Null only with the embedded Postgres: generated in `dataDir`. */
+  readonly keyEncryptionKey: Buffer | null;
+  readonly bootstrapAdminToken: string | null;
+  readonly catalogDir: string | null;
+  readonly serviceTokenTtlSeconds: number;
+  readonly notBeforeSkewSeconds: number;
+  readonly enforceLicenseTypes: boolean;
+  readonly jwksCacheSeconds: number;
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+  /** What is allowed but likely a mistake. */
+  readonly warnings: readonly string[];
+}
+
+/** Every fault of the environment, in one message that an operator can act on. */
+export class ConfigFaultsError extends Error {
+  constructor(readonly faults: readonly string[]) {
+    super(`The configuration has ${faults.length} fault(s):\n${faults.map((f) => `  ${f}`).join('\n')}
+Set the variables right and start again; the README lists them all.`);
+    this.name = 'ConfigFaultsError';
+  }
+}
+
+/** @throws {ConfigFaultsError} naming every fault at once; no value of a secret is in its text. */
+export function readAppConfig(environment: Environment = process.env): AppConfig {
+  const reader = new EnvironmentReader(environment);
+  const port = reader.integer('PORT', 3000, 1, 65_535);
+  const databaseUrl = readDatabaseUrl(reader, 'DATABASE_URL');
+  const serviceTokenTtlSeconds = reader.integer(
+    'SERVICE_TOKEN_TTL_SECONDS',
+    259_200,
+    3600,
+    604_800,
+  );
+  const config: AppConfig = {
+    host: reader.text('HOST') ?? '127.0.0.1',
+    port,
+    tls: readTls(reader),
+    trustedProxies: readTrustedProxies(reader),
+    databaseUrl,
+    databaseDirectUrl: readDatabaseUrl(reader, 'DATABASE_DIRECT_URL'),
+    databasePoolSize: reader.integer('DATABASE_POOL_SIZE', 10, 2, 1000),
+    databaseTimeoutMs: reader.integer('DATABASE_TIMEOUT_MS', 5000, 100, 60_000),
+    dataDir: reader.text('DATA_DIR') ?? '.data',
+    issuerUrl: readIssuerUrl(reader, port),
+    keyEncryptionKey: readKeyEncryptionKey(reader, databaseUrl === null),
+    bootstrapAdminToken: readBootstrapAdminToken(reader),
+    catalogDir: reader.text('CATALOG_DIR'),
+    serviceTokenTtlSeconds,
+    notBeforeSkewSeconds: reader.integer('NOT_BEFORE_SKEW_SECONDS', 5, 0, 3600),
+    enforceLicenseTypes: reader.boolean('ENFORCE_LICENSE_TYPES', true),
+    jwksCacheSeconds: reader.integer('JWKS_CACHE_SECONDS', 86_400, 1, 604_800),
+    logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
+    warnings: ttlWarnings(serviceTokenTtlSeconds),
+  };
+  if (reader.faults.length > 0) throw new ConfigFaultsError(reader.faults);
+  return config;
+}
+
+function ttlWarnings(ttlSeconds: number): string[] {
+  if (ttlSeconds > INSTANCE_REFRESH_SECONDS) return [];
+  return [
+    `SERVICE_TOKEN_TTL_SECONDS is ${ttlSeconds}: instances refresh a token that has less than ` +
+      `${INSTANCE_REFRESH_SECONDS} seconds left, so every instance will sync every hour`,
+  ];
+}
+
+function readTls(reader: EnvironmentReader): AppConfig['tls'] {
+  const certFile = reader.text('TLS_CERT_FILE');
+  const keyFile = reader.text('TLS_KEY_FILE');
+  if (certFile !== null && keyFile !== null) return { certFile, keyFile };
+  if (certFile !== null) reader.faults.push('TLS_KEY_FILE: required beside TLS_CERT_FILE');
+  if (keyFile !== null) reader.faults.push('TLS_CERT_FILE: required beside TLS_KEY_FILE');
+  return null;
+}
+
+function readTrustedProxies(reader: EnvironmentReader): string[] {
+  const networks = (reader.text('TRUSTED_PROXIES') ?? '').split(/[\s,]+/).filter(Boolean);
+  for (const network of networks) {
+    if (!isNetwork(network)) {
+      reader.faults.push(`TRUSTED_PROXIES: "${network}" is neither an address nor a CIDR network`);
+    }
+  }
+  return networks;
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  if (prefix === undefined) return true;
+  try {
+    new BlockList().addSubnet(address, Number(prefix), family === 4 ? 'ipv4' : 'ipv6');
+    return /^\d+$/.test(prefix);
+  } catch {
+    return false;
+  }
+}
+
+function readDatabaseUrl(reader: EnvironmentReader, name: string): string | null {
+  const text = reader.text(name);
+  if (text === null) return null;
+  const protocol = URL.canParse(text) ? new URL(text).protocol : '';
+  if (protocol === 'postgres:' || protocol === 'postgresql:') return text;
+  reader.faults.push(`${name}: must be a URL like postgres://user:password@host:5432/database`);
+  return null;
+}
+
+function readIssuerUrl(reader: EnvironmentReader, port: number): string {
+  const text = reader.text('ISSUER_URL') ?? `http://localhost:${port}`;
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const plainOrigin =
+    url !== null && (text === url.origin || text === `${url.origin}/`) && url.host !== '';
+  if (url === null || !plainOrigin) {
+    reader.faults.push(
+      'ISSUER_URL: must be an origin like https://issuer.example.com, in lower case, without a ' +
+        'standard port, path, query or fragment',
+    );
+    return text;
+  }
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))) {
+    reader.faults.push('ISSUER_URL: must be https unless its host is the loopback');
+  }
+  return url.origin;
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
+}
+
+function readKeyEncryptionKey(reader: EnvironmentReader, embedded: boolean): Buffer | null {
+  const name = 'KEY_ENCRYPTION_KEY';
+  const text = reader.secret(name);
+  if (text === null) {
+    if (!embedded) {
+      reader.faults.push(
+        `${name}: required with DATABASE_URL; make one with \`openssl rand -base64 32\` and keep it`,
+      );
+    }
+    return null;
+  }
+  const key = Buffer.from(text, 'base64');
+  if (key.length === KEY_ENCRYPTION_KEY_BYTES && key.toString('base64') === text) return key;
+  reader.faults.push(`${name}: must be ${KEY_ENCRYPTION_KEY_BYTES} bytes in base64`);
+  return null;
+}
+
+function readBootstrapAdminToken(reader: EnvironmentReader): string | null {
+  const token = reader.text('BOOTSTRAP_ADMIN_TOKEN');
+  if (token !== null && !/^[\x21-\x7e]+$/.test(token)) {
+    reader.faults.push('BOOTSTRAP_ADMIN_TOKEN: must be printable ASCII without spaces');
+  } else if (token !== null && token.length < MIN_ADMIN_TOKEN_LENGTH) {
+    reader.faults.push(
+      `BOOTSTRAP_ADMIN_TOKEN: must have at least ${MIN_ADMIN_TOKEN_LENGTH} characters`,
+    );
+  }
+  return token;
+}

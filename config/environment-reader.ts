@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+
+/** The variables of a process, as `process.env` holds them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads variables one by one and remembers every fault instead of stopping at the first. A variable
+ * that is set to the empty string counts as unset, as docker-compose passes it.
+ */
+export class EnvironmentReader {
+  readonly faults: string[] = [];
+
+  constructor(private readonly environment: Environment) {}
+
+  text(name: string): string | null {
+    const value = this.environment[name];
+    return value === undefined || value === '' ? null : value;
+  }
+
+  integer(name: string, standard: number, min: number, max: number): number {
+    const text = this.text(name);
+    if (text === null) return standard;
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    this.faults.push(`${name}: must be a whole number from ${min} to ${max}`);
+    return standard;
+  }
+
+  boolean(name: string, standard: boolean): boolean {
+    const text = this.text(name);
+    if (text === null) return standard;
+    if (text === 'true' || text === 'false') return text === 'true';
+    this.faults.push(`${name}: must be true or false`);
+    return standard;
+  }
+
+  oneOf<Value extends string>(name: string, values: readonly Value[], standard: Value): Value {
+    const text = this.text(name);
+    if (text === null) return standard;
+    const value = values.find((candidate) => candidate === text);
+    if (value) return value;
+    this.faults.push(`${name}: must be one of ${values.join(', ')}`);
+    return standard;
+  }
+
+  /** A secret from `name`, or from the file that `name`_FILE points to. Its value is in no fault. */
+  secret(name: string): string | null {
+    const inline = this.text(name);
+    const file = this.text(`${name}_FILE`);
+    if (inline !== null && file !== null) {
+      this.faults.push(`${name}: set either it or ${name}_FILE, not both`);
+    }
+    if (file === null) return inline;
+    try {
+      return readFileSync(file, 'utf8').trim();
+    } catch {
+      this.faults.push(`${name}_FILE: the file cannot be read`);
+      return null;
+    }
+  }
+}
