@@ -1,0 +1,27 @@
+import { QueryFailedError } from 'typeorm';
+import type { IssuerError } from './issuer-error.js';
+
+/** What each constraint of a table means to a caller, by the constraint's name. */
+export type ErrorByConstraint = Readonly<Record<string, (cause: unknown) => IssuerError>>;
+
+/** The name of the constraint that `error` says was violated; null for any other error. */
+export function violatedConstraint(error: unknown): string | null {
+  const driverError: unknown = error instanceof QueryFailedError ? error.driverError : error;
+  const name: unknown =
+    driverError instanceof Error ? Reflect.get(driverError, 'constraint') : null;
+  return typeof name === 'string' ? name : null;
+}
+
+/** Runs `write`; a violated constraint becomes the error that its name stands for. */
+export async function translatingConstraints<Result>(
+  errors: ErrorByConstraint,
+  write: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await write();
+  } catch (error) {
+    const constraint = violatedConstraint(error);
+    const translate = constraint === null ? undefined : errors[constraint];
+    throw translate ? translate(error) : error;
+  }
+}

@@ -1,0 +1,86 @@
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { DataSource, type EntityManager } from 'typeorm';
+import { Pool, type PoolConfig, TypeOverrides } from 'pg';
+import { databaseAway, isDatabaseAway } from './database-away.js';
+import { DatabaseClient } from './database-client.js';
+import { SERVICE_CONFIG, type ServiceConfig } from './service-config.js';
+
+/** Oid of `date`: kept as `YYYY-MM-DD`; `pg` would make local midnight of it. */
+const DATE_OID = 1082;
+
+const dateAsText = new TypeOverrides();
+dateAsText.setTypeParser(DATE_OID, (text: string) => text);
+
+/** What a statement may run on: the pool, or one connection with its transaction. */
+export type Queryable = Pick<Pool, 'query'>;
+
+/** Both pools answer within the same time and give up a connection that does not. */
+export function poolOptions(timeoutMs: number): PoolConfig {
+  return {
+    Client: DatabaseClient,
+    connectionTimeoutMillis: timeoutMs,
+    query_timeout: timeoutMs,
+    keepAlive: true,
+  };
+}
+
+/** A third of the connections is kept for the admin side, so that neither starves the other. */
+export function adminPoolSize(poolSize: number): number {
+  return Math.max(1, Math.floor(poolSize / 3));
+}
+
+/**
+ * The database handles: `pool` for the hand-written statements of the sync path, TypeORM's manager
+ * for the admin side. Repositories take the handle as a parameter, so that a reader sees which
+ * transaction a statement belongs to.
+ */
+@Injectable()
+export class Database implements OnApplicationShutdown {
+  readonly pool: Pool;
+
+  constructor(
+    private readonly dataSource: DataSource,
+    @Inject(SERVICE_CONFIG) config: ServiceConfig,
+  ) {
+    this.pool = new Pool({
+      ...poolOptions(config.databaseTimeoutMs),
+      connectionString: config.databaseUrl,
+      max: config.databasePoolSize - adminPoolSize(config.databasePoolSize),
+      types: dateAsText,
+    });
+    // An idle connection that breaks is replaced by the pool; without a listener it ends the process.
+    this.pool.on('error', () => undefined);
+  }
+
+  /** TypeORM outside a transaction. @throws {IssuerError} UNAVAILABLE before the first contact. */
+  get manager(): EntityManager {
+    if (!this.dataSource.isInitialized) throw databaseAway();
+    return this.dataSource.manager;
+  }
+
+  /** Runs `work` in one transaction; whatever it throws rolls everything back. */
+  async transaction<Result>(work: (manager: EntityManager) => Promise<Result>): Promise<Result> {
+    return this.manager.transaction(work);
+  }
+
+  /** Makes the first contact; may be called again until it succeeds. */
+  async connect(): Promise<void> {
+    if (!this.dataSource.isInitialized) await this.dataSource.initialize();
+  }
+
+  /** True when the database answers now. */
+  async answers(): Promise<boolean> {
+    try {
+      await this.pool.query('SELECT 1');
+      return true;
+    } catch (error) {
+      if (isDatabaseAway(error)) return false;
+      throw error;
+    }
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    // TypeORM's module ends its own.
+    await this.pool.end();
+  }
+}

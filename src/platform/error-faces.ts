@@ -1,0 +1,82 @@
+import { HttpException } from '@nestjs/common';
+import { databaseAway, isDatabaseAway } from './database-away.js';
+import { IssuerError, type IssuerErrorCode } from './issuer-error.js';
+
+/** Nest's and Fastify's own refusals. Their messages can echo input (a key, an URL): ours do not. */
+const REFUSAL_BY_STATUS: Readonly<Record<number, readonly [IssuerErrorCode, string]>> = {
+  400: ['BAD_REQUEST', 'The request cannot be read: send well-formed JSON and a valid URL.'],
+  404: ['NOT_FOUND', 'There is nothing here: see /api/docs for the endpoints.'],
+  413: ['PAYLOAD_TOO_LARGE', 'The body is larger than 1 MiB.'],
+  415: ['UNSUPPORTED_MEDIA_TYPE', 'Send the body as application/json.'],
+};
+
+/** Any thrown thing as what the caller may be told; null for a bug, which is nobody's business. */
+export function asIssuerError(error: unknown): IssuerError | null {
+  if (error instanceof IssuerError) return error;
+  if (isDatabaseAway(error)) return databaseAway(error);
+  const status = error instanceof HttpException ? error.getStatus() : statusCodeOf(error);
+  if (status === null || status >= 500) return null;
+  const refusal = REFUSAL_BY_STATUS[status] ?? REFUSAL_BY_STATUS[400];
+  return refusal ? new IssuerError(refusal[0], refusal[1], { cause: error }) : null;
+}
+
+function statusCodeOf(error: unknown): number | null {
+  const status: unknown = error instanceof Error ? Reflect.get(error, 'statusCode') : null;
+  return typeof status === 'number' ? status : null;
+}
+
+export const INTERNAL = new IssuerError(
+  'INTERNAL',
+  'The service failed on its side: the log has the cause under the request id.',
+);
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  409: 'Conflict',
+  412: 'Precondition Failed',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+};
+
+/** RFC 9457; `code` is what programs match on. */
+export interface Problem {
+  readonly type: 'about:blank';
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: IssuerErrorCode;
+  readonly errors?: IssuerError['errors'];
+  readonly [extension: string]: unknown;
+}
+
+export function problemOf(error: IssuerError): Problem {
+  return {
+    type: 'about:blank',
+    title: TITLES[error.status] ?? 'Error',
+    status: error.status,
+    detail: error.message,
+    code: error.code,
+    ...(error.errors.length > 0 ? { errors: error.errors } : {}),
+  };
+}
+
+/** The answer that instances understand; their statuses are fixed by the sync contract. */
+export function graphqlErrorOf(error: IssuerError): {
+  readonly status: number;
+  readonly body: { readonly errors: readonly unknown[] };
+} {
+  const tryAgain = error.code === 'RATE_LIMITED' || error.status >= 500;
+  const extensions = { code: error.code };
+  return {
+    // 200 keeps the tokens that an instance holds and stops it from asking again at once.
+    status: tryAgain ? error.status : 200,
+    body: { errors: [{ message: error.message, extensions }] },
+  };
+}

@@ -1,0 +1,45 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, Inject } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { asIssuerError, graphqlErrorOf, INTERNAL, problemOf } from './error-faces.js';
+import { LOGGER, type Logger } from './logging.js';
+import { sendJson } from './send-json.js';
+
+/** Paths that GitLab instances call: they know no problem+json. */
+const GRAPHQL_PATH = '/graphql';
+
+/** The one edge at which an error becomes an answer. What is no `IssuerError` is a bug. */
+@Catch()
+export class ErrorFilter implements ExceptionFilter {
+  constructor(@Inject(LOGGER) private readonly logger: Logger) {}
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    // Errors of a GraphQL execution come to its controller, which throws them here again.
+    if (host.getType<'http' | 'graphql'>() !== 'http') throw thrown;
+    const http = host.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    sendError(thrown, request, http.getResponse<FastifyReply>(), this.logger);
+  }
+}
+
+/** Also for what Fastify refuses before Nest sees it (an URL that cannot be decoded). */
+export function sendError(
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  logger: Logger,
+): void {
+  const error = asIssuerError(thrown) ?? INTERNAL;
+  if (error.status >= 500) {
+    logger.error({ requestId: request.id, error: thrown }, 'request failed');
+  }
+  if (error.retryAfterSeconds !== undefined) {
+    void reply.header('retry-after', String(error.retryAfterSeconds));
+  }
+  if (error.status === 401) void reply.header('www-authenticate', 'Bearer');
+  if (request.url.split('?', 1)[0] === GRAPHQL_PATH) {
+    const { status, body } = graphqlErrorOf(error);
+    sendJson(reply, status, 'application/json', JSON.stringify(body));
+    return;
+  }
+  sendJson(reply, error.status, 'application/problem+json', JSON.stringify(problemOf(error)));
+}

@@ -1,0 +1,66 @@
+/** Every code that a caller can meet, with its HTTP status on the REST face. Codes never change. */
+export const HTTP_STATUS_BY_CODE = {
+  // Denials of a sync, in the order in which they are looked for (contract of the sync protocol).
+  BAD_REQUEST: 400,
+  GITLAB_VERSION_INVALID: 422,
+  ACTIVATION_CODE_GIVEN: 422,
+  LICENSE_NOT_FOUND: 404,
+  LICENSE_NOT_CLOUD: 422,
+  LICENSE_REVOKED: 422,
+  LICENSE_NOT_STARTED: 422,
+  LICENSE_EXPIRED: 422,
+  INSTANCE_ID_INVALID: 422,
+  INSTANCE_UNKNOWN: 422,
+  NOTHING_TO_GRANT: 422,
+  // The admin API.
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  NOT_FOUND: 404,
+  LICENSE_KEY_TAKEN: 409,
+  PURCHASE_OVERLAPS: 409,
+  PURCHASE_ENDED: 409,
+  PRECONDITION_FAILED: 412,
+  PAYLOAD_TOO_LARGE: 413,
+  UNSUPPORTED_MEDIA_TYPE: 415,
+  VALIDATION_FAILED: 422,
+  // Anyone: try again.
+  RATE_LIMITED: 429,
+  UNAVAILABLE: 503,
+  // A broken promise of ours.
+  INTERNAL: 500,
+} as const satisfies Record<string, number>;
+
+export type IssuerErrorCode = keyof typeof HTTP_STATUS_BY_CODE;
+
+/** One wrong member: where it stands (JSON pointer of the body, or name of the parameter) and why. */
+export type ErrorDetail =
+  | { readonly pointer: string; readonly detail: string }
+  | { readonly parameter: string; readonly detail: string };
+
+export interface IssuerErrorExtras {
+  readonly errors?: readonly ErrorDetail[];
+  readonly retryAfterSeconds?: number;
+  /** For the log only. */
+  readonly cause?: unknown;
+}
+
+/** What a caller may be told: a code for programs and a message that says what to do. */
+export class IssuerError extends Error {
+  readonly errors: readonly ErrorDetail[];
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    readonly code: IssuerErrorCode,
+    message: string,
+    extras: IssuerErrorExtras = {},
+  ) {
+    super(message, { cause: extras.cause });
+    this.name = 'IssuerError';
+    this.errors = extras.errors ?? [];
+    this.retryAfterSeconds = extras.retryAfterSeconds;
+  }
+
+  get status(): number {
+    return HTTP_STATUS_BY_CODE[this.code];
+  }
+}

@@ -1,0 +1,84 @@
+import { Injectable } from '@nestjs/common';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Database } from './database.js';
+
+const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+/** Everything that `GET /-/metrics` shows, in the Prometheus text format. */
+@Injectable()
+export class Metrics {
+  readonly registry = new Registry();
+
+  readonly syncs = new Counter({
+    name: 'issuer_syncs_total',
+    help: 'Token syncs by outcome (issued, denied, failed, catalog_only) and code.',
+    labelNames: ['outcome', 'code'] as const,
+    registers: [this.registry],
+  });
+
+  private readonly signatureSeconds = new Histogram({
+    name: 'issuer_signature_seconds',
+    help: 'Time to sign one service token, waiting for a thread included.',
+    buckets: SECONDS,
+    registers: [this.registry],
+  });
+
+  private readonly databaseSeconds = new Histogram({
+    name: 'issuer_database_seconds',
+    help: 'Time to an answer of the database, waiting for a connection included, by statement.',
+    labelNames: ['statement'] as const,
+    buckets: SECONDS,
+    registers: [this.registry],
+  });
+
+  readonly ledgerBatchRows = new Histogram({
+    name: 'issuer_ledger_batch_rows',
+    help: 'Issued tokens that shared one flush of the ledger.',
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
+    registers: [this.registry],
+  });
+
+  constructor(database: Database) {
+    collectDefaultMetrics({ register: this.registry });
+    const { pool } = database;
+    new Gauge({
+      name: 'issuer_database_connections',
+      help: 'Connections of the sync path by state, and requests that wait for one.',
+      labelNames: ['state'],
+      registers: [this.registry],
+      collect() {
+        this.set({ state: 'open' }, pool.totalCount);
+        this.set({ state: 'idle' }, pool.idleCount);
+        this.set({ state: 'waiting' }, pool.waitingCount);
+      },
+    });
+  }
+
+  async timeSignature<Result>(sign: () => Promise<Result>): Promise<Result> {
+    return timed(this.signatureSeconds.startTimer(), sign);
+  }
+
+  async timeStatement<Result>(statement: string, run: () => Promise<Result>): Promise<Result> {
+    return timed(this.databaseSeconds.startTimer({ statement }), run);
+  }
+
+  /** A gauge that is read when the metrics are asked for. */
+  gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+}
+
+async function timed<Result>(stop: () => void, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } finally {
+    stop();
+  }
+}

@@ -1,0 +1,88 @@
+import { ValidateBy, ValidateIf, buildMessage } from 'class-validator';
+import { isCalendarDay } from '../domain/calendar-day.js';
+import { parseGitlabVersion } from '../domain/gitlab-version.js';
+import { isUuid } from '../domain/uuid.js';
+import { parseUtcInstant } from '../domain/utc-instant.js';
+
+// C0 and C1 controls: Postgres refuses NUL, and none belongs in a name.
+const CONTROL_CHARACTER = /\p{Cc}/u;
+
+export const MAX_INTEGER = 2_147_483_647;
+
+/** The member may be left out. Unlike class-validator's `IsOptional`, null is not "left out". */
+export function MayBeAbsent(): PropertyDecorator {
+  return ValidateIf((_body: object, value: unknown) => value !== undefined);
+}
+
+/** The member may be null, which clears it, or be left out. */
+export function MayBeNull(): PropertyDecorator {
+  return ValidateIf((_body: object, value: unknown) => value !== undefined && value !== null);
+}
+
+/** A day in UTC that the calendar has, as `YYYY-MM-DD`. */
+export function IsDay(): PropertyDecorator {
+  return rule('isDay', 'must be a day as YYYY-MM-DD', isDay);
+}
+
+/** A string of 1 to `max` characters, not only white space, without control characters. */
+export function IsText(max = 255): PropertyDecorator {
+  return rule(
+    'isText',
+    `must be a text of 1 to ${max} characters without control characters`,
+    (value) =>
+      typeof value === 'string' &&
+      value.trim() !== '' &&
+      value.length <= max &&
+      !CONTROL_CHARACTER.test(value),
+  );
+}
+
+/** An instant as ISO 8601; without an offset it is UTC, without a time the start of the day. */
+export function IsInstant(): PropertyDecorator {
+  return rule('isInstant', 'must be an instant like 2026-01-01T00:00:00Z', isInstant);
+}
+
+export function IsGitlabVersion(): PropertyDecorator {
+  return rule('isGitlabVersion', 'must be a version like 18.5.0', isGitlabVersion);
+}
+
+function isInstant(value: unknown): boolean {
+  return typeof value === 'string' && parseUtcInstant(value) !== null;
+}
+
+function isGitlabVersion(value: unknown): boolean {
+  return typeof value === 'string' && parseGitlabVersion(value) !== null;
+}
+
+/** A UUID; `what` says of what. */
+export function IsUuid(what: string): PropertyDecorator {
+  return rule(
+    'isUuid',
+    `must be ${what}, a UUID`,
+    (value) => typeof value === 'string' && isUuid(value),
+  );
+}
+
+/** A whole number from 1 to what a Postgres integer holds. */
+export function IsCount(): PropertyDecorator {
+  return rule('isCount', `must be a whole number from 1 to ${MAX_INTEGER}`, isCount);
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MAX_INTEGER;
+}
+
+function isDay(value: unknown): boolean {
+  return typeof value === 'string' && isCalendarDay(value);
+}
+
+function rule(
+  name: string,
+  message: string,
+  validate: (value: unknown) => boolean,
+): PropertyDecorator {
+  return ValidateBy({
+    name,
+    validator: { validate, defaultMessage: buildMessage(() => message) },
+  });
+}
