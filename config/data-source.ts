@@ -1,0 +1,44 @@
+import type { DataSourceOptions } from 'typeorm';
+import { CreateLicenses1764000000000 } from '../migrations/1764000000000-create-licenses.js';
+import { CreateAddOnPurchases1764000001000 } from '../migrations/1764000001000-create-add-on-purchases.js';
+import { CreateApiTokens1764000002000 } from '../migrations/1764000002000-create-api-tokens.js';
+import { CreateInstances1764000003000 } from '../migrations/1764000003000-create-instances.js';
+import { CreateSigningKeys1764000004000 } from '../migrations/1764000004000-create-signing-keys.js';
+import { CreateIssuedTokens1764000005000 } from '../migrations/1764000005000-create-issued-tokens.js';
+import { ApiTokenEntity } from '../src/access-control/api-token.entity.js';
+import { AddOnPurchaseEntity } from '../src/add-on-purchases/add-on-purchase.entity.js';
+import { InstanceEntity } from '../src/instances/instance.entity.js';
+import { LicenseEntity } from '../src/licenses/license.entity.js';
+import { adminPoolSize, poolOptions } from '../src/platform/database.js';
+import type { ServiceConfig } from '../src/platform/service-config.js';
+import { SigningKeyEntity } from '../src/signing-keys/signing-key.entity.js';
+
+type DatabaseConfig = Pick<ServiceConfig, 'databaseUrl' | 'databasePoolSize' | 'databaseTimeoutMs'>;
+
+/** Every table that has an entity, and every migration in order. */
+export function dataSourceOptions(config: DatabaseConfig): DataSourceOptions {
+  return {
+    type: 'postgres',
+    url: config.databaseUrl,
+    poolSize: adminPoolSize(config.databasePoolSize),
+    extra: poolOptions(config.databaseTimeoutMs),
+    poolErrorHandler: () => undefined,
+    logging: false,
+    entities: [
+      ApiTokenEntity,
+      AddOnPurchaseEntity,
+      InstanceEntity,
+      LicenseEntity,
+      SigningKeyEntity,
+    ],
+    migrations: [
+      CreateLicenses1764000000000,
+      CreateAddOnPurchases1764000001000,
+      CreateApiTokens1764000002000,
+      CreateInstances1764000003000,
+      CreateSigningKeys1764000004000,
+      CreateIssuedTokens1764000005000,
+    ],
+    migrationsTransactionMode: 'each',
+  };
+}
