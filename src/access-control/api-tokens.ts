@@ -1,0 +1,51 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { Clock } from '../platform/clock.js';
+import { newId } from '../platform/new-id.js';
+import { ApiTokenEntity } from './api-token.entity.js';
+
+const BOOTSTRAP_NAME = 'bootstrap';
+
+/** Who is asking. */
+export interface Principal {
+  readonly apiTokenId: string;
+  readonly name: string;
+  readonly role: ApiTokenEntity['role'];
+}
+
+function digestOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}
+
+/** The admins' bearer tokens, known by their digests only. */
+@Injectable()
+export class ApiTokens {
+  constructor(private readonly clock: Clock) {}
+
+  async principalOf(manager: EntityManager, token: string): Promise<Principal | null> {
+    const digest = digestOf(token);
+    const found = await manager.findOneBy(ApiTokenEntity, { digest });
+    // The index compares early-exit, on digests; this one decides, in constant time.
+    if (!found || !timingSafeEqual(found.digest, digest)) return null;
+    return { apiTokenId: found.id, name: found.name, role: found.role };
+  }
+
+  /** Makes `token` the owner's bootstrap token; one from an earlier configuration ends with it. */
+  async installBootstrapToken(manager: EntityManager, token: string): Promise<void> {
+    const now = this.clock.now();
+    await manager
+      .createQueryBuilder()
+      .insert()
+      .into(ApiTokenEntity)
+      .values({
+        id: newId(now),
+        name: BOOTSTRAP_NAME,
+        role: 'owner',
+        digest: digestOf(token),
+        createdAt: now,
+      })
+      .orUpdate(['digest'], ['name'])
+      .execute();
+  }
+}
