@@ -1,0 +1,25 @@
+import { createHash, randomBytes } from 'node:crypto';
+
+/** Longer keys are registered nowhere, so they are unknown without a look. */
+export const MAX_LICENSE_KEY_LENGTH = 65_536;
+const GENERATED_KEY_BYTES = 32;
+
+/** How a key is compared: a script sends it with a trailing newline, Windows with CRLF. */
+export function normaliseLicenseKey(key: string): string {
+  return key.replaceAll('\r\n', '\n').trim();
+}
+
+/** SHA-256 of the normalised key: what is stored and looked up. */
+export function licenseKeyDigest(key: string): Buffer {
+  return createHash('sha256').update(normaliseLicenseKey(key)).digest();
+}
+
+/** An opaque key of 256 random bits. */
+export function generateLicenseKey(): string {
+  return `cci_license_${randomBytes(GENERATED_KEY_BYTES).toString('base64url')}`;
+}
+
+/** A GitLab activation code is 24 letters and digits; such a text is no license key. */
+export function looksLikeActivationCode(key: string): boolean {
+  return /^[A-Za-z0-9]{24}$/.test(normaliseLicenseKey(key));
+}

@@ -1,0 +1,123 @@
+import { ApiProperty, ApiPropertyOptional, OmitType, PartialType } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import {
+  IsBoolean,
+  IsEmail,
+  IsIn,
+  IsObject,
+  IsString,
+  MaxLength,
+  MinLength,
+  ValidateNested,
+} from 'class-validator';
+import { LICENSE_KINDS, type LicenseKind } from '../domain/license.js';
+import { PageQuery } from '../platform/paging.js';
+import {
+  IsCount,
+  IsDay,
+  IsText,
+  MAX_INTEGER,
+  MayBeAbsent,
+  MayBeNull,
+} from '../platform/validators.js';
+import { MAX_LICENSE_KEY_LENGTH } from './license-key.js';
+
+/** Shorter keys could be guessed. */
+const MIN_LICENSE_KEY_LENGTH = 16;
+
+export class LicenseeBody {
+  @ApiPropertyOptional({ type: String, nullable: true })
+  @MayBeNull()
+  @IsText()
+  name?: string | null;
+
+  @ApiPropertyOptional({ type: String, nullable: true })
+  @MayBeNull()
+  @IsEmail({}, { message: 'must be an e-mail address' })
+  email?: string | null;
+
+  @ApiPropertyOptional({ type: String, nullable: true })
+  @MayBeNull()
+  @IsText()
+  company?: string | null;
+}
+
+export class CreateLicenseBody {
+  @ApiPropertyOptional({ description: 'A key to register; generated and shown once when absent' })
+  @MayBeAbsent()
+  @IsString({ message: 'must be a text' })
+  @MinLength(MIN_LICENSE_KEY_LENGTH, { message: `must have ${MIN_LICENSE_KEY_LENGTH} characters` })
+  @MaxLength(MAX_LICENSE_KEY_LENGTH, { message: `must be at most ${MAX_LICENSE_KEY_LENGTH} long` })
+  license_key?: string;
+
+  @ApiProperty({ description: "One of the catalog's license types", example: 'ultimate' })
+  @IsText()
+  plan!: string;
+
+  @ApiProperty({ enum: LICENSE_KINDS })
+  @IsIn(LICENSE_KINDS, { message: `must be one of ${LICENSE_KINDS.join(', ')}` })
+  kind!: LicenseKind;
+
+  @ApiPropertyOptional({ default: false })
+  @MayBeAbsent()
+  @IsBoolean({ message: 'must be true or false' })
+  trial?: boolean;
+
+  @ApiProperty({ minimum: 1, maximum: MAX_INTEGER })
+  @IsCount()
+  seats!: number;
+
+  @ApiProperty({ format: 'date', example: '2026-01-01' })
+  @IsDay()
+  starts_on!: string;
+
+  @ApiProperty({ format: 'date', description: 'The first day on which it is over' })
+  @IsDay()
+  expires_on!: string;
+
+  @ApiPropertyOptional({ type: LicenseeBody })
+  @MayBeAbsent()
+  @IsObject({ message: 'must be an object' })
+  @ValidateNested()
+  @Type(() => LicenseeBody)
+  licensee?: LicenseeBody;
+
+  @ApiPropertyOptional({ type: String, nullable: true, description: "The operator's own id" })
+  @MayBeNull()
+  @IsText()
+  customer_ref?: string | null;
+}
+
+/** What can be changed; the key of a license stays what it is. */
+export class UpdateLicenseBody extends PartialType(OmitType(CreateLicenseBody, ['license_key']), {
+  skipNullProperties: false,
+}) {}
+
+export class RevokeLicenseBody {
+  @ApiPropertyOptional({ description: 'Kept with the license', example: 'refunded' })
+  @MayBeAbsent()
+  @IsText(1000)
+  reason?: string;
+}
+
+export class ListLicensesQuery extends PageQuery {
+  @ApiPropertyOptional()
+  @MayBeAbsent()
+  @IsText()
+  plan?: string;
+
+  @ApiPropertyOptional({ enum: LICENSE_KINDS })
+  @MayBeAbsent()
+  @IsIn(LICENSE_KINDS, { message: `must be one of ${LICENSE_KINDS.join(', ')}` })
+  kind?: LicenseKind;
+
+  @ApiPropertyOptional()
+  @MayBeAbsent()
+  @IsText()
+  customer_ref?: string;
+
+  @ApiPropertyOptional({ enum: ['true', 'false'] })
+  @MayBeAbsent()
+  @IsIn(['true', 'false'], { message: 'must be true or false' })
+  revoked?: 'true' | 'false';
+}

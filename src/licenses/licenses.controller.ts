@@ -1,0 +1,120 @@
+import {
+  Body,
+  Get,
+  Headers,
+  HttpCode,
+  Inject,
+  Param,
+  Patch,
+  Post,
+  Query,
+  Res,
+} from '@nestjs/common';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { AdminApi } from '../access-control/admin-api.js';
+import { entityTag } from '../platform/entity-tag.js';
+import { nextLink } from '../platform/paging.js';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { UuidParam } from '../platform/uuid-param.js';
+import { bodyValidation, optionalBodyValidation, queryValidation } from '../platform/validation.js';
+import {
+  CreateLicenseBody,
+  ListLicensesQuery,
+  RevokeLicenseBody,
+  UpdateLicenseBody,
+} from './license.dto.js';
+import type { LicenseEntity } from './license.entity.js';
+import { LicensePage, LicenseView, licenseView } from './license-view.js';
+import { LicensesService } from './licenses.service.js';
+
+@AdminApi('licenses')
+export class LicensesController {
+  private readonly url: string;
+
+  constructor(
+    private readonly licenses: LicensesService,
+    @Inject(SERVICE_CONFIG) config: ServiceConfig,
+  ) {
+    this.url = `${config.issuerUrl}/api/v1/licenses`;
+  }
+
+  @Post('licenses')
+  @ApiOperation({ summary: 'Register a license, or generate one with its key' })
+  @ApiCreatedResponse({ type: LicenseView })
+  async create(
+    @Body(bodyValidation) body: CreateLicenseBody,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<LicenseView> {
+    const { license, generatedKey } = await this.licenses.create(body);
+    void reply.header('location', `${this.url}/${license.id}`);
+    return tagged(license, reply, generatedKey);
+  }
+
+  @Get('licenses')
+  @ApiOperation({ summary: 'List licenses, oldest first' })
+  @ApiOkResponse({ type: LicensePage })
+  async list(
+    @Query(queryValidation) query: ListLicensesQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<LicensePage> {
+    const { items, nextCursor } = await this.licenses.list(query);
+    if (nextCursor !== null) void reply.header('link', nextLink(this.url, query, nextCursor));
+    return { items: items.map((license) => licenseView(license)), next_cursor: nextCursor };
+  }
+
+  @Get('licenses/:id')
+  @ApiOkResponse({ type: LicenseView })
+  async get(
+    @Param('id', UuidParam) id: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<LicenseView> {
+    return tagged(await this.licenses.get(id), reply);
+  }
+
+  @Patch('licenses/:id')
+  @ApiOperation({ summary: 'Change the members that the body names' })
+  @ApiOkResponse({ type: LicenseView })
+  async update(
+    @Param('id', UuidParam) id: string,
+    @Body(bodyValidation) body: UpdateLicenseBody,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<LicenseView> {
+    return tagged(await this.licenses.update(id, body, ifMatch), reply);
+  }
+
+  @Post('licenses/:id/revoke')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Deny its syncs from now on; tokens already out run to their exp' })
+  @ApiOkResponse({ type: LicenseView })
+  async revoke(
+    @Param('id', UuidParam) id: string,
+    @Body(optionalBodyValidation) body: RevokeLicenseBody,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<LicenseView> {
+    return tagged(await this.licenses.revoke(id, body.reason ?? null, ifMatch), reply);
+  }
+
+  @Post('licenses/:id/reinstate')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Take a revocation back' })
+  @ApiOkResponse({ type: LicenseView })
+  async reinstate(
+    @Param('id', UuidParam) id: string,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<LicenseView> {
+    return tagged(await this.licenses.reinstate(id, ifMatch), reply);
+  }
+}
+
+function tagged(
+  license: LicenseEntity,
+  reply: FastifyReply,
+  generatedKey: string | null = null,
+): LicenseView {
+  void reply.header('etag', entityTag(license.version));
+  return licenseView(license, generatedKey);
+}

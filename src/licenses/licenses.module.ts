@@ -1,0 +1,13 @@
+import { Module } from '@nestjs/common';
+import { AccessControlModule } from '../access-control/access-control.module.js';
+import { LicenseRepository } from './license.repository.js';
+import { LicensesController } from './licenses.controller.js';
+import { LicensesService } from './licenses.service.js';
+
+@Module({
+  imports: [AccessControlModule],
+  controllers: [LicensesController],
+  providers: [LicenseRepository, LicensesService],
+  exports: [LicenseRepository, LicensesService],
+})
+export class LicensesModule {}
