@@ -1,0 +1,39 @@
+import { ApiProperty } from '@nestjs/swagger';
+import type { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
+
+/** A purchase as the admin API shows it. */
+export class AddOnPurchaseView {
+  @ApiProperty({ format: 'uuid' }) id!: string;
+  @ApiProperty({ format: 'uuid' }) license_id!: string;
+  @ApiProperty() add_on!: string;
+  @ApiProperty() quantity!: number;
+  @ApiProperty({ type: String, format: 'date', nullable: true }) started_at!: string | null;
+  @ApiProperty({ format: 'date' }) expires_on!: string;
+  @ApiProperty({ type: String, nullable: true }) purchase_xid!: string | null;
+  @ApiProperty() trial!: boolean;
+  @ApiProperty({ type: Date, nullable: true, description: 'Called off before it started' })
+  voided_at!: Date | null;
+  @ApiProperty({ type: Date }) created_at!: Date;
+  @ApiProperty({ type: Date }) updated_at!: Date;
+}
+
+export class AddOnPurchasePage {
+  @ApiProperty({ type: [AddOnPurchaseView] }) items!: AddOnPurchaseView[];
+  @ApiProperty({ type: String, nullable: true }) next_cursor!: string | null;
+}
+
+export function addOnPurchaseView(purchase: AddOnPurchaseEntity): AddOnPurchaseView {
+  return {
+    id: purchase.id,
+    license_id: purchase.licenseId,
+    add_on: purchase.addOn,
+    quantity: purchase.quantity,
+    started_at: purchase.startedAt,
+    expires_on: purchase.expiresOn,
+    purchase_xid: purchase.purchaseXid,
+    trial: purchase.trial,
+    voided_at: purchase.voidedAt,
+    created_at: purchase.createdAt,
+    updated_at: purchase.updatedAt,
+  };
+}

@@ -1,0 +1,63 @@
+import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
+import { IsBoolean, IsIn } from 'class-validator';
+import { PageQuery } from '../platform/paging.js';
+import {
+  IsCount,
+  IsDay,
+  IsText,
+  MAX_INTEGER,
+  MayBeAbsent,
+  MayBeNull,
+} from '../platform/validators.js';
+
+export class CreateAddOnPurchaseBody {
+  @ApiProperty({ description: 'An add-on of the catalog', example: 'duo_enterprise' })
+  @IsText()
+  add_on!: string;
+
+  @ApiProperty({ minimum: 1, maximum: MAX_INTEGER })
+  @IsCount()
+  quantity!: number;
+
+  @ApiPropertyOptional({
+    type: String,
+    format: 'date',
+    nullable: true,
+    description: 'Null: started',
+  })
+  @MayBeNull()
+  @IsDay()
+  started_at?: string | null;
+
+  @ApiProperty({ format: 'date', description: 'The first day on which it is over' })
+  @IsDay()
+  expires_on!: string;
+
+  @ApiPropertyOptional({ type: String, nullable: true, example: 'A-S00001' })
+  @MayBeNull()
+  @IsText()
+  purchase_xid?: string | null;
+
+  @ApiPropertyOptional({ default: false })
+  @MayBeAbsent()
+  @IsBoolean({ message: 'must be true or false' })
+  trial?: boolean;
+}
+
+export class UpdateAddOnPurchaseBody extends PartialType(CreateAddOnPurchaseBody, {
+  skipNullProperties: false,
+}) {}
+
+const PHASES = ['active', 'not_started', 'expired', 'void'] as const;
+
+export class ListAddOnPurchasesQuery extends PageQuery {
+  @ApiPropertyOptional({ example: 'duo_pro' })
+  @MayBeAbsent()
+  @IsText()
+  add_on?: string;
+
+  @ApiPropertyOptional({ enum: PHASES, description: 'As of today' })
+  @MayBeAbsent()
+  @IsIn(PHASES, { message: `must be one of ${PHASES.join(', ')}` })
+  phase?: (typeof PHASES)[number];
+}

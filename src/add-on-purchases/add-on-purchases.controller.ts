@@ -1,0 +1,95 @@
+import { Body, Delete, Get, Headers, Inject, Param, Patch, Post, Query, Res } from '@nestjs/common';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { AdminApi } from '../access-control/admin-api.js';
+import { entityTag } from '../platform/entity-tag.js';
+import { nextLink } from '../platform/paging.js';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { UuidParam } from '../platform/uuid-param.js';
+import { bodyValidation, queryValidation } from '../platform/validation.js';
+import {
+  CreateAddOnPurchaseBody,
+  ListAddOnPurchasesQuery,
+  UpdateAddOnPurchaseBody,
+} from './add-on-purchase.dto.js';
+import type { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
+import { AddOnPurchasePage, AddOnPurchaseView, addOnPurchaseView } from './add-on-purchase-view.js';
+import { AddOnPurchasesService } from './add-on-purchases.service.js';
+
+@AdminApi('add-on purchases')
+export class AddOnPurchasesController {
+  private readonly apiUrl: string;
+
+  constructor(
+    private readonly purchases: AddOnPurchasesService,
+    @Inject(SERVICE_CONFIG) config: ServiceConfig,
+  ) {
+    this.apiUrl = `${config.issuerUrl}/api/v1`;
+  }
+
+  @Post('licenses/:id/add_on_purchases')
+  @ApiOperation({ summary: 'Record an add-on bought for a license' })
+  @ApiCreatedResponse({ type: AddOnPurchaseView })
+  async create(
+    @Param('id', UuidParam) licenseId: string,
+    @Body(bodyValidation) body: CreateAddOnPurchaseBody,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<AddOnPurchaseView> {
+    const purchase = await this.purchases.create(licenseId, body);
+    void reply.header('location', `${this.apiUrl}/add_on_purchases/${purchase.id}`);
+    return tagged(purchase, reply);
+  }
+
+  @Get('licenses/:id/add_on_purchases')
+  @ApiOperation({ summary: 'List the purchases of a license, oldest first, ended ones too' })
+  @ApiOkResponse({ type: AddOnPurchasePage })
+  async list(
+    @Param('id', UuidParam) licenseId: string,
+    @Query(queryValidation) query: ListAddOnPurchasesQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<AddOnPurchasePage> {
+    const { items, nextCursor } = await this.purchases.list(licenseId, query);
+    if (nextCursor !== null) {
+      const url = `${this.apiUrl}/licenses/${licenseId}/add_on_purchases`;
+      void reply.header('link', nextLink(url, query, nextCursor));
+    }
+    return { items: items.map(addOnPurchaseView), next_cursor: nextCursor };
+  }
+
+  @Get('add_on_purchases/:id')
+  @ApiOkResponse({ type: AddOnPurchaseView })
+  async get(
+    @Param('id', UuidParam) id: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<AddOnPurchaseView> {
+    return tagged(await this.purchases.get(id), reply);
+  }
+
+  @Patch('add_on_purchases/:id')
+  @ApiOperation({ summary: 'Change the members that the body names' })
+  @ApiOkResponse({ type: AddOnPurchaseView })
+  async update(
+    @Param('id', UuidParam) id: string,
+    @Body(bodyValidation) body: UpdateAddOnPurchaseBody,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<AddOnPurchaseView> {
+    return tagged(await this.purchases.update(id, body, ifMatch), reply);
+  }
+
+  @Delete('add_on_purchases/:id')
+  @ApiOperation({ summary: 'End it today, or void it when it has not started; history stays' })
+  @ApiOkResponse({ type: AddOnPurchaseView })
+  async end(
+    @Param('id', UuidParam) id: string,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<AddOnPurchaseView> {
+    return tagged(await this.purchases.end(id, ifMatch), reply);
+  }
+}
+
+function tagged(purchase: AddOnPurchaseEntity, reply: FastifyReply): AddOnPurchaseView {
+  void reply.header('etag', entityTag(purchase.version));
+  return addOnPurchaseView(purchase);
+}
