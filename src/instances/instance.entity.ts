@@ -1,0 +1,36 @@
+import { Column, Entity, ForeignKey, PrimaryColumn, Unique } from 'typeorm';
+import { LicenseEntity } from '../licenses/license.entity.js';
+
+@Entity('instances')
+@Unique('instances_license_id_instance_id_key', ['licenseId', 'instanceId'])
+export class InstanceEntity {
+  /** Also the `gitlab_instance_uid` of an instance that has not told its own. */
+  @PrimaryColumn('uuid', { primaryKeyConstraintName: 'instances_pkey' })
+  id!: string;
+
+  @Column('uuid', { name: 'license_id' })
+  @ForeignKey(() => LicenseEntity, { name: 'instances_license_id_fkey' })
+  licenseId!: string;
+
+  /** The instance UUID, byte for byte as the instance sends it. */
+  @Column('text', { name: 'instance_id' })
+  instanceId!: string;
+
+  @Column('text', { name: 'unique_instance_id', nullable: true })
+  uniqueInstanceId!: string | null;
+
+  @Column('text', { name: 'host_name', nullable: true })
+  hostName!: string | null;
+
+  @Column('text', { name: 'gitlab_version', nullable: true })
+  gitlabVersion!: string | null;
+
+  @Column('timestamptz', { name: 'created_at' })
+  createdAt!: Date;
+
+  @Column('timestamptz', { name: 'last_seen_at' })
+  lastSeenAt!: Date;
+
+  @Column('timestamptz', { name: 'last_sync_at', nullable: true })
+  lastSyncAt!: Date | null;
+}

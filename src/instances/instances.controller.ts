@@ -1,0 +1,42 @@
+import { Get, Inject, Param, Query, Res } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { AdminApi } from '../access-control/admin-api.js';
+import { Database } from '../platform/database.js';
+import { nextLink, pageOf } from '../platform/paging.js';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { UuidParam } from '../platform/uuid-param.js';
+import { queryValidation } from '../platform/validation.js';
+import { InstancePage, InstanceView, instanceView, ListInstancesQuery } from './instance.dto.js';
+import { InstanceRepository } from './instance.repository.js';
+
+@AdminApi('instances')
+export class InstancesController {
+  constructor(
+    private readonly database: Database,
+    private readonly instances: InstanceRepository,
+    @Inject(SERVICE_CONFIG) private readonly config: ServiceConfig,
+  ) {}
+
+  @Get('instances')
+  @ApiOperation({ summary: 'List the instances that have synced, oldest first' })
+  @ApiOkResponse({ type: InstancePage })
+  async list(
+    @Query(queryValidation) query: ListInstancesQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<InstancePage> {
+    const rows = await this.instances.list(this.database.manager, query);
+    const { items, nextCursor } = pageOf(rows, query);
+    if (nextCursor !== null) {
+      const url = `${this.config.issuerUrl}/api/v1/instances`;
+      void reply.header('link', nextLink(url, query, nextCursor));
+    }
+    return { items: items.map(instanceView), next_cursor: nextCursor };
+  }
+
+  @Get('instances/:id')
+  @ApiOkResponse({ type: InstanceView })
+  async get(@Param('id', UuidParam) id: string): Promise<InstanceView> {
+    return instanceView(await this.instances.get(this.database.manager, id));
+  }
+}
