@@ -1,0 +1,36 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type KeySetDocument, keySetFaults } from '../domain/published-document.js';
+
+const FILE_NAME = 'published-keys.json';
+
+/** Public halves only: what a start without a database publishes. */
+export class PublishedKeysFile {
+  private readonly path: string;
+
+  constructor(dataDir: string) {
+    this.path = join(dataDir, FILE_NAME);
+  }
+
+  /** The set that was published last; null when there is none that may be published. */
+  async read(): Promise<KeySetDocument | null> {
+    try {
+      const document: unknown = JSON.parse(await readFile(this.path, 'utf8'));
+      return isPublishable(document) ? document : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Replaces the file in one step, so that a crash leaves the old one or the new one. */
+  async write(document: KeySetDocument): Promise<void> {
+    const draft = `${this.path}.${process.pid}`;
+    await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+    await writeFile(draft, JSON.stringify(document), { mode: 0o600, flush: true });
+    await rename(draft, this.path);
+  }
+}
+
+function isPublishable(document: unknown): document is KeySetDocument {
+  return keySetFaults(document).length === 0;
+}

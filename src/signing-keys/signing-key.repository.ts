@@ -1,0 +1,60 @@
+import { Injectable } from '@nestjs/common';
+import { type EntityManager, In, IsNull } from 'typeorm';
+import { Metrics } from '../platform/metrics.js';
+import { Sealing } from '../platform/sealing.js';
+import { SigningKeyEntity } from './signing-key.entity.js';
+import { type GeneratedKey, type SigningKey, signingKeyOf } from './signing-key.js';
+
+const OWNER = 'signing_keys';
+
+@Injectable()
+export class SigningKeyRepository {
+  constructor(
+    private readonly sealing: Sealing,
+    private readonly metrics: Metrics,
+  ) {}
+
+  /** Every key that validators may see, the longest published first. */
+  async published(manager: EntityManager): Promise<SigningKeyEntity[]> {
+    return manager.find(SigningKeyEntity, {
+      where: { unpublishedAt: IsNull() },
+      order: { publishedAt: 'ASC', kid: 'ASC' },
+    });
+  }
+
+  async hasKeys(manager: EntityManager): Promise<boolean> {
+    return manager.existsBy(SigningKeyEntity, { phase: In(['next', 'current']) });
+  }
+
+  /** Lets one session at a time plan and apply a change of the keys; held until it commits. */
+  async lockPlan(manager: EntityManager): Promise<void> {
+    await manager.query(`SELECT pg_advisory_xact_lock(hashtext('signing_keys.plan'))`);
+  }
+
+  async insert(
+    manager: EntityManager,
+    key: GeneratedKey,
+    phase: 'next' | 'current',
+    now: Date,
+  ): Promise<void> {
+    await manager.insert(SigningKeyEntity, {
+      kid: key.kid,
+      phase,
+      publicJwk: key.publicJwk,
+      sealedPrivateKey: this.sealing.seal(key.privateKey, `${OWNER}:${key.kid}`),
+      publishedAt: now,
+      signsFrom: phase === 'current' ? now : null,
+      retiredAt: null,
+      unpublishedAt: null,
+    });
+  }
+
+  /** @throws {UnsealError} when another key-encryption key sealed the private half. */
+  open(row: SigningKeyEntity): SigningKey {
+    if (row.sealedPrivateKey === null)
+      throw new Error(`signing key ${row.kid} has no private half`);
+    const privateKey = this.sealing.open(row.sealedPrivateKey, `${OWNER}:${row.kid}`);
+    const key = signingKeyOf(row.publicJwk, privateKey);
+    return { ...key, sign: (payload) => this.metrics.timeSignature(() => key.sign(payload)) };
+  }
+}

@@ -1,0 +1,54 @@
+import { createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto';
+import { promisify } from 'node:util';
+import { calculateJwkThumbprint, CompactSign, exportJWK } from 'jose';
+import type { PublicJwk } from '../domain/published-document.js';
+
+const MODULUS_BITS = 2048;
+const ALGORITHM = 'RS256';
+
+/** A key that may sign. The private half is closed over: nothing hands it out. */
+export interface SigningKey {
+  readonly kid: string;
+  readonly publicJwk: PublicJwk;
+  /** Signs `payload` off the main thread. @returns a compact JWS (RFC 7515 section 7.1) */
+  sign(payload: Uint8Array): Promise<string>;
+}
+
+export interface GeneratedKey {
+  readonly kid: string;
+  readonly publicJwk: PublicJwk;
+  /** PKCS #8, DER: to be sealed and then wiped. */
+  readonly privateKey: Buffer;
+}
+
+/** A fresh RSA key, made off the main thread; its `kid` is its RFC 7638 thumbprint. */
+export async function generateSigningKey(): Promise<GeneratedKey> {
+  const { publicKey, privateKey } = await promisify(generateKeyPair)('rsa', {
+    modulusLength: MODULUS_BITS,
+  });
+  const publicJwk = await publicJwkOf(publicKey);
+  return {
+    kid: publicJwk.kid,
+    publicJwk,
+    privateKey: privateKey.export({ type: 'pkcs8', format: 'der' }),
+  };
+}
+
+/** Takes over a private half (PKCS #8, DER) and wipes the bytes that it came in. */
+export function signingKeyOf(publicJwk: PublicJwk, pkcs8: Buffer): SigningKey {
+  const privateKey = createPrivateKey({ key: pkcs8, type: 'pkcs8', format: 'der' });
+  pkcs8.fill(0);
+  const header = { typ: 'JWT', alg: ALGORITHM, kid: publicJwk.kid } as const;
+  return {
+    kid: publicJwk.kid,
+    publicJwk,
+    sign: (payload) => new CompactSign(payload).setProtectedHeader(header).sign(privateKey),
+  };
+}
+
+async function publicJwkOf(publicKey: KeyObject): Promise<PublicJwk> {
+  const { n, e } = await exportJWK(publicKey);
+  if (n === undefined || e === undefined) throw new Error('the generated key is no RSA key');
+  const kid = await calculateJwkThumbprint({ kty: 'RSA', n, e }, 'sha256');
+  return { kty: 'RSA', n, e, kid, use: 'sig', alg: ALGORITHM };
+}
