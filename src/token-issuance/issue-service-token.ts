@@ -1,0 +1,110 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Resolution } from '../domain/scope-decision.js';
+import { type ServiceTokenClaims, serviceTokenClaims } from '../domain/service-token-claims.js';
+import { uuidV7 } from '../domain/uuid-v7.js';
+import type { KnownInstance } from '../instances/instance.repository.js';
+import { IssuerError } from '../platform/issuer-error.js';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { SigningKeys } from '../signing-keys/signing-keys.service.js';
+import { Admission, type Sync } from './admission.js';
+import { Entitlements } from './entitlements.js';
+import type { HeldLicense } from './held-license.js';
+import { IssuanceLedger, KeyNotCurrentError } from './issuance-ledger.js';
+
+export interface ServiceToken {
+  /** A compact JWS. */
+  readonly token: string;
+  readonly expiresAt: Date;
+}
+
+interface Draft {
+  readonly sync: Sync;
+  readonly held: HeldLicense;
+  readonly instance: KnownInstance;
+  readonly resolution: Resolution;
+  readonly claims: ServiceTokenClaims;
+}
+
+/** The use case that this service exists for. */
+@Injectable()
+export class IssueServiceToken {
+  constructor(
+    private readonly admission: Admission,
+    private readonly entitlements: Entitlements,
+    private readonly signingKeys: SigningKeys,
+    private readonly ledger: IssuanceLedger,
+    @Inject(SERVICE_CONFIG) private readonly config: ServiceConfig,
+  ) {}
+
+  /**
+   * A fresh token for an admitted sync; its row is in the ledger before it is returned.
+   * @throws {IssuerError} INSTANCE_ID_INVALID, INSTANCE_UNKNOWN, NOTHING_TO_GRANT, UNAVAILABLE
+   */
+  async issue(sync: Sync, held: HeldLicense): Promise<ServiceToken> {
+    const instanceId = this.admission.identityOf(sync, held);
+    const resolution = this.entitlements.resolve(
+      held.license,
+      held.purchases,
+      sync.gitlabVersion,
+      sync.at,
+    );
+    if (resolution.scopes.length === 0) throw nothingToGrant(held);
+
+    const instance = await this.admission.instanceOf(sync, held);
+    const subject = { instanceId, instanceUid: instance.uniqueInstanceId ?? instance.id };
+    const jti = uuidV7(sync.at, randomBytes(10));
+    const policy = {
+      issuer: this.config.issuerUrl,
+      ttlSeconds: this.config.serviceTokenTtlSeconds,
+      notBeforeSkewSeconds: this.config.notBeforeSkewSeconds,
+    };
+    const claims = serviceTokenClaims(held.license, subject, resolution, policy, sync.at, jti);
+    const token = await this.signAndRecord({ sync, held, instance, resolution, claims });
+    return { token, expiresAt: new Date(claims.exp * 1000) };
+  }
+
+  private async signAndRecord(draft: Draft): Promise<string> {
+    try {
+      return await this.signAndRecordOnce(draft);
+    } catch (error) {
+      if (!(error instanceof KeyNotCurrentError)) throw error;
+      // This replica slept through a rotation; the token it signed never left.
+      await this.signingKeys.refresh();
+      return this.signAndRecordOnce(draft);
+    }
+  }
+
+  /** Signature and flush run side by side; the token leaves only when both are done. */
+  private async signAndRecordOnce(draft: Draft): Promise<string> {
+    const { sync, held, instance, resolution, claims } = draft;
+    const key = this.signingKeys.current();
+    const payload = Buffer.from(JSON.stringify(claims));
+    const [token] = await Promise.all([
+      key.sign(payload),
+      this.ledger.record({
+        jti: claims.jti,
+        licenseId: held.license.id,
+        instanceRowId: instance.id,
+        kid: key.kid,
+        resolution,
+        gitlabVersion: sync.gitlabVersion.text,
+        hostName: sync.hostName,
+        issuedAt: sync.at,
+        expiresAt: new Date(claims.exp * 1000),
+        claimsDigest: createHash('sha256').update(payload).digest(),
+      }),
+    ]);
+    return token;
+  }
+}
+
+function nothingToGrant({ purchases }: HeldLicense): IssuerError {
+  return new IssuerError(
+    'NOTHING_TO_GRANT',
+    purchases.length === 0
+      ? 'This license has no active add-on purchase: buy an add-on, then sync again.'
+      : 'No add-on of this license grants anything to this version of GitLab: upgrade GitLab, or ' +
+          'ask the admin of the issuer for the entitlements of the license, which say why.',
+  );
+}

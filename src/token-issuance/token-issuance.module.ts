@@ -1,0 +1,38 @@
+import { Module } from '@nestjs/common';
+import { AccessControlModule } from '../access-control/access-control.module.js';
+import { AddOnPurchasesModule } from '../add-on-purchases/add-on-purchases.module.js';
+import { InstancesModule } from '../instances/instances.module.js';
+import { LicensesModule } from '../licenses/licenses.module.js';
+import { SigningKeysModule } from '../signing-keys/signing-keys.module.js';
+import { Admission } from './admission.js';
+import { CatalogSnapshots } from './catalog-snapshots.js';
+import { Entitlements } from './entitlements.js';
+import { EntitlementsController } from './entitlements.controller.js';
+import { ExplainEntitlements } from './explain-entitlements.js';
+import { HeldLicenses } from './held-license.js';
+import { IssuanceLedger } from './issuance-ledger.js';
+import { IssueServiceToken } from './issue-service-token.js';
+import { ScopeSets } from './scope-sets.js';
+
+@Module({
+  imports: [
+    AccessControlModule,
+    AddOnPurchasesModule,
+    InstancesModule,
+    LicensesModule,
+    SigningKeysModule,
+  ],
+  controllers: [EntitlementsController],
+  providers: [
+    Admission,
+    CatalogSnapshots,
+    Entitlements,
+    ExplainEntitlements,
+    HeldLicenses,
+    IssuanceLedger,
+    IssueServiceToken,
+    ScopeSets,
+  ],
+  exports: [Admission, CatalogSnapshots, IssuanceLedger, IssueServiceToken],
+})
+export class TokenIssuanceModule {}
