@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { databaseAway } from '../platform/database-away.js';
+import { sendJson } from '../platform/send-json.js';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { SigningKeys } from '../signing-keys/signing-keys.service.js';
+
+/** Far below what validators are assumed to keep keys for, so that caches between do not add to it. */
+const MAX_AGE_SECONDS = 3600;
+const KEY_SET_PATH = 'oauth/discovery/keys';
+
+interface Rendered {
+  readonly text: string;
+  readonly etag: string;
+}
+
+/**
+ * What validators fetch. Both documents answer from memory, whatever becomes of the database: a
+ * validator caches a failed answer for a day like a good one.
+ */
+@ApiExcludeController()
+@Controller()
+export class OidcController {
+  private readonly discovery: Rendered;
+  private keySet: { readonly of: object; readonly rendered: Rendered } | null = null;
+  private readonly cacheControl: string;
+
+  constructor(
+    private readonly signingKeys: SigningKeys,
+    @Inject(SERVICE_CONFIG) config: ServiceConfig,
+  ) {
+    // OpenID Connect Discovery 1.0 section 3 asks for more; what has no meaning here stays out.
+    this.discovery = render({
+      issuer: config.issuerUrl,
+      jwks_uri: `${config.issuerUrl}/${KEY_SET_PATH}`,
+      id_token_signing_alg_values_supported: ['RS256'],
+    });
+    this.cacheControl = `public, max-age=${Math.min(MAX_AGE_SECONDS, config.jwksCacheSeconds)}`;
+  }
+
+  @Get('.well-known/openid-configuration')
+  readDiscovery(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
+    this.send(this.discovery, request, reply);
+  }
+
+  @Get(KEY_SET_PATH)
+  readKeySet(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
+    this.send(this.renderedKeySet(), request, reply);
+  }
+
+  /** Rendered once for each set of keys. */
+  private renderedKeySet(): Rendered {
+    const document = this.signingKeys.published();
+    // The listener opens once there is a set; an empty one would be cached by validators.
+    if (document === null) throw databaseAway();
+    if (this.keySet?.of !== document) this.keySet = { of: document, rendered: render(document) };
+    return this.keySet.rendered;
+  }
+
+  private send({ text, etag }: Rendered, request: FastifyRequest, reply: FastifyReply): void {
+    void reply
+      .header('cache-control', this.cacheControl)
+      .header('etag', etag)
+      .header('access-control-allow-origin', '*');
+    if (isCurrent(request.headers['if-none-match'], etag)) {
+      void reply.code(304).send();
+      return;
+    }
+    sendJson(reply, 200, 'application/json', text);
+  }
+}
+
+function render(document: object): Rendered {
+  const text = JSON.stringify(document);
+  return { text, etag: `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"` };
+}
+
+/** RFC 9110 section 13.1.2: weak comparison. */
+function isCurrent(ifNoneMatch: string | undefined, etag: string): boolean {
+  if (ifNoneMatch === undefined) return false;
+  const tags = ifNoneMatch.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  return tags.includes('*') || tags.includes(etag);
+}
