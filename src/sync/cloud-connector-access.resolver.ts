@@ -1,0 +1,77 @@
+import { Args, Context, Parent, Query, ResolveField, Resolver } from '@nestjs/graphql';
+import { CatalogStore } from '../catalog/catalog.service.js';
+import { Clock } from '../platform/clock.js';
+import { Admission, type Sync } from '../token-issuance/admission.js';
+import type { HeldLicense } from '../token-issuance/held-license.js';
+import { IssueServiceToken } from '../token-issuance/issue-service-token.js';
+import {
+  AvailableServiceType,
+  CloudConnectorAccess,
+  JsonScalar,
+  ServiceTokenType,
+} from './cloud-connector-access.js';
+import { EncodedJson } from './encode-answer.js';
+import { type SyncHeaders, syncOf } from './sync-request.js';
+
+/** What the GraphQL execution knows of the HTTP request. */
+export interface SyncContext {
+  readonly headers: SyncHeaders;
+  /** Set once a token has been issued. */
+  issued: boolean;
+}
+
+interface AdmittedSync {
+  readonly sync: Sync;
+  readonly held: HeldLicense;
+  /** Selected twice under two aliases, it is still one token. */
+  serviceToken?: Promise<ServiceTokenType>;
+}
+
+@Resolver(() => CloudConnectorAccess)
+export class CloudConnectorAccessResolver {
+  constructor(
+    private readonly admission: Admission,
+    private readonly issueServiceToken: IssueServiceToken,
+    private readonly catalogStore: CatalogStore,
+    private readonly clock: Clock,
+  ) {}
+
+  @Query(() => CloudConnectorAccess, { nullable: true })
+  async cloudConnectorAccess(
+    @Args('licenseKey', { type: () => String }) licenseKey: string,
+    @Args('gitlabVersion', { type: () => String }) gitlabVersion: string,
+    @Context() context: SyncContext,
+  ): Promise<AdmittedSync> {
+    const sync = syncOf({ licenseKey, gitlabVersion }, context.headers, this.clock.now());
+    return { sync, held: await this.admission.admit(sync) };
+  }
+
+  @ResolveField(() => ServiceTokenType, { nullable: true })
+  async serviceToken(
+    @Parent() admitted: AdmittedSync,
+    @Context() context: SyncContext,
+  ): Promise<ServiceTokenType> {
+    admitted.serviceToken ??= this.issue(admitted, context);
+    return admitted.serviceToken;
+  }
+
+  @ResolveField(() => [AvailableServiceType], { nullable: true })
+  availableServices(): AvailableServiceType[] {
+    return this.catalogStore.availableServices('self-managed').map((service) => ({
+      name: service.name,
+      serviceStartTime: service.serviceStartTime?.toISOString() ?? null,
+      bundledWith: service.bundledWith,
+    }));
+  }
+
+  @ResolveField(() => JsonScalar, { nullable: true })
+  catalog(): EncodedJson {
+    return new EncodedJson(this.catalogStore.documentJson());
+  }
+
+  private async issue(admitted: AdmittedSync, context: SyncContext): Promise<ServiceTokenType> {
+    const { token, expiresAt } = await this.issueServiceToken.issue(admitted.sync, admitted.held);
+    context.issued = true;
+    return { token, expiresAt: expiresAt.toISOString() };
+  }
+}

@@ -1,0 +1,69 @@
+import type { ExecutionResult } from 'graphql';
+import { GraphQLError } from 'graphql';
+import { asIssuerError } from '../platform/error-faces.js';
+import { IssuerError } from '../platform/issuer-error.js';
+import { couldBeJson } from './graphql-limits.js';
+
+export interface GraphqlRequest {
+  readonly query: string;
+  readonly variables: Record<string, unknown>;
+  readonly operationName: string | undefined;
+}
+
+/** @throws {IssuerError} BAD_REQUEST for a body that is no GraphQL request */
+export function readGraphqlRequest(body: unknown): GraphqlRequest {
+  if (!isRecord(body)) throw unusable('send one JSON object, not a batch.');
+  const { query, operationName } = body;
+  const variables = body['variables'] ?? {};
+  if (typeof query !== 'string' || couldBeJson(query)) {
+    throw unusable('"query" must be a GraphQL document as a string.');
+  }
+  if (!isRecord(variables)) throw unusable('"variables" must be an object.');
+  if (typeof operationName === 'string' || operationName === undefined || operationName === null) {
+    return { query, variables, operationName: operationName ?? undefined };
+  }
+  throw unusable('"operationName" must be a string.');
+}
+
+/**
+ * The data of an execution that went well in every part. Otherwise the first error is thrown as a
+ * whole: an instance must never take half an answer for a whole one.
+ */
+export async function dataOf(execution: Promise<ExecutionResult>): Promise<unknown> {
+  let result: ExecutionResult;
+  try {
+    result = await execution;
+  } catch (error) {
+    throw asRefusal(error);
+  }
+  const [first] = result.errors ?? [];
+  if (first) throw first.originalError ?? first;
+  return result.data;
+}
+
+/** GraphQL's own messages quote the request, and with it maybe a license key: ours do not. */
+function asRefusal(error: unknown): unknown {
+  const errors: unknown = error instanceof Error ? Reflect.get(error, 'errors') : null;
+  if (!Array.isArray(errors) || asIssuerError(error)?.code !== 'BAD_REQUEST') return error;
+  const first: unknown = errors[0];
+  if (!(first instanceof GraphQLError)) return unusable('the GraphQL document is too deep.');
+  const [location] = first.locations ?? [];
+  const place = location ? ` at line ${location.line}, column ${location.column}` : '';
+  return unusable(`${whatIsWrong(first)}${place}.`);
+}
+
+function whatIsWrong(error: GraphQLError): string {
+  if (error.message.startsWith('Syntax Error')) return 'the GraphQL document cannot be parsed';
+  if (error.message.startsWith('Variable ')) {
+    return 'a variable is missing or of the wrong type: all are strings';
+  }
+  return 'the GraphQL document does not fit the schema or its limits (one cloudConnectorAccess)';
+}
+
+function unusable(reason: string): IssuerError {
+  return new IssuerError('BAD_REQUEST', `This is no usable request: ${reason}`);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

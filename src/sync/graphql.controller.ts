@@ -1,0 +1,69 @@
+import { Controller, Inject, Post, Req, Res } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { databaseDeadlineMs, withinDeadline } from '../platform/answer-deadline.js';
+import { asIssuerError, INTERNAL } from '../platform/error-faces.js';
+import { IssuerError } from '../platform/issuer-error.js';
+import { Metrics } from '../platform/metrics.js';
+import { sendJson } from '../platform/send-json.js';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import type { SyncContext } from './cloud-connector-access.resolver.js';
+import { encodeAnswer } from './encode-answer.js';
+import { FailedLookUps } from './failed-look-ups.js';
+import { dataOf, readGraphqlRequest } from './graphql-request.js';
+
+/** `POST /graphql`, in the shapes that GitLab instances of every generation understand. */
+@ApiExcludeController()
+@Controller()
+export class GraphqlController {
+  private readonly deadlineMs: number;
+
+  constructor(
+    private readonly adapterHost: HttpAdapterHost,
+    private readonly failedLookUps: FailedLookUps,
+    private readonly metrics: Metrics,
+    @Inject(SERVICE_CONFIG) config: ServiceConfig,
+  ) {
+    this.deadlineMs = databaseDeadlineMs(config.databaseTimeoutMs);
+  }
+
+  @Post('graphql')
+  async answer(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    try {
+      sendJson(reply, 200, 'application/json', await this.execute(request));
+    } catch (error) {
+      throw this.refusalOf(error, request.ip);
+    }
+  }
+
+  private async execute(request: FastifyRequest): Promise<string> {
+    const { query, variables, operationName } = readGraphqlRequest(request.body);
+    const context: SyncContext = { headers: request.headers, issued: false };
+    const app = this.adapterHost.httpAdapter.getInstance<FastifyInstance>();
+    const execution = app.graphql(query, context, variables, operationName);
+    const data = await withinDeadline(dataOf(execution), this.deadlineMs);
+    this.metrics.syncs.inc({ outcome: context.issued ? 'issued' : 'answered', code: '' });
+    return encodeAnswer({ data });
+  }
+
+  private refusalOf(thrown: unknown, address: string): unknown {
+    const error = asIssuerError(thrown) ?? INTERNAL;
+    const refusal = this.limited(error, address) ?? error;
+    const outcome = refusal.status >= 500 ? 'failed' : 'denied';
+    this.metrics.syncs.inc({ outcome, code: refusal.code });
+    return refusal === INTERNAL ? thrown : refusal;
+  }
+
+  /** A failed look-up beyond what its address may have; whoever guesses keys learns nothing more. */
+  private limited({ code }: IssuerError, address: string): IssuerError | null {
+    if (code !== 'LICENSE_NOT_FOUND' && code !== 'ACTIVATION_CODE_GIVEN') return null;
+    const retryAfterSeconds = this.failedLookUps.count(address);
+    if (retryAfterSeconds === null) return null;
+    return new IssuerError(
+      'RATE_LIMITED',
+      'Too many syncs with unknown license keys came from this address: wait and check the key.',
+      { retryAfterSeconds },
+    );
+  }
+}

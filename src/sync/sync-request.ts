@@ -1,0 +1,55 @@
+import { parseGitlabVersion, type GitlabVersion } from '../domain/gitlab-version.js';
+import { isUuid } from '../domain/uuid.js';
+import { IssuerError } from '../platform/issuer-error.js';
+import type { Sync } from '../token-issuance/admission.js';
+
+/** The variables of `cloudConnectorAccess`. */
+export interface SyncArguments {
+  readonly licenseKey: string;
+  readonly gitlabVersion: string;
+}
+
+export type SyncHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
+type InstanceIdHeader = Pick<Sync, 'instanceId' | 'instanceIdInvalid'>;
+
+const MAX_VERSION_LENGTH = 64;
+const MAX_HOST_NAME_LENGTH = 253;
+
+/** @throws {IssuerError} GITLAB_VERSION_INVALID */
+export function syncOf(given: SyncArguments, headers: SyncHeaders, at: Date): Sync {
+  return {
+    licenseKey: given.licenseKey,
+    gitlabVersion: versionOf(given.gitlabVersion),
+    ...instanceIdOf(headers['x-gitlab-instance-id']),
+    hostName: hostNameOf(headers['x-gitlab-host-name']),
+    at,
+  };
+}
+
+function versionOf(text: string): GitlabVersion {
+  const version = parseGitlabVersion(text);
+  if (!version) {
+    throw new IssuerError(
+      'GITLAB_VERSION_INVALID',
+      'gitlabVersion must start with numbers like 18.5.0: send the version of the instance.',
+    );
+  }
+  // What follows the numbers is the caller's text: the ledger keeps no more of it than is safe.
+  return { ...version, text: text.slice(0, MAX_VERSION_LENGTH).replace(/[^\w.+-].*$/s, '') };
+}
+
+function instanceIdOf(header: string | string[] | undefined): InstanceIdHeader {
+  // GitLab can send a text that says "not set", where it has no UUID.
+  if (header === undefined || header === '') return { instanceId: null, instanceIdInvalid: false };
+  const valid = typeof header === 'string' && isUuid(header);
+  return { instanceId: valid ? header : null, instanceIdInvalid: !valid };
+}
+
+function hostNameOf(header: string | string[] | undefined): string | null {
+  const valid =
+    typeof header === 'string' &&
+    header.length <= MAX_HOST_NAME_LENGTH &&
+    /^[\w.:[\]-]+$/.test(header);
+  return valid ? header : null;
+}
