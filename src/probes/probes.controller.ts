@@ -1,0 +1,55 @@
+import { Controller, Get, Req, Res } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { bearerTokenOf } from '../access-control/admin-api.js';
+import { ApiTokens } from '../access-control/api-tokens.js';
+import { Database } from '../platform/database.js';
+import { IssuerError } from '../platform/issuer-error.js';
+import { Metrics } from '../platform/metrics.js';
+import { Readiness, type ReadinessReport } from './readiness.js';
+
+const LOOPBACK = /^(127(\.\d+){3}|::1|::ffff:127(\.\d+){3})$/;
+
+@ApiExcludeController()
+@Controller('-')
+export class ProbesController {
+  constructor(
+    private readonly readiness: Readiness,
+    private readonly metrics: Metrics,
+    private readonly database: Database,
+    private readonly apiTokens: ApiTokens,
+  ) {}
+
+  @Get('liveness')
+  liveness(): { readonly status: 'alive' } {
+    return { status: 'alive' };
+  }
+
+  @Get('readiness')
+  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<ReadinessReport> {
+    const report = await this.readiness.report();
+    void reply.code(report.status === 'ready' ? 200 : 503);
+    return report;
+  }
+
+  @Get('metrics')
+  async readMetrics(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    if (!cameFromLoopback(request)) await this.requireToken(request);
+    void reply
+      .header('content-type', this.metrics.registry.contentType)
+      .send(await this.metrics.registry.metrics());
+  }
+
+  private async requireToken(request: FastifyRequest): Promise<void> {
+    const token = bearerTokenOf(request);
+    if (token !== null && (await this.apiTokens.principalOf(this.database.manager, token))) return;
+    throw new IssuerError('UNAUTHENTICATED', 'From here the metrics need an API token.');
+  }
+}
+
+/** A proxy on the same host also comes from the loopback, but says for whom it asks. */
+function cameFromLoopback(request: FastifyRequest): boolean {
+  const { headers } = request;
+  const forwarded = 'x-forwarded-for' in headers || 'forwarded' in headers;
+  return !forwarded && LOOPBACK.test(request.ip);
+}
