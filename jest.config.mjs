@@ -18,8 +18,8 @@ export default {
       },
     ],
   },
-  // jose and openid-client's parts are ES modules only.
-  transformIgnorePatterns: ['/node_modules/(?!(jose|openid-client|oauth4webapi)/)'],
+  // ES modules only, or (mercurius) importing one on the way.
+  transformIgnorePatterns: ['/node_modules/(?!(jose|openid-client|oauth4webapi|mercurius|quick-lru)/)'],
   globalSetup: '<rootDir>/test/support/start-test-postgres.ts',
   globalTeardown: '<rootDir>/test/support/stop-test-postgres.ts',
   testTimeout: 30_000,

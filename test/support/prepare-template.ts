@@ -1,4 +1,7 @@
+import 'reflect-metadata';
 import { Client } from 'pg';
+import { dataSourceOptions } from '../../config/data-source.js';
+import { migrate } from '../../src/platform/migrate.js';
 
 export const TEMPLATE_DATABASE = 'template_issuer';
 
@@ -11,4 +14,8 @@ export async function prepareTemplate(serverUrl: string): Promise<void> {
   } finally {
     await client.end();
   }
+  const url = new URL(serverUrl);
+  url.pathname = TEMPLATE_DATABASE;
+  const config = { databaseUrl: url.href, databasePoolSize: 4, databaseTimeoutMs: 5000 };
+  await migrate(dataSourceOptions(config), url.href);
 }

@@ -1,0 +1,53 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import type { DataSourceOptions } from 'typeorm';
+import { AccessControlModule } from './access-control/access-control.module.js';
+import { AddOnPurchasesModule } from './add-on-purchases/add-on-purchases.module.js';
+import { CatalogModule } from './catalog/catalog.module.js';
+import type { LoadedCatalog } from './catalog/load-catalog.js';
+import { InstancesModule } from './instances/instances.module.js';
+import { LicensesModule } from './licenses/licenses.module.js';
+import { OidcModule } from './oidc/oidc.module.js';
+import type { Clock } from './platform/clock.js';
+import type { Logger } from './platform/logging.js';
+import { PlatformModule } from './platform/platform.module.js';
+import type { ServiceConfig } from './platform/service-config.js';
+import { ProbesModule } from './probes/probes.module.js';
+import { SchedulerModule } from './scheduler/scheduler.module.js';
+import { SigningKeysModule } from './signing-keys/signing-keys.module.js';
+import { SyncModule } from './sync/sync.module.js';
+import { TokenIssuanceModule } from './token-issuance/token-issuance.module.js';
+
+export interface Foundations {
+  readonly config: ServiceConfig;
+  readonly dataSource: DataSourceOptions;
+  readonly catalog: LoadedCatalog;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The composition root: the one file that knows every room. */
+@Module({})
+export class AppModule {
+  static on({ config, dataSource, catalog, clock, logger }: Foundations): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        PlatformModule.with(config, logger, clock),
+        // The first contact is made by `bringUp`, which can wait for a database that is away.
+        TypeOrmModule.forRoot({ ...dataSource, manualInitialization: true }),
+        CatalogModule.with(catalog),
+        AccessControlModule,
+        LicensesModule,
+        AddOnPurchasesModule,
+        InstancesModule,
+        SigningKeysModule,
+        TokenIssuanceModule,
+        OidcModule,
+        SyncModule,
+        ProbesModule,
+        SchedulerModule,
+      ],
+    };
+  }
+}

@@ -1,0 +1,57 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import type { DataSourceOptions } from 'typeorm';
+import { ApiTokens } from './access-control/api-tokens.js';
+import { Clock } from './platform/clock.js';
+import { Database } from './platform/database.js';
+import { migrate } from './platform/migrate.js';
+import { UnsealError } from './platform/sealing.js';
+import type { ServiceConfig } from './platform/service-config.js';
+import { Readiness } from './probes/readiness.js';
+import { SigningKeys } from './signing-keys/signing-keys.service.js';
+import { CatalogSnapshots } from './token-issuance/catalog-snapshots.js';
+import { IssuanceLedger } from './token-issuance/issuance-ledger.js';
+
+/** What an operator must mend before the service can start. */
+export class StartRefusedError extends Error {
+  override readonly name = 'StartRefusedError';
+}
+
+/**
+ * Takes the service from "the process runs" to "tokens can be issued". Every step may be repeated,
+ * so a start that met a database which was away just runs it again.
+ * @throws {StartRefusedError} when repeating it would not help
+ */
+export async function bringUp(
+  app: INestApplicationContext,
+  config: ServiceConfig,
+  dataSource: DataSourceOptions,
+): Promise<void> {
+  const database = app.get(Database);
+  const signingKeys = app.get(SigningKeys);
+  const readiness = app.get(Readiness);
+
+  await migrate(dataSource, config.databaseDirectUrl);
+  await database.connect();
+  readiness.markSchemaCurrent();
+  await signingKeys.ensureKeys();
+  await refusingWrongKey(() => signingKeys.refresh());
+  await readiness.proveSignature();
+  if (config.bootstrapAdminToken !== null) {
+    await app.get(ApiTokens).installBootstrapToken(database.manager, config.bootstrapAdminToken);
+  }
+  await app.get(CatalogSnapshots).recordCurrent();
+  await app.get(IssuanceLedger).createPartitionsAhead(app.get(Clock).now());
+}
+
+async function refusingWrongKey(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof UnsealError)) throw error;
+    throw new StartRefusedError(
+      `KEY_ENCRYPTION_KEY does not open what is in this database: ${error.message}. ` +
+        'Start with the key that this database was first started with.',
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { type FastifyServerOptions, LogController } from 'fastify';
+import { sendError } from './platform/error-filter.js';
+import type { Logger } from './platform/logging.js';
+import type { ServiceConfig } from './platform/service-config.js';
+
+const MAX_BODY_BYTES = 1_048_576;
+const REQUEST_TIMEOUT_MS = 30_000;
+
+class IssuerAdapter extends FastifyAdapter {
+  /**
+   * Nest sets its handler when the routes are there already, too late for a body that cannot be
+   * parsed. Ours is set first, and stays.
+   */
+  override setErrorHandler(): ReturnType<FastifyAdapter['setErrorHandler']> {
+    return this.getInstance();
+  }
+}
+
+/** Fastify as every request meets it, before Nest. */
+export function httpServer(config: ServiceConfig, logger: Logger): FastifyAdapter {
+  const processId = randomBytes(4).toString('hex');
+  let requests = 0;
+  const options: FastifyServerOptions = {
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // Validators cache a refusal for a day: kept-alive connections are answered to the end.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
+    genReqId: () => `${processId}-${(requests += 1)}`,
+    logController: new LogController({ disableRequestLogging: true }),
+    frameworkErrors: (error, request, reply) => {
+      sendError(error, request, reply, logger);
+    },
+  };
+  const adapter = new IssuerAdapter({ ...options, ...tlsOf(config) });
+  const fastify = adapter.getInstance();
+  fastify.setErrorHandler((error, request, reply) => {
+    sendError(error, request, reply, logger);
+  });
+  fastify.addHook('onSend', (request, reply, _payload, done) => {
+    void reply.header('x-request-id', request.id);
+    done();
+  });
+  fastify.addHook('onResponse', (request, reply, done) => {
+    logger.info(
+      {
+        requestId: request.id,
+        method: request.method,
+        // The pattern, not the URL: whatever a caller put into a URL stays out of the log.
+        route: request.routeOptions.url ?? null,
+        status: reply.statusCode,
+        milliseconds: Math.round(reply.elapsedTime * 10) / 10,
+      },
+      'request',
+    );
+    done();
+  });
+  return adapter;
+}
+
+function tlsOf({ tls }: ServiceConfig): object {
+  if (tls === null) return {};
+  return { https: { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) } };
+}

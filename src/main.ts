@@ -1,0 +1,49 @@
+import { readAppConfig, type AppConfig } from '../config/app-config.js';
+import { createLogger } from './platform/logging.js';
+import { seedSampleLicense } from './sample-license.js';
+import { startIssuer } from './start-issuer.js';
+import { tellHowToTry } from './tell-how-to-try.js';
+
+async function main(): Promise<void> {
+  const config = readConfigOrExit();
+  const logger = createLogger(config.logLevel);
+  const interrupted = new AbortController();
+  const stopped = new Promise<string>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        interrupted.abort();
+        resolve(signal);
+      });
+    }
+  });
+  const issuer = await startIssuer(config, { logger, signal: interrupted.signal });
+  logger.info({ issuer: issuer.config.issuerUrl }, `listening on ${await issuer.app.getUrl()}`);
+  if (issuer.config.embedded && (await seedSampleLicense(issuer.app, issuer.config))) {
+    tellHowToTry(issuer.config);
+  }
+  issuer.broughtUp.catch((error: unknown) => {
+    if (!interrupted.signal.aborted) logger.fatal({ error }, 'tokens cannot be issued');
+  });
+
+  const signal = await stopped;
+  logger.info(`${signal}: answering what is under way, then stopping`);
+  await issuer.close();
+  logger.info('stopped');
+  process.exit(0);
+}
+
+function readConfigOrExit(): AppConfig {
+  try {
+    return readAppConfig();
+  } catch (error) {
+    return refuse(error);
+  }
+}
+
+/** Ends with the message alone: it says what to mend. */
+function refuse(error: unknown): never {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}
+
+main().catch(refuse);

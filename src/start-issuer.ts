@@ -1,0 +1,188 @@
+import { randomBytes } from 'node:crypto';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { AppConfig } from '../config/app-config.js';
+import { dataSourceOptions } from '../config/data-source.js';
+import { AppModule } from './app.module.js';
+import { bringUp } from './bring-up.js';
+import { type LoadedCatalog, loadCatalog } from './catalog/load-catalog.js';
+import { shippedCatalogDirectory } from './catalog/shipped-catalog.js';
+import { httpServer } from './http-server.js';
+import { serveOpenapi } from './openapi.js';
+import type { DataSourceOptions } from 'typeorm';
+import { Clock } from './platform/clock.js';
+import { isDatabaseAway } from './platform/database-away.js';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './platform/embedded-postgres.js';
+import { ErrorFilter } from './platform/error-filter.js';
+import { generatedSecret } from './platform/generated-secret.js';
+import { type Logger, NestLogger } from './platform/logging.js';
+import type { ServiceConfig } from './platform/service-config.js';
+import { SigningKeys } from './signing-keys/signing-keys.service.js';
+
+const RETRY_MS = 500;
+/** Of the 10 s that a stop may take; the rest is for the embedded Postgres. */
+const DRAIN_MS = 7000;
+
+export interface StartOptions {
+  readonly logger: Logger;
+  readonly clock?: Clock;
+  /** Gives up a start that is under way. */
+  readonly signal?: AbortSignal;
+}
+
+export interface RunningIssuer {
+  readonly app: NestFastifyApplication;
+  readonly config: ServiceConfig;
+  /** Resolves once tokens can be issued; at once unless the database was away at the start. */
+  readonly broughtUp: Promise<void>;
+  /** Answers what is under way, then stops, the embedded Postgres last. Twice does nothing. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the service. It listens once it has keys to publish: read from the database, or, with that
+ * away, kept from the last run; then it goes on trying to reach the database in the background.
+ * @throws {CatalogFaultsError | StartRefusedError} what an operator must mend
+ */
+export async function startIssuer(
+  appConfig: AppConfig,
+  options: StartOptions,
+): Promise<RunningIssuer> {
+  const catalog = loadCatalog(appConfig.catalogDir ?? shippedCatalogDirectory());
+  for (const warning of [...appConfig.warnings, ...catalog.warnings]) options.logger.warn(warning);
+  const embedded =
+    appConfig.databaseUrl === null ? await embeddedPostgres(appConfig, options) : null;
+  try {
+    const config = await serviceConfig(appConfig, embedded);
+    return await serve(config, catalog, embedded, options);
+  } catch (error) {
+    await embedded?.stop();
+    throw error;
+  }
+}
+
+async function serve(
+  config: ServiceConfig,
+  catalog: LoadedCatalog,
+  embedded: EmbeddedPostgres | null,
+  options: StartOptions,
+): Promise<RunningIssuer> {
+  const dataSource = dataSourceOptions(config);
+  const app = await createApp(config, dataSource, catalog, options);
+  const stopping = new AbortController();
+  const close = once(async () => {
+    stopping.abort();
+    await drain(app);
+    await embedded?.stop();
+  });
+  try {
+    const attempt = () => bringUpUnlessAway(app, config, dataSource);
+    const broughtUp = (await attempt())
+      ? Promise.resolve()
+      : keepTrying(attempt, options.logger, stopping.signal);
+    if (!(await listensEarly(app))) await broughtUp;
+    await app.listen({ port: config.port, host: config.host });
+    return { app, config, broughtUp, close };
+  } catch (error) {
+    await drain(app);
+    throw error;
+  }
+}
+
+/** Whether there are keys to publish now, if only those of the last run. */
+async function listensEarly(app: NestFastifyApplication): Promise<boolean> {
+  const signingKeys = app.get(SigningKeys);
+  return signingKeys.published() !== null || signingKeys.publishKept();
+}
+
+async function createApp(
+  config: ServiceConfig,
+  dataSource: DataSourceOptions,
+  catalog: LoadedCatalog,
+  { logger, clock = new Clock() }: StartOptions,
+): Promise<NestFastifyApplication> {
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.on({ config, dataSource, catalog, clock, logger }),
+    httpServer(config, logger),
+    { logger: new NestLogger(logger), abortOnError: false },
+  );
+  app.useGlobalFilters(new ErrorFilter(logger));
+  serveOpenapi(app);
+  return app;
+}
+
+/** @returns false while the database is away */
+async function bringUpUnlessAway(
+  app: NestFastifyApplication,
+  config: ServiceConfig,
+  dataSource: DataSourceOptions,
+): Promise<boolean> {
+  try {
+    await bringUp(app, config, dataSource);
+    return true;
+  } catch (error) {
+    if (isDatabaseAway(error)) return false;
+    throw error;
+  }
+}
+
+async function keepTrying(
+  attempt: () => Promise<boolean>,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  logger.warn('the database is away: keys of the last run are published, nothing is issued');
+  do await sleep(RETRY_MS, undefined, { signal });
+  while (!(await attempt()));
+  logger.info('the database is back: tokens are issued');
+}
+
+/** Lets requests under way finish; a connection that takes too long is cut. */
+async function drain(app: NestFastifyApplication): Promise<void> {
+  const server = app.getHttpServer();
+  const cut = setTimeout(() => {
+    server.closeAllConnections();
+  }, DRAIN_MS);
+  await Promise.race([app.close(), sleep(DRAIN_MS + 1000, undefined, { ref: false })]);
+  clearTimeout(cut);
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => (running ??= work());
+}
+
+function embeddedPostgres(config: AppConfig, options: StartOptions): Promise<EmbeddedPostgres> {
+  return startEmbeddedPostgres({
+    dataDir: resolve(config.dataDir),
+    log: (line) => {
+      options.logger.info(line);
+    },
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
+}
+
+/** Secrets are generated only beside a database that is just as local. */
+async function serviceConfig(
+  config: AppConfig,
+  embedded: EmbeddedPostgres | null,
+): Promise<ServiceConfig> {
+  const dataDir = resolve(config.dataDir);
+  const databaseUrl = embedded?.connectionString ?? config.databaseUrl ?? '';
+  const urls = { databaseUrl, databaseDirectUrl: config.databaseDirectUrl ?? databaseUrl };
+  const { keyEncryptionKey, bootstrapAdminToken } = config;
+  const generate = (file: string, encoding: 'base64' | 'base64url') =>
+    generatedSecret(join(dataDir, file), () => randomBytes(32).toString(encoding));
+  return {
+    ...config,
+    ...urls,
+    dataDir,
+    embedded: embedded !== null,
+    keyEncryptionKey:
+      keyEncryptionKey ?? Buffer.from(await generate('key-encryption-key', 'base64'), 'base64'),
+    bootstrapAdminToken:
+      bootstrapAdminToken ?? (embedded ? await generate('admin-token', 'base64url') : null),
+  };
+}

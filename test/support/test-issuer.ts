@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readAppConfig } from '../../config/app-config.js';
+import type { Clock } from '../../src/platform/clock.js';
+import { createLogger } from '../../src/platform/logging.js';
+import { type RunningIssuer, startIssuer } from '../../src/start-issuer.js';
+import { createTestDatabase, type TestDatabase } from './test-database.js';
+
+export interface TestIssuer {
+  /** The issuer URL, which is also where it listens. */
+  readonly url: string;
+  readonly adminToken: string;
+  readonly database: TestDatabase;
+  readonly dataDir: string;
+  /** Every log line so far. */
+  readonly logs: readonly string[];
+  readonly running: RunningIssuer;
+  /** Calls the admin API below /api/v1/ with the admin's token. */
+  admin(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
+  stop(): Promise<void>;
+}
+
+export interface TestIssuerOptions {
+  readonly clock?: Clock;
+  /** Variables beside those that a test needs to run at all. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Another replica on the same database; it is not dropped then. */
+  readonly sharing?: TestIssuer;
+}
+
+/** The whole service in this process, on a database of its own, listening on a free port. */
+export async function startTestIssuer(options: TestIssuerOptions = {}): Promise<TestIssuer> {
+  const database = options.sharing?.database ?? (await createTestDatabase());
+  const dataDir = await mkdtemp(join(tmpdir(), 'issuer-'));
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const environment = issuerEnvironment(url, dataDir, database, options);
+  const logs: string[] = [];
+  const write = (line: string) => logs.push(line);
+  const running = await startIssuer(readAppConfig(environment), {
+    logger: createLogger('debug', { write }),
+    ...(options.clock ? { clock: options.clock } : {}),
+  });
+  const adminToken = environment.BOOTSTRAP_ADMIN_TOKEN;
+  return {
+    url,
+    adminToken,
+    database,
+    dataDir,
+    logs,
+    running,
+    admin: (method, path, body, headers) =>
+      fetch(`${url}/api/v1/${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${adminToken}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      }),
+    stop: async () => {
+      await running.close();
+      if (!options.sharing) await database.drop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+function issuerEnvironment(
+  url: string,
+  dataDir: string,
+  database: TestDatabase,
+  { sharing, environment }: TestIssuerOptions,
+) {
+  const keyEncryptionKey = sharing?.running.config.keyEncryptionKey ?? randomBytes(32);
+  return {
+    PORT: new URL(url).port,
+    ISSUER_URL: url,
+    DATA_DIR: dataDir,
+    DATABASE_URL: database.url,
+    KEY_ENCRYPTION_KEY: keyEncryptionKey.toString('base64'),
+    BOOTSTRAP_ADMIN_TOKEN: sharing?.adminToken ?? randomBytes(32).toString('base64url'),
+    ...environment,
+  };
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => {
+        if (address && typeof address === 'object') resolve(address.port);
+        else reject(new Error('no port'));
+      });
+    });
+  });
+}
