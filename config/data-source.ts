@@ -24,6 +24,8 @@ export function dataSourceOptions(config: DatabaseConfig): DataSourceOptions {
     extra: poolOptions(config.databaseTimeoutMs),
     poolErrorHandler: () => undefined,
     logging: false,
+    // The migrations do; TypeORM would try on every connect, before and beside them.
+    installExtensions: false,
     entities: [
       ApiTokenEntity,
       AddOnPurchaseEntity,
