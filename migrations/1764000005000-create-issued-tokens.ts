@@ -71,10 +71,10 @@ export class CreateIssuedTokens1764000005000 implements MigrationInterface {
         END IF;
         IF EXISTS (SELECT FROM inserted WHERE scope_set_digest NOT IN (SELECT digest FROM scope_sets))
         OR EXISTS (SELECT FROM inserted WHERE catalog_digest NOT IN (SELECT digest FROM catalog_snapshots))
+        -- A subquery for each row is a look-up in the index; a join may read the whole table.
         OR EXISTS (
-          SELECT FROM inserted LEFT JOIN instances
-            ON instances.id = inserted.instance_id AND instances.license_id = inserted.license_id
-          WHERE instances.id IS NULL)
+          SELECT FROM inserted WHERE license_id IS DISTINCT FROM
+            (SELECT license_id FROM instances WHERE instances.id = inserted.instance_id))
         THEN
           RAISE EXCEPTION 'an issued token must name a known instance, scope set and catalog'
             USING ERRCODE = 'foreign_key_violation',

@@ -1,14 +1,15 @@
 import type { FastifyReply } from 'fastify';
 
 /**
- * Sends JSON text under exactly `contentType`. A string would get `; charset=utf-8` appended, and an
+ * Sends JSON under exactly `contentType`. A string would get `; charset=utf-8` appended, and an
  * instance that does not find the bare type takes the body for a string.
  */
 export function sendJson(
   reply: FastifyReply,
   status: number,
   contentType: 'application/json' | 'application/problem+json',
-  text: string,
+  json: string | Buffer,
 ): void {
-  void reply.code(status).header('content-type', contentType).send(Buffer.from(text));
+  const body = typeof json === 'string' ? Buffer.from(json) : json;
+  void reply.code(status).header('content-type', contentType).send(body);
 }

@@ -29,12 +29,16 @@ interface AdmittedSync {
 
 @Resolver(() => CloudConnectorAccess)
 export class CloudConnectorAccessResolver {
+  private readonly catalogJson: EncodedJson;
+
   constructor(
     private readonly admission: Admission,
     private readonly issueServiceToken: IssueServiceToken,
     private readonly catalogStore: CatalogStore,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.catalogJson = new EncodedJson(catalogStore.documentJson());
+  }
 
   @Query(() => CloudConnectorAccess, { nullable: true })
   async cloudConnectorAccess(
@@ -66,7 +70,7 @@ export class CloudConnectorAccessResolver {
 
   @ResolveField(() => JsonScalar, { nullable: true })
   catalog(): EncodedJson {
-    return new EncodedJson(this.catalogStore.documentJson());
+    return this.catalogJson;
   }
 
   private async issue(admitted: AdmittedSync, context: SyncContext): Promise<ServiceTokenType> {

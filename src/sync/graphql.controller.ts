@@ -37,7 +37,7 @@ export class GraphqlController {
     }
   }
 
-  private async execute(request: FastifyRequest): Promise<string> {
+  private async execute(request: FastifyRequest): Promise<Buffer> {
     const { query, variables, operationName } = readGraphqlRequest(request.body);
     const context: SyncContext = { headers: request.headers, issued: false };
     const app = this.adapterHost.httpAdapter.getInstance<FastifyInstance>();
