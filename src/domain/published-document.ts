@@ -66,7 +66,9 @@ function keyFaults(key: Readonly<Record<string, unknown>>): string[] {
 }
 
 function modulusBits(n: unknown): number {
-  return typeof n === 'string' ? Math.floor((n.length * 3) / 4) * 8 : 0;
+  if (typeof n !== 'string') return 0;
+  // Not by length: leading zeros count for nothing (RFC 7518 section 6.3.1.1).
+  return BigInt(`0x0${Buffer.from(n, 'base64url').toString('hex')}`).toString(2).length;
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
