@@ -79,7 +79,7 @@ describe('a unit primitive before its cut-off', () => {
   it.each([
     ['one millisecond before', '2024-10-16T23:59:59.999Z', 'FREE'],
     ['from the cut-off on', '2024-10-17T00:00:00.000Z', 'NO_ACTIVE_PURCHASE'],
-  ])('is free until the instant itself: %s it is %s', (_when, now, reason) => {
+  ])('is free until the instant itself: %s, at %s, it is %s', (_when, now, reason) => {
     expect(decide({}, { now })).toMatchObject({ granted: reason === 'FREE', reason });
   });
 
@@ -216,5 +216,28 @@ describe('a purchase', () => {
       reason: 'NO_ACTIVE_PURCHASE',
       wouldBeGrantedBy: ['duo_enterprise', 'duo_pro'],
     });
+  });
+});
+
+describe('the resolution', () => {
+  it('unites what several purchases grant: scopes and audiences sorted, each once', () => {
+    const { scopes, audiences, decisions } = resolve([
+      unitPrimitive({ name: 'b', cutOffDate: null, audiences: ['two', 'three'] }),
+      unitPrimitive({ name: 'c', cutOffDate: null, audiences: ['three', 'one'] }),
+      unitPrimitive({ name: 'refused', audiences: ['four'] }),
+      unitPrimitive({ name: 'a', cutOffDate: null, audiences: ['two'] }),
+    ]);
+    expect(scopes).toEqual(['a', 'b', 'c']);
+    expect(audiences).toEqual(['one', 'three', 'two']);
+    expect(decisions.map(({ unitPrimitive: name }) => name)).toEqual(['b', 'c', 'refused', 'a']);
+  });
+
+  it('names the first refusal: no audience, then the plan, then the version', () => {
+    const fields = { licenseTypes: ['ultimate'], minGitlabVersion: version('99.0') };
+    const given = { plan: 'premium' };
+    expect(decide({ ...fields, audiences: [] }, given)?.reason).toBe('NO_AUDIENCE');
+    expect(decide(fields, given)?.reason).toBe('PLAN_NOT_ELIGIBLE');
+    expect(decide(fields)?.reason).toBe('GITLAB_VERSION_TOO_OLD');
+    expect(decide({ audiences: [], cutOffDate: null })?.granted).toBe(false);
   });
 });
