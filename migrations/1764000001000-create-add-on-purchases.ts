@@ -36,6 +36,17 @@ export class CreateAddOnPurchases1764000001000 implements MigrationInterface {
     await runner.query(
       `CREATE INDEX add_on_purchases_license_id_idx ON add_on_purchases (license_id)`,
     );
+    // Two that overlap and come at once would wait for each other, until one is told of a deadlock
+    // instead of the overlap. So those of one license take turns.
+    await runner.query(`
+      CREATE FUNCTION add_on_purchases_take_turns() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        PERFORM FROM licenses WHERE id = NEW.license_id FOR NO KEY UPDATE;
+        RETURN NEW;
+      END $$`);
+    await runner.query(`
+      CREATE TRIGGER add_on_purchases_turn BEFORE INSERT OR UPDATE ON add_on_purchases
+      FOR EACH ROW EXECUTE FUNCTION add_on_purchases_take_turns()`);
     await runner.query(`
       CREATE TRIGGER add_on_purchases_keep BEFORE DELETE OR TRUNCATE ON add_on_purchases
       FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()`);
@@ -89,6 +100,7 @@ export class CreateAddOnPurchases1764000001000 implements MigrationInterface {
     await runner.query(`DROP TABLE add_on_purchases_history`);
     await runner.query(`DROP TABLE add_on_purchases`);
     await runner.query(`DROP FUNCTION add_on_purchases_record_history()`);
+    await runner.query(`DROP FUNCTION add_on_purchases_take_turns()`);
     await runner.query(`DROP EXTENSION btree_gist`);
   }
 }

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'pg';
 import { uuidV7 } from '../../src/domain/uuid-v7.js';
 import { createTestDatabase } from '../support/test-database.js';
@@ -132,4 +133,9 @@ export function tokenRow(of: Issuance, issuedAt: Date, row: Row = {}): Row & { j
 /** What `expect(...).rejects.toMatchObject` compares of a violated constraint. */
 export function violating(constraint: string): { readonly constraint: string } {
   return { constraint };
+}
+
+/** Whether a statement is still waiting for another transaction after a while. */
+export async function isPending(statement: Promise<unknown>): Promise<boolean> {
+  return Promise.race([statement.then(() => false), sleep(150, true)]);
 }
