@@ -2,7 +2,6 @@ import 'reflect-metadata';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { Client } from 'pg';
 import { licenseKeyDigest } from '../src/licenses/license-key.js';
 import { startEmbeddedPostgres } from '../src/platform/embedded-postgres.js';
+import { freePort } from '../src/platform/free-port.js';
 import { bareSignatureCpuMs, processCpuMs, processTreeCpuMs } from './cpu-time.js';
 import { load, type LoadResult, type Subject } from './load.js';
 
@@ -139,20 +139,6 @@ async function registerLicenses(databaseUrl: string): Promise<Subject[]> {
   await client.query('ANALYZE');
   await client.end();
   return subjects;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => {
-        if (address && typeof address === 'object') resolve(address.port);
-        else reject(new Error('no port'));
-      });
-    });
-  });
 }
 
 main().catch((error: unknown) => {

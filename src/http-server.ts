@@ -17,6 +17,11 @@ class IssuerAdapter extends FastifyAdapter {
   override setErrorHandler(): ReturnType<FastifyAdapter['setErrorHandler']> {
     return this.getInstance();
   }
+
+  /** Nest would also read forms, which nothing here speaks: Fastify's own parser of JSON stays alone. */
+  override registerParserMiddleware(): void {
+    this.getInstance().removeContentTypeParser('text/plain');
+  }
 }
 
 /** Fastify as every request meets it, before Nest. */

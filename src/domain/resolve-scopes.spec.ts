@@ -170,39 +170,43 @@ describe('a purchase', () => {
     });
   });
 
-  it('of any add-on that carries the unit primitive is enough; the last to end is named', () => {
-    const purchases = [
-      purchase({ id: 'short', expiresOn: '2026-07-01' }),
-      purchase({ id: 'long', addOn: 'duo_enterprise', expiresOn: '2028-01-01' }),
-      purchase({ id: 'middle', startedAt: '2025-01-01' }),
-      purchase({ id: 'other', addOn: 'duo_core', expiresOn: '2030-01-01' }),
-    ];
-    expect(decide({}, { purchases })).toHaveProperty('addOnPurchaseId', 'long');
-    expect(decide({ addOns: ['duo_pro'] }, { purchases })).toHaveProperty('until', '2027-01-01');
-  });
+  const enterprise = { addOn: 'duo_enterprise' };
+  const wouldBeGrantedBy = ['duo_enterprise', 'duo_pro'];
+  const active = [
+    purchase({ ...enterprise, id: 'sooner', startedAt: '2026-03-01', expiresOn: '2026-07-01' }),
+    purchase({ ...enterprise, id: 'soon', startedAt: '2026-04-01', expiresOn: '2026-08-01' }),
+    purchase({ id: 'last', startedAt: '2026-05-01', expiresOn: '2028-01-01' }),
+    purchase({ id: 'other', addOn: 'duo_core', expiresOn: '2030-01-01' }),
+  ];
+  const coming = [
+    purchase({ ...enterprise, id: 'later', startedAt: '2026-09-01', expiresOn: '2029-01-01' }),
+    purchase({ id: 'first', startedAt: '2026-06-16', expiresOn: '2026-07-01' }),
+    purchase({ id: 'latest', startedAt: '2026-10-01', expiresOn: '2030-01-01' }),
+  ];
+  const over = [
+    purchase({ ...enterprise, id: 'ended', startedAt: null, expiresOn: '2026-01-01' }),
+    purchase({ id: 'last to end', startedAt: '2025-01-01', expiresOn: '2026-06-15' }),
+    purchase({ id: 'long ago', startedAt: '2024-01-01', expiresOn: '2025-01-01' }),
+  ];
 
-  it('that comes is named before one that is over, the first to start and the last to end', () => {
-    const over = [
-      purchase({ id: 'over', startedAt: null, expiresOn: '2025-01-01' }),
-      purchase({ id: 'over later', addOn: 'duo_enterprise', expiresOn: '2026-06-15' }),
-    ];
-    const coming = [
-      purchase({ id: 'comes later', startedAt: '2026-08-01' }),
-      purchase({ id: 'comes', addOn: 'duo_enterprise', startedAt: '2026-06-16' }),
-    ];
-    const wouldBeGrantedBy = ['duo_enterprise', 'duo_pro'];
-    expect(decide({}, { purchases: [...over, ...coming] })).toMatchObject({
-      reason: 'PURCHASE_NOT_STARTED',
-      addOnPurchaseId: 'comes',
-      startsOn: '2026-06-16',
-      wouldBeGrantedBy,
-    });
-    expect(decide({}, { purchases: over })).toMatchObject({
-      reason: 'PURCHASE_EXPIRED',
-      addOnPurchaseId: 'over later',
-      expiredOn: '2026-06-15',
-      wouldBeGrantedBy,
-    });
+  it.each([
+    ['active', active, { reason: 'ADD_ON_PURCHASED', addOnPurchaseId: 'last' }],
+    ['to come', coming, { reason: 'PURCHASE_NOT_STARTED', addOnPurchaseId: 'first' }],
+    ['over', over, { reason: 'PURCHASE_EXPIRED', addOnPurchaseId: 'last to end' }],
+  ])(
+    'is chosen among several that are %s, of any fitting add-on, in any order',
+    (_phase, purchases, decision) => {
+      expect(decide({}, { purchases })).toMatchObject(decision);
+      expect(decide({}, { purchases: purchases.toReversed() })).toMatchObject(decision);
+    },
+  );
+
+  it('that is active goes before one that comes, and that before one that is over', () => {
+    const purchases = [...over, ...coming];
+    expect(decide({}, { purchases: [...purchases, ...active] })?.granted).toBe(true);
+    expect(decide({}, { purchases })).toMatchObject({ startsOn: '2026-06-16', wouldBeGrantedBy });
+    const past = decide({}, { purchases: over });
+    expect(past).toMatchObject({ expiredOn: '2026-06-15', wouldBeGrantedBy });
   });
 
   it.each([
@@ -214,7 +218,7 @@ describe('a purchase', () => {
       unitPrimitive: 'ask_epic',
       granted: false,
       reason: 'NO_ACTIVE_PURCHASE',
-      wouldBeGrantedBy: ['duo_enterprise', 'duo_pro'],
+      wouldBeGrantedBy,
     });
   });
 });

@@ -2,6 +2,8 @@ import { createHash, randomBytes } from 'node:crypto';
 
 /** Longer keys are registered nowhere, so they are unknown without a look. */
 export const MAX_LICENSE_KEY_LENGTH = 65_536;
+/** Shorter keys could be guessed. */
+export const MIN_LICENSE_KEY_LENGTH = 16;
 const GENERATED_KEY_BYTES = 32;
 
 /** How a key is compared: a script sends it with a trailing newline, Windows with CRLF. */

@@ -20,10 +20,7 @@ import {
   MayBeAbsent,
   MayBeNull,
 } from '../platform/validators.js';
-import { MAX_LICENSE_KEY_LENGTH } from './license-key.js';
-
-/** Shorter keys could be guessed. */
-const MIN_LICENSE_KEY_LENGTH = 16;
+import { MAX_LICENSE_KEY_LENGTH, MIN_LICENSE_KEY_LENGTH } from './license-key.js';
 
 export class LicenseeBody {
   @ApiPropertyOptional({ type: String, nullable: true })

@@ -13,6 +13,7 @@ import {
   generateLicenseKey,
   licenseKeyDigest,
   looksLikeActivationCode,
+  MIN_LICENSE_KEY_LENGTH,
   normaliseLicenseKey,
 } from './license-key.js';
 import { LicenseRepository } from './license.repository.js';
@@ -43,6 +44,9 @@ export class LicensesService {
     const license = Object.assign(new LicenseEntity(), {
       id,
       trial: false,
+      licenseeName: null,
+      licenseeEmail: null,
+      licenseeCompany: null,
       customerRef: null,
       ...changesOf(body),
       keyDigest: licenseKeyDigest(key),
@@ -112,8 +116,19 @@ export class LicensesService {
   }
 }
 
-function registrableKey(key: string): string {
-  if (!looksLikeActivationCode(key)) return normaliseLicenseKey(key);
+function registrableKey(given: string): string {
+  const key = normaliseLicenseKey(given);
+  if (key.length < MIN_LICENSE_KEY_LENGTH) {
+    throw new IssuerError('VALIDATION_FAILED', 'This license key is too short.', {
+      errors: [
+        {
+          pointer: '#/license_key',
+          detail: `must have ${MIN_LICENSE_KEY_LENGTH} characters beside the white space around it`,
+        },
+      ],
+    });
+  }
+  if (!looksLikeActivationCode(key)) return key;
   throw new IssuerError('VALIDATION_FAILED', 'This is an activation code, not a license key.', {
     errors: [{ pointer: '#/license_key', detail: 'must not look like an activation code' }],
   });

@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { open, readFile, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { childOptions, type ServerAccount } from './embedded-postgres-account.js';
@@ -95,17 +94,6 @@ export async function startPostmaster(
     await sleep(10);
   }
   return { pid: child.pid ?? 0, port, exited, stop: () => stopChild(child) };
-}
-
-/** A port of the loopback interface that is free now, if not for long. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /**

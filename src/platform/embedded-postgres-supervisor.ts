@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  freePort,
   killLeftoverProcesses,
   PostmasterFailure,
   startPostmaster,
@@ -8,6 +7,7 @@ import {
   type Postmaster,
   type PostmasterOptions,
 } from './embedded-postgres-postmaster.js';
+import { freePort } from './free-port.js';
 
 export interface SupervisorEvents {
   readonly log: (line: string) => void;

@@ -1,4 +1,4 @@
-import { mkdir, open, realpath } from 'node:fs/promises';
+import { chmod, chown, mkdir, open, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, DatabaseError } from 'pg';
 import { lockDataDir } from './data-dir-lock.js';
@@ -8,7 +8,7 @@ import { connectionStringOf, openCluster } from './embedded-postgres-cluster.js'
 import { SupervisedPostmaster } from './embedded-postgres-supervisor.js';
 
 export interface EmbeddedPostgresOptions {
-  /** Holds the cluster, its password and its log; made (mode 0700) when missing. */
+  /** Holds the cluster, its password and its log; made when missing, for us alone. */
   readonly dataDir: string;
   /** Gets readable lines without secrets. */
   readonly log: (line: string) => void;
@@ -38,8 +38,7 @@ const DATABASE = 'cloud_connector_issuer';
 export async function startEmbeddedPostgres(
   options: EmbeddedPostgresOptions,
 ): Promise<EmbeddedPostgres> {
-  await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
-  const dataDir = await realpath(options.dataDir);
+  const dataDir = await makeDataDir(options.dataDir);
   const lock = await lockDataDir(dataDir);
   try {
     const { server, password } = await startServer(dataDir, options);
@@ -57,6 +56,21 @@ export async function startEmbeddedPostgres(
     await lock.release();
     throw error;
   }
+}
+
+/**
+ * Root makes the folder for the server's account too: it may pass through, and read nothing. So the
+ * cluster lies where the operator looks for it.
+ */
+async function makeDataDir(path: string): Promise<string> {
+  const made = await mkdir(path, { recursive: true, mode: 0o700 });
+  const dataDir = await realpath(path);
+  const account = made === undefined ? undefined : await serverAccount(dataDir);
+  if (account) {
+    await chown(dataDir, 0, account.gid);
+    await chmod(dataDir, 0o710);
+  }
+  return dataDir;
 }
 
 async function startServer(dataDir: string, options: EmbeddedPostgresOptions) {

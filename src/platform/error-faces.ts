@@ -67,13 +67,20 @@ export function problemOf(error: IssuerError): Problem {
   };
 }
 
+/** The sync protocol has one code for whatever is no request of its own. */
+const UNREADABLE: ReadonlySet<IssuerErrorCode> = new Set([
+  'NOT_FOUND',
+  'PAYLOAD_TOO_LARGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+]);
+
 /** The answer that instances understand; their statuses are fixed by the sync contract. */
 export function graphqlErrorOf(error: IssuerError): {
   readonly status: number;
   readonly body: { readonly errors: readonly unknown[] };
 } {
   const tryAgain = error.code === 'RATE_LIMITED' || error.status >= 500;
-  const extensions = { code: error.code };
+  const extensions = { code: UNREADABLE.has(error.code) ? 'BAD_REQUEST' : error.code };
   return {
     // 200 keeps the tokens that an instance holds and stops it from asking again at once.
     status: tryAgain ? error.status : 200,

@@ -37,8 +37,10 @@ export async function dataOf(execution: Promise<ExecutionResult>): Promise<unkno
     throw asRefusal(error);
   }
   const [first] = result.errors ?? [];
-  if (first) throw first.originalError ?? first;
-  return result.data;
+  if (!first) return result.data;
+  // Without a path no field was tried yet: the request was at fault (a mutation, a variable).
+  if (first.path === undefined && !first.originalError) throw refusalOf(first);
+  throw first.originalError ?? first;
 }
 
 /** GraphQL's own messages quote the request, and with it maybe a license key: ours do not. */
@@ -47,9 +49,13 @@ function asRefusal(error: unknown): unknown {
   if (!Array.isArray(errors) || asIssuerError(error)?.code !== 'BAD_REQUEST') return error;
   const first: unknown = errors[0];
   if (!(first instanceof GraphQLError)) return unusable('the GraphQL document is too deep.');
-  const [location] = first.locations ?? [];
+  return refusalOf(first);
+}
+
+function refusalOf(error: GraphQLError): IssuerError {
+  const [location] = error.locations ?? [];
   const place = location ? ` at line ${location.line}, column ${location.column}` : '';
-  return unusable(`${whatIsWrong(first)}${place}.`);
+  return unusable(`${whatIsWrong(error)}${place}.`);
 }
 
 function whatIsWrong(error: GraphQLError): string {

@@ -45,7 +45,8 @@ export async function buildServiceProcess(nodeModules = NODE_MODULES): Promise<s
   await chmod(build, 0o755);
   await mkdir(join(build, 'platform'), { mode: 0o755 });
   for (const name of await readdir(PLATFORM)) {
-    if (!/^(embedded-postgres|data-dir-lock|linux-process).*(?<!\.spec)\.ts$/.test(name)) continue;
+    if (!/^(embedded-postgres|data-dir-lock|free-port|linux-process).*(?<!\.spec)\.ts$/.test(name))
+      continue;
     const { code } = transformFileSync(join(PLATFORM, name), {
       swcrc: false,
       jsc: { target: 'es2023', parser: { syntax: 'typescript' } },

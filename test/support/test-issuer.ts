@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readAppConfig } from '../../config/app-config.js';
 import type { Clock } from '../../src/platform/clock.js';
+import { freePort } from '../../src/platform/free-port.js';
 import { createLogger } from '../../src/platform/logging.js';
 import { type RunningIssuer, startIssuer } from '../../src/start-issuer.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
@@ -19,7 +19,12 @@ export interface TestIssuer {
   readonly logs: readonly string[];
   readonly running: RunningIssuer;
   /** Calls the admin API below /api/v1/ with the admin's token. */
-  admin(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
+  admin(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<Response>;
   stop(): Promise<void>;
 }
 
@@ -85,19 +90,4 @@ function issuerEnvironment(
     BOOTSTRAP_ADMIN_TOKEN: sharing?.adminToken ?? randomBytes(32).toString('base64url'),
     ...environment,
   };
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => {
-        if (address && typeof address === 'object') resolve(address.port);
-        else reject(new Error('no port'));
-      });
-    });
-  });
 }
