@@ -1,0 +1,228 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigFaultsError, readAppConfig } from './app-config.js';
+import type { Environment } from './environment-reader.js';
+
+const KEY = Buffer.alloc(32, 7);
+const DATABASE_URL = 'postgres://issuer:secret@db.test:5432/issuer';
+const TOKEN = 'a-bootstrap-token-of-32-letters!';
+
+/** What is wrong with `environment`, one line a fault. */
+function faultsOf(environment: Environment): readonly string[] {
+  try {
+    readAppConfig(environment);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigFaultsError) return error.faults;
+    throw error;
+  }
+}
+
+describe('the configuration', () => {
+  it('needs no variable: everything has a default that is safe on one machine', () => {
+    expect(readAppConfig({})).toEqual({
+      host: '127.0.0.1',
+      port: 3000,
+      tls: null,
+      trustedProxies: [],
+      databaseUrl: null,
+      databaseDirectUrl: null,
+      databasePoolSize: 10,
+      databaseTimeoutMs: 5000,
+      dataDir: '.data',
+      issuerUrl: 'http://localhost:3000',
+      keyEncryptionKey: null,
+      bootstrapAdminToken: null,
+      catalogDir: null,
+      serviceTokenTtlSeconds: 259_200,
+      notBeforeSkewSeconds: 5,
+      enforceLicenseTypes: true,
+      jwksCacheSeconds: 86_400,
+      logLevel: 'info',
+      warnings: [],
+    });
+  });
+
+  it('takes every variable', () => {
+    const environment = {
+      HOST: '0.0.0.0',
+      PORT: '8443',
+      TLS_CERT_FILE: '/tls/cert.pem',
+      TLS_KEY_FILE: '/tls/key.pem',
+      TRUSTED_PROXIES: '10.0.0.0/8, 192.0.2.1 ::1',
+      DATABASE_URL,
+      DATABASE_DIRECT_URL: 'postgresql://direct.test/issuer',
+      DATABASE_POOL_SIZE: '30',
+      DATABASE_TIMEOUT_MS: '2500',
+      DATA_DIR: '/data',
+      ISSUER_URL: 'https://issuer.test',
+      KEY_ENCRYPTION_KEY: KEY.toString('base64'),
+      BOOTSTRAP_ADMIN_TOKEN: TOKEN,
+      CATALOG_DIR: '/catalog',
+      SERVICE_TOKEN_TTL_SECONDS: '345600',
+      NOT_BEFORE_SKEW_SECONDS: '0',
+      ENFORCE_LICENSE_TYPES: 'false',
+      JWKS_CACHE_SECONDS: '3600',
+      LOG_LEVEL: 'debug',
+    };
+    expect(readAppConfig(environment)).toEqual({
+      host: '0.0.0.0',
+      port: 8443,
+      tls: { certFile: '/tls/cert.pem', keyFile: '/tls/key.pem' },
+      trustedProxies: ['10.0.0.0/8', '192.0.2.1', '::1'],
+      databaseUrl: DATABASE_URL,
+      databaseDirectUrl: 'postgresql://direct.test/issuer',
+      databasePoolSize: 30,
+      databaseTimeoutMs: 2500,
+      dataDir: '/data',
+      issuerUrl: 'https://issuer.test',
+      keyEncryptionKey: KEY,
+      bootstrapAdminToken: TOKEN,
+      catalogDir: '/catalog',
+      serviceTokenTtlSeconds: 345_600,
+      notBeforeSkewSeconds: 0,
+      enforceLicenseTypes: false,
+      jwksCacheSeconds: 3600,
+      logLevel: 'debug',
+      warnings: [],
+    });
+    const unset = Object.fromEntries(Object.keys(environment).map((name) => [name, '']));
+    expect(readAppConfig(unset)).toEqual(readAppConfig({}));
+  });
+
+  it('tells every fault at once, and no value of a secret', () => {
+    const environment = {
+      PORT: 'http',
+      TLS_CERT_FILE: '/tls/cert.pem',
+      TRUSTED_PROXIES: 'proxy.test',
+      DATABASE_URL: 'mysql://issuer:secret-password@db.test/issuer',
+      DATABASE_DIRECT_URL: 'secret-direct-url',
+      DATABASE_POOL_SIZE: '1',
+      DATABASE_TIMEOUT_MS: '0.5',
+      ISSUER_URL: 'https://issuer.test/path',
+      KEY_ENCRYPTION_KEY: 'secret-key-of-a-wrong-length',
+      BOOTSTRAP_ADMIN_TOKEN: 'secret-token',
+      SERVICE_TOKEN_TTL_SECONDS: '60',
+      NOT_BEFORE_SKEW_SECONDS: '-5',
+      ENFORCE_LICENSE_TYPES: 'yes',
+      JWKS_CACHE_SECONDS: '0',
+      LOG_LEVEL: 'verbose',
+    };
+    const faults = faultsOf(environment);
+    const named = faults.map((fault) => fault.split(':')[0]);
+    const expected = Object.keys(environment).filter((name) => name !== 'TLS_CERT_FILE');
+    expect(named.sort()).toEqual([...expected, 'TLS_KEY_FILE'].sort());
+    const { message } = new ConfigFaultsError(faults);
+    for (const fault of faults) expect(message).toContain(fault);
+    expect(message).toContain('15 fault(s)');
+    expect(message).not.toContain('secret');
+  });
+
+  it.each([
+    ['PORT', 1, 65_535],
+    ['DATABASE_POOL_SIZE', 2, 1000],
+    ['DATABASE_TIMEOUT_MS', 100, 60_000],
+    ['SERVICE_TOKEN_TTL_SECONDS', 3600, 604_800],
+    ['NOT_BEFORE_SKEW_SECONDS', 0, 3600],
+    ['JWKS_CACHE_SECONDS', 1, 604_800],
+  ])('takes for %s a whole number from %d to %d', (name, min, max) => {
+    expect(faultsOf({ [name]: String(min) })).toEqual([]);
+    expect(faultsOf({ [name]: String(max) })).toEqual([]);
+    for (const text of [`${min - 1}`, `${max + 1}`, `${min}.5`, '1e3', '0x10', ' 500', 'many']) {
+      expect(faultsOf({ [name]: text })).toEqual([
+        `${name}: must be a whole number from ${min} to ${max}`,
+      ]);
+    }
+  });
+
+  it.each([
+    ['172799', 1],
+    ['172800', 1],
+    ['172801', 0],
+  ])('warns of a lifetime that makes instances sync hourly: %s s', (ttl, count) => {
+    const { warnings } = readAppConfig({ SERVICE_TOKEN_TTL_SECONDS: ttl });
+    expect(warnings).toHaveLength(count);
+  });
+
+  it.each(['TRUE', '1', 'no', ' true'])('takes %j neither for true nor for false', (text) => {
+    expect(faultsOf({ ENFORCE_LICENSE_TYPES: text })).toEqual([
+      'ENFORCE_LICENSE_TYPES: must be true or false',
+    ]);
+  });
+
+  it('needs both files for TLS', () => {
+    const [cert, key] = [{ TLS_CERT_FILE: '/cert' }, { TLS_KEY_FILE: '/key' }];
+    expect(faultsOf(cert)).toEqual(['TLS_KEY_FILE: required beside TLS_CERT_FILE']);
+    expect(faultsOf(key)).toEqual(['TLS_CERT_FILE: required beside TLS_KEY_FILE']);
+    expect(faultsOf({ ...cert, ...key })).toEqual([]);
+  });
+
+  it.each(['127.0.0.1', '10.0.0.0/0', '10.0.0.0/32', '::1', 'fd00::/128', '10.0.0.1,,fd00::/8 '])(
+    'trusts the proxies %s',
+    (text) => {
+      expect(faultsOf({ TRUSTED_PROXIES: text })).toEqual([]);
+    },
+  );
+
+  it.each([
+    'loopback',
+    '*',
+    '10.0.0.0/33',
+    'fd00::/129',
+    '10.0.0.0/',
+    '10.0.0.0/-1',
+    '10.0.0.0/1e1',
+    '10.0.0.0/8/8',
+    '10.0.0',
+    '/8',
+  ])('trusts no proxy named %s', (text) => {
+    expect(faultsOf({ TRUSTED_PROXIES: `192.0.2.1, ${text}` })).toEqual([
+      `TRUSTED_PROXIES: "${text}" is neither an address nor a CIDR network`,
+    ]);
+  });
+});
+
+describe('the key-encryption key', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'app-config-'));
+  const file = join(folder, 'key');
+  afterAll(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  it('is required once the operator brings a database', () => {
+    expect(faultsOf({ DATABASE_URL })).toEqual([expect.stringMatching(/^KEY_ENCRYPTION_KEY: req/)]);
+  });
+
+  it('may stand in a file, with a newline at its end', () => {
+    writeFileSync(file, `${KEY.toString('base64')}\n`);
+    const environment = { DATABASE_URL, KEY_ENCRYPTION_KEY_FILE: file };
+    expect(readAppConfig(environment).keyEncryptionKey).toEqual(KEY);
+    const both = { ...environment, KEY_ENCRYPTION_KEY: KEY.toString('base64') };
+    expect(faultsOf(both)).toEqual([
+      'KEY_ENCRYPTION_KEY: set either it or KEY_ENCRYPTION_KEY_FILE, not both',
+    ]);
+    expect(readAppConfig({ ...both, KEY_ENCRYPTION_KEY: '' }).keyEncryptionKey).toEqual(KEY);
+  });
+
+  it('is a fault when its file cannot be read or holds no key', () => {
+    expect(faultsOf({ KEY_ENCRYPTION_KEY_FILE: join(folder, 'none') })).toEqual([
+      'KEY_ENCRYPTION_KEY_FILE: the file cannot be read',
+    ]);
+    writeFileSync(file, 'secret-text');
+    expect(faultsOf({ KEY_ENCRYPTION_KEY_FILE: file })).toEqual([
+      'KEY_ENCRYPTION_KEY: must be 32 bytes in base64',
+    ]);
+  });
+
+  it.each([
+    ['31 bytes', Buffer.alloc(31).toString('base64')],
+    ['33 bytes', Buffer.alloc(33).toString('base64')],
+    ['hex', KEY.toString('hex')],
+    ['something after it', `${KEY.toString('base64')}!`],
+  ])('is refused as %s', (_what, text) => {
+    expect(faultsOf({ KEY_ENCRYPTION_KEY: text })).toEqual([
+      'KEY_ENCRYPTION_KEY: must be 32 bytes in base64',
+    ]);
+  });
+});
