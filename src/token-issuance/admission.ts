@@ -10,7 +10,6 @@ import {
 } from '../licenses/license-key.js';
 import { Database } from '../platform/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { Metrics } from '../platform/metrics.js';
 import { type HeldLicense, HeldLicenses } from './held-license.js';
 
 /** One sync as its instance asked for it, at one instant. */
@@ -43,7 +42,6 @@ export class Admission {
     private readonly database: Database,
     private readonly heldLicenses: HeldLicenses,
     private readonly instances: InstanceRepository,
-    private readonly metrics: Metrics,
   ) {}
 
   /** @throws {IssuerError} the first denial that the key or its license meets */
@@ -83,9 +81,7 @@ export class Admission {
   private async look(sync: Sync): Promise<HeldLicense | null> {
     if (sync.licenseKey.length > MAX_LICENSE_KEY_LENGTH) return null;
     const digest = licenseKeyDigest(sync.licenseKey);
-    return this.metrics.timeStatement('held_license', () =>
-      this.heldLicenses.byKeyDigest(this.database.pool, digest, sync.instanceId, sync.at),
-    );
+    return this.heldLicenses.byKeyDigest(digest, sync.instanceId, sync.at);
   }
 }
 

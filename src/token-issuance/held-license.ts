@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { AddOnPurchase } from '../domain/add-on-purchase.js';
-import { dayOf } from '../domain/calendar-day.js';
+import { type CalendarDay, dayOf } from '../domain/calendar-day.js';
 import type { License, LicenseKind } from '../domain/license.js';
 import type { KnownInstance } from '../instances/instance.repository.js';
-import type { Queryable } from '../platform/database.js';
+import { Database } from '../platform/database.js';
+import { Metrics } from '../platform/metrics.js';
+import { SharedBatches } from '../platform/shared-batches.js';
 
 /** What a sync needs to know: the license, what runs on it, and which instance is asking. */
 export interface HeldLicense {
@@ -15,6 +17,8 @@ export interface HeldLicense {
 }
 
 interface Row {
+  /** Which question the row answers, from 1 on. */
+  readonly n: number;
   readonly id: string;
   readonly plan: string;
   readonly kind: LicenseKind;
@@ -33,38 +37,76 @@ interface Row {
   readonly purchase_expires_on: string;
 }
 
-/** One row a purchase, or one without. Named: prepared once a connection. */
-const HELD_LICENSE = {
-  name: 'held-license',
+/** Two at a time: one can be read while the other one is on its way. */
+const BATCHES = { concurrent: 2, items: 200 };
+
+/**
+ * For each question one row a purchase, or one without. The subqueries are lateral so that each is a
+ * look-up in an index: a join of the whole tables would be planned while they are small.
+ */
+const HELD_LICENSES = {
+  name: 'held-licenses',
   text: `
-    SELECT l.id, l.plan, l.kind, l.trial, l.seats, l.starts_on, l.expires_on, l.revoked_at,
-           i.id AS instance_row_id, i.instance_id, i.unique_instance_id,
+    SELECT asked.n::int AS n, l.id, l.plan, l.kind, l.trial, l.seats, l.starts_on, l.expires_on,
+           l.revoked_at, i.id AS instance_row_id, i.instance_id, i.unique_instance_id,
            p.id AS purchase_id, p.add_on, p.quantity, p.started_at,
            p.expires_on AS purchase_expires_on
-    FROM licenses l
+    FROM unnest($1::bytea[], $2::text[], $3::date[])
+      WITH ORDINALITY AS asked (key_digest, instance_id, today, n)
+    CROSS JOIN LATERAL (
+      SELECT * FROM licenses WHERE key_digest = asked.key_digest LIMIT 1
+    ) l
     LEFT JOIN LATERAL (
       SELECT id, instance_id, unique_instance_id FROM instances
-      WHERE license_id = l.id AND ($2::text IS NULL OR instance_id = $2)
+      WHERE license_id = l.id AND (asked.instance_id IS NULL OR instance_id = asked.instance_id)
       ORDER BY last_seen_at DESC LIMIT 1
     ) i ON true
-    LEFT JOIN add_on_purchases p ON p.license_id = l.id AND p.voided_at IS NULL
-      AND p.expires_on > $3::date AND (p.started_at IS NULL OR p.started_at <= $3::date)
-    WHERE l.key_digest = $1`,
+    LEFT JOIN LATERAL (
+      SELECT * FROM add_on_purchases
+      WHERE license_id = l.id AND voided_at IS NULL AND expires_on > asked.today
+        AND (started_at IS NULL OR started_at <= asked.today)
+      OFFSET 0
+    ) p ON true`,
 };
 
+interface Question {
+  readonly keyDigest: Buffer;
+  readonly instanceId: string | null;
+  readonly today: CalendarDay;
+}
+
+/** Finds what a license key stands for. Syncs that come together share one look-up. */
 @Injectable()
 export class HeldLicenses {
+  private readonly lookUps = new SharedBatches<Question, HeldLicense | null>(
+    (questions) => this.metrics.timeStatement('held_licenses', () => this.look(questions)),
+    BATCHES,
+  );
+
+  constructor(
+    private readonly database: Database,
+    private readonly metrics: Metrics,
+  ) {}
+
   /** Null when no license has this key. */
   async byKeyDigest(
-    queryable: Queryable,
     keyDigest: Buffer,
     instanceId: string | null,
     now: Date,
   ): Promise<HeldLicense | null> {
-    const values = [keyDigest, instanceId, dayOf(now)];
-    const { rows } = await queryable.query<Row>({ ...HELD_LICENSE, values });
-    const [first] = rows;
-    return first ? heldLicenseOf(first, rows) : null;
+    return this.lookUps.add({ keyDigest, instanceId, today: dayOf(now) });
+  }
+
+  private async look(questions: readonly Question[]): Promise<(HeldLicense | null)[]> {
+    const values = [
+      questions.map(({ keyDigest }) => keyDigest),
+      questions.map(({ instanceId }) => instanceId),
+      questions.map(({ today }) => today),
+    ];
+    const { rows } = await this.database.pool.query<Row>({ ...HELD_LICENSES, values });
+    const answers = questions.map((): Row[] => []);
+    for (const row of rows) answers[row.n - 1]?.push(row);
+    return answers.map((own) => (own[0] ? heldLicenseOf(own[0], own) : null));
   }
 }
 

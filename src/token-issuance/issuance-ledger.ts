@@ -4,6 +4,7 @@ import type { Resolution } from '../domain/scope-decision.js';
 import { Database } from '../platform/database.js';
 import { violatedConstraint } from '../platform/constraint-violation.js';
 import { Metrics } from '../platform/metrics.js';
+import { SharedBatches } from '../platform/shared-batches.js';
 import { CatalogSnapshots } from './catalog-snapshots.js';
 import { ScopeSets } from './scope-sets.js';
 
@@ -32,13 +33,8 @@ interface Row extends IssuedToken {
   readonly scopeSetDigest: Buffer;
 }
 
-interface Waiting {
-  readonly row: Row;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-}
-
-const MAX_BATCH_ROWS = 500;
+/** One at a time: a flush is a write to disk, and what waits for it shares the next. */
+const BATCHES = { concurrent: 1, items: 500 };
 const DAYS_AHEAD = 8;
 const DEADLOCK_DETECTED = '40P01';
 const NO_PARTITION = /no partition of relation "issued_tokens" found/;
@@ -71,14 +67,12 @@ const RECORD = {
 };
 
 /**
- * Records issued tokens, durably, before they leave. Requests that come while a flush is under way
- * share the next one, so under load many rows cost one round trip and one write to disk, and a
- * lonely request waits for nobody.
+ * Records issued tokens, durably, before they leave. Requests that come together share a flush: under
+ * load many rows cost one write to disk.
  */
 @Injectable()
 export class IssuanceLedger {
-  private waiting: Waiting[] = [];
-  private flushing = false;
+  private readonly flushes = new SharedBatches<Row, undefined>((rows) => this.write(rows), BATCHES);
 
   constructor(
     private readonly database: Database,
@@ -93,11 +87,7 @@ export class IssuanceLedger {
    */
   async record(token: IssuedToken): Promise<void> {
     const scopeSetDigest = await this.scopeSets.digestOf(token.resolution);
-    const row = { ...token, scopeSetDigest };
-    return new Promise((resolve, reject) => {
-      this.waiting.push({ row, resolve, reject });
-      if (!this.flushing) void this.flushAll();
-    });
+    await this.flushes.add({ ...token, scopeSetDigest });
   }
 
   /** Makes the partitions of today and the days to come, so that no sync has to wait for one. */
@@ -112,21 +102,7 @@ export class IssuanceLedger {
     );
   }
 
-  private async flushAll(): Promise<void> {
-    this.flushing = true;
-    while (this.waiting.length > 0) {
-      const batch = this.waiting.splice(0, MAX_BATCH_ROWS);
-      try {
-        await this.write(batch.map(({ row }) => row));
-        for (const { resolve } of batch) resolve();
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      }
-    }
-    this.flushing = false;
-  }
-
-  private async write(rows: readonly Row[]): Promise<void> {
+  private async write(rows: readonly Row[]): Promise<undefined[]> {
     this.metrics.ledgerBatchRows.observe(rows.length);
     try {
       await this.metrics.timeStatement('record_issued_tokens', () => this.writeOnce(rows));
@@ -137,6 +113,7 @@ export class IssuanceLedger {
       if (!(await this.mended(error, rows))) throw error;
       await this.writeOnce(rows);
     }
+    return rows.map(() => undefined);
   }
 
   /** Whether the same write may succeed now: nothing of it was kept. */

@@ -1,0 +1,70 @@
+import { setImmediate as tick } from 'node:timers/promises';
+import { SharedBatches } from './shared-batches.js';
+
+/** Batches that end when the test says so. */
+function openEndedBatches(concurrent: number, items: number) {
+  const batches: { items: readonly number[]; end: (error?: Error) => void }[] = [];
+  const shared = new SharedBatches<number, string>(
+    (given) =>
+      new Promise((resolve, reject) => {
+        const end = (error?: Error) => {
+          if (error) reject(error);
+          else resolve(given.map(String));
+        };
+        batches.push({ items: given, end });
+      }),
+    { concurrent, items },
+  );
+  return { shared, batches };
+}
+
+describe('SharedBatches', () => {
+  it('runs a lonely item at once', () => {
+    const { shared, batches } = openEndedBatches(1, 10);
+    void shared.add(1);
+    expect(batches.map(({ items }) => items)).toEqual([[1]]);
+  });
+
+  it('puts what comes meanwhile into one batch and answers each item with its own result', async () => {
+    const { shared, batches } = openEndedBatches(1, 10);
+    const results = [shared.add(1), shared.add(2), shared.add(3)];
+    batches[0]?.end();
+    await tick();
+    expect(batches.map(({ items }) => items)).toEqual([[1], [2, 3]]);
+    batches[1]?.end();
+    await expect(Promise.all(results)).resolves.toEqual(['1', '2', '3']);
+  });
+
+  it('keeps a batch to its size and the batches to their number', async () => {
+    const { shared, batches } = openEndedBatches(2, 2);
+    const results = [1, 2, 3, 4, 5].map((item) => shared.add(item));
+    expect(batches.map(({ items }) => items)).toEqual([[1], [2]]);
+    batches[0]?.end();
+    await tick();
+    expect(batches.map(({ items }) => items)).toEqual([[1], [2], [3, 4]]);
+    batches[1]?.end();
+    await tick();
+    batches[2]?.end();
+    batches[3]?.end();
+    await expect(Promise.all(results)).resolves.toEqual(['1', '2', '3', '4', '5']);
+  });
+
+  it('fails the items of a failed batch only, and goes on', async () => {
+    const { shared, batches } = openEndedBatches(1, 10);
+    const first = shared.add(1);
+    const second = shared.add(2);
+    batches[0]?.end(new Error('lost'));
+    await expect(first).rejects.toThrow('lost');
+    await tick();
+    batches[1]?.end();
+    await expect(second).resolves.toBe('2');
+  });
+
+  it('refuses a batch that answers fewer items than it was given', async () => {
+    const shared = new SharedBatches<number, string>(() => Promise.resolve([]), {
+      concurrent: 1,
+      items: 10,
+    });
+    await expect(shared.add(1)).rejects.toThrow('a result for each item');
+  });
+});
