@@ -68,7 +68,10 @@ describe('ISSUER_URL', () => {
 });
 
 describe.each(['DATABASE_URL', 'DATABASE_DIRECT_URL'])('%s', (name) => {
-  const keyed = { KEY_ENCRYPTION_KEY: Buffer.alloc(32).toString('base64') };
+  const keyed = {
+    KEY_ENCRYPTION_KEY: Buffer.alloc(32).toString('base64'),
+    DATABASE_URL: 'postgres://db.test/issuer',
+  };
 
   it.each([
     'postgres://user:password@db.test:5432/issuer',
@@ -83,6 +86,13 @@ describe.each(['DATABASE_URL', 'DATABASE_DIRECT_URL'])('%s', (name) => {
       expect(faultyIn({ ...keyed, [name]: text })).toEqual([name]);
     },
   );
+});
+
+describe('DATABASE_DIRECT_URL', () => {
+  it('has no meaning beside the embedded Postgres', () => {
+    const environment = { DATABASE_DIRECT_URL: 'postgres://db.test/issuer' };
+    expect(faultyIn(environment)).toEqual(['DATABASE_DIRECT_URL']);
+  });
 });
 
 describe('BOOTSTRAP_ADMIN_TOKEN', () => {

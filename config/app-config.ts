@@ -76,6 +76,9 @@ export function readAppConfig(environment: Environment = process.env): AppConfig
     logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
     warnings: ttlWarnings(serviceTokenTtlSeconds),
   };
+  if (config.databaseDirectUrl !== null && databaseUrl === null) {
+    reader.faults.push('DATABASE_DIRECT_URL: has a meaning only beside DATABASE_URL');
+  }
   if (reader.faults.length > 0) throw new ConfigFaultsError(reader.faults);
   return config;
 }

@@ -36,9 +36,7 @@ export async function bringUp(
   await signingKeys.ensureKeys();
   await refusingWrongKey(() => signingKeys.refresh());
   await readiness.proveSignature();
-  if (config.bootstrapAdminToken !== null) {
-    await app.get(ApiTokens).installBootstrapToken(database.manager, config.bootstrapAdminToken);
-  }
+  await app.get(ApiTokens).setBootstrapToken(database.manager, config.bootstrapAdminToken);
   await app.get(CatalogSnapshots).recordCurrent();
   await app.get(IssuanceLedger).createPartitionsAhead(app.get(Clock).now());
 }

@@ -47,7 +47,9 @@ export function httpServer(config: ServiceConfig, logger: Logger): FastifyAdapte
     sendError(error, request, reply, logger);
   });
   fastify.addHook('onSend', (request, reply, _payload, done) => {
-    void reply.header('x-request-id', request.id);
+    void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+    // Tokens, keys and licenses are for whoever asked, not for caches between.
+    if (!reply.hasHeader('cache-control')) void reply.header('cache-control', 'no-store');
     done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {

@@ -82,6 +82,8 @@ async function serve(
     const broughtUp = (await attempt())
       ? Promise.resolve()
       : keepTrying(attempt, options.logger, stopping.signal);
+    // Whoever wants to know waits for it; nobody has to.
+    broughtUp.catch(() => undefined);
     if (!(await listensEarly(app))) await broughtUp;
     await app.listen({ port: config.port, host: config.host });
     return { app, config, broughtUp, close };

@@ -31,20 +31,22 @@ export class ApiTokens {
     return { apiTokenId: found.id, name: found.name, role: found.role };
   }
 
-  /** Makes `token` the owner's bootstrap token; one from an earlier configuration ends with it. */
-  async installBootstrapToken(manager: EntityManager, token: string): Promise<void> {
+  /**
+   * Makes `token` the owner's bootstrap token. The one of an earlier configuration ends with that:
+   * also when there is none any more.
+   */
+  async setBootstrapToken(manager: EntityManager, token: string | null): Promise<void> {
+    if (token === null) {
+      await manager.delete(ApiTokenEntity, { name: BOOTSTRAP_NAME });
+      return;
+    }
     const now = this.clock.now();
+    const row = { id: newId(now), name: BOOTSTRAP_NAME, role: 'owner', createdAt: now } as const;
     await manager
       .createQueryBuilder()
       .insert()
       .into(ApiTokenEntity)
-      .values({
-        id: newId(now),
-        name: BOOTSTRAP_NAME,
-        role: 'owner',
-        digest: digestOf(token),
-        createdAt: now,
-      })
+      .values({ ...row, digest: digestOf(token) })
       .orUpdate(['digest'], ['name'])
       .execute();
   }

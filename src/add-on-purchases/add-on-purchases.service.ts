@@ -31,11 +31,6 @@ export class AddOnPurchasesService {
 
   async create(licenseId: string, body: CreateAddOnPurchaseBody): Promise<AddOnPurchaseEntity> {
     const changes = this.changesOf(body);
-    if (typeof body.started_at === 'string' && body.expires_on <= body.started_at) {
-      throw new IssuerError('VALIDATION_FAILED', 'The purchase would end before it starts.', {
-        errors: [{ pointer: '#/expires_on', detail: 'must be after started_at' }],
-      });
-    }
     const now = this.clock.now();
     const license = await this.licenses.get(this.database.manager, licenseId);
     const purchase = Object.assign(new AddOnPurchaseEntity(), {
@@ -50,6 +45,7 @@ export class AddOnPurchasesService {
       createdAt: now,
       updatedAt: now,
     });
+    requireADay(purchase);
     await this.purchases.insert(this.database.manager, purchase);
     return purchase;
   }
@@ -81,6 +77,8 @@ export class AddOnPurchasesService {
         );
       }
       Object.assign(purchase, changes);
+      const moved = changes.startedAt !== undefined || changes.expiresOn !== undefined;
+      if (moved) requireADay(purchase);
     });
   }
 
@@ -131,4 +129,12 @@ export class AddOnPurchasesService {
       errors: [{ pointer: '#/add_on', detail: `must be one of ${known.join(', ')}` }],
     });
   }
+}
+
+/** What a purchase that was ended on its first day is left with, none may be given on purpose. */
+function requireADay({ startedAt, expiresOn }: AddOnPurchaseEntity): void {
+  if (startedAt === null || expiresOn > startedAt) return;
+  throw new IssuerError('VALIDATION_FAILED', 'The purchase would end before it starts.', {
+    errors: [{ pointer: '#/expires_on', detail: 'must be after started_at' }],
+  });
 }
