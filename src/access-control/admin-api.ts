@@ -27,13 +27,15 @@ export class ApiTokenGuard implements CanActivate {
   constructor(
     private readonly database: Database,
     private readonly apiTokens: ApiTokens,
+    private readonly deadline: AnswerDeadline,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const token = bearerTokenOf(context.switchToHttp().getRequest<FastifyRequest>());
-    const principal =
-      token === null ? null : await this.apiTokens.principalOf(this.database.manager, token);
-    if (principal) return true;
+    if (token !== null) {
+      const asked = this.apiTokens.principalOf(this.database.manager, token);
+      if (await this.deadline.within(context, asked)) return true;
+    }
     throw new IssuerError(
       'UNAUTHENTICATED',
       'Send a valid API token as `Authorization: Bearer <token>`.',

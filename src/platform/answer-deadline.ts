@@ -5,6 +5,7 @@ import {
   Injectable,
   type NestInterceptor,
 } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import { type Observable, throwError, timeout } from 'rxjs';
 import { databaseAway } from './database-away.js';
 import { SERVICE_CONFIG, type ServiceConfig } from './service-config.js';
@@ -17,7 +18,10 @@ export function databaseDeadlineMs(databaseTimeoutMs: number): number {
   return Math.floor(databaseTimeoutMs * SHARE_FOR_THE_DATABASE);
 }
 
-/** Answers 503 when a handler has not come back in time; its statement is given up later. */
+/**
+ * Answers 503 when the database has let a request wait for too long in all, in guards and handler
+ * together. What was waited for is given up later.
+ */
 @Injectable()
 export class AnswerDeadline implements NestInterceptor {
   private readonly milliseconds: number;
@@ -26,10 +30,19 @@ export class AnswerDeadline implements NestInterceptor {
     this.milliseconds = databaseDeadlineMs(config.databaseTimeoutMs);
   }
 
-  intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    return next
-      .handle()
-      .pipe(timeout({ first: this.milliseconds, with: () => throwError(() => databaseAway()) }));
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const late = { first: this.leftOf(context), with: () => throwError(() => databaseAway()) };
+    return next.handle().pipe(timeout(late));
+  }
+
+  /** For a guard: interceptors come after it. @throws {IssuerError} UNAVAILABLE */
+  async within<Result>(context: ExecutionContext, work: Promise<Result>): Promise<Result> {
+    return withinDeadline(work, this.leftOf(context));
+  }
+
+  private leftOf(context: ExecutionContext): number {
+    const { elapsedTime } = context.switchToHttp().getResponse<FastifyReply>();
+    return Math.max(0, this.milliseconds - elapsedTime);
   }
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { Pool, type PoolConfig, TypeOverrides } from 'pg';
@@ -10,6 +11,9 @@ const DATE_OID = 1082;
 
 const dateAsText = new TypeOverrides();
 dateAsText.setTypeParser(DATE_OID, (text: string) => text);
+
+/** A probe's patience is a second, and a frozen database is as much away as one that refuses. */
+const ANSWERS_WITHIN_MS = 500;
 
 /** What a statement may run on: the pool, or one connection with its transaction. */
 export type Queryable = Pick<Pool, 'query'>;
@@ -68,8 +72,17 @@ export class Database implements OnApplicationShutdown {
     if (!this.dataSource.isInitialized) await this.dataSource.initialize();
   }
 
-  /** True when the database answers now. */
+  /** True when the database answers now; false when it takes longer than a probe waits. */
   async answers(): Promise<boolean> {
+    return Promise.race([this.answersAtAll(), sleep(ANSWERS_WITHIN_MS, false, { ref: false })]);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    // TypeORM's module ends its own.
+    await this.pool.end();
+  }
+
+  private async answersAtAll(): Promise<boolean> {
     try {
       await this.pool.query('SELECT 1');
       return true;
@@ -77,10 +90,5 @@ export class Database implements OnApplicationShutdown {
       if (isDatabaseAway(error)) return false;
       throw error;
     }
-  }
-
-  async onApplicationShutdown(): Promise<void> {
-    // TypeORM's module ends its own.
-    await this.pool.end();
   }
 }
