@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { Client } from 'pg';
-import { DataSource } from 'typeorm';
+import { DataSource, type MigrationInterface } from 'typeorm';
 import { dataSourceOptions } from '../config/data-source.js';
 import { createTestDatabase, type TestDatabase } from './support/test-database.js';
 
@@ -69,7 +69,7 @@ describe('the migrations', () => {
 
   it('are each undone exactly, down to the empty database, and make the same schema again', async () => {
     const last = await lines(SCHEMA);
-    const all = dataSourceOptions(config()).migrations as readonly [];
+    const all = dataSourceOptions(config()).migrations as (new () => MigrationInterface)[];
     const without: string[][] = [];
     for (let count = all.length - 1; count >= 0; count--) {
       await dataSource.undoLastMigration();
