@@ -31,9 +31,11 @@ export class FailedLookUps {
     const failures = Math.max(0, bucket.failures - elapsed * FORGOTTEN_PER_SECOND) + 1;
     // Deleting first moves the address to the end, so the map stays in order of last use.
     this.buckets.delete(network);
-    this.buckets.set(network, { failures: Math.min(failures, BURST + 1), at: now });
+    const held = Math.min(failures, BURST + 1);
+    this.buckets.set(network, { failures: held, at: now });
     if (this.buckets.size > MAX_ADDRESSES) this.forgetOldest();
-    return failures > BURST ? Math.ceil((failures - BURST) / FORGOTTEN_PER_SECOND) : null;
+    // The next failure has to fit by then, not only those that were counted.
+    return failures > BURST ? Math.ceil((held + 1 - BURST) / FORGOTTEN_PER_SECOND) : null;
   }
 
   private forgetOldest(): void {
