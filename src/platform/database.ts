@@ -4,6 +4,7 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { Pool, type PoolConfig, TypeOverrides } from 'pg';
 import { databaseAway, isDatabaseAway } from './database-away.js';
 import { DatabaseClient } from './database-client.js';
+import { PreparedStatements } from './prepared-statements.js';
 import { SERVICE_CONFIG, type ServiceConfig } from './service-config.js';
 
 /** Oid of `date`: kept as `YYYY-MM-DD`; `pg` would make local midnight of it. */
@@ -41,6 +42,8 @@ export function adminPoolSize(poolSize: number): number {
 @Injectable()
 export class Database implements OnApplicationShutdown {
   readonly pool: Pool;
+  /** The statements of the sync path, on the same pool. */
+  readonly prepared: PreparedStatements;
 
   constructor(
     private readonly dataSource: DataSource,
@@ -52,6 +55,7 @@ export class Database implements OnApplicationShutdown {
       max: config.databasePoolSize - adminPoolSize(config.databasePoolSize),
       types: dateAsText,
     });
+    this.prepared = new PreparedStatements(this.pool);
     // An idle connection that breaks is replaced by the pool; without a listener it ends the process.
     this.pool.on('error', () => undefined);
   }

@@ -5,6 +5,7 @@ import type { License, LicenseKind } from '../domain/license.js';
 import type { KnownInstance } from '../instances/instance.repository.js';
 import { Database } from '../platform/database.js';
 import { Metrics } from '../platform/metrics.js';
+import { preparedStatement } from '../platform/prepared-statements.js';
 import { SharedBatches } from '../platform/shared-batches.js';
 
 /** What a sync needs to know: the license, what runs on it, and which instance is asking. */
@@ -44,9 +45,9 @@ const BATCHES = { concurrent: 2, items: 200 };
  * For each question one row a purchase, or one without. The subqueries are lateral so that each is a
  * look-up in an index: a join of the whole tables would be planned while they are small.
  */
-const HELD_LICENSES = {
-  name: 'held-licenses',
-  text: `
+const HELD_LICENSES = preparedStatement(
+  'held_licenses',
+  `
     SELECT asked.n::int AS n, l.id, l.plan, l.kind, l.trial, l.seats, l.starts_on, l.expires_on,
            l.revoked_at, i.id AS instance_row_id, i.instance_id, i.unique_instance_id,
            p.id AS purchase_id, p.add_on, p.quantity, p.started_at,
@@ -67,7 +68,7 @@ const HELD_LICENSES = {
         AND (started_at IS NULL OR started_at <= asked.today)
       OFFSET 0
     ) p ON true`,
-};
+);
 
 interface Question {
   readonly keyDigest: Buffer;
@@ -103,7 +104,7 @@ export class HeldLicenses {
       questions.map(({ instanceId }) => instanceId),
       questions.map(({ today }) => today),
     ];
-    const { rows } = await this.database.pool.query<Row>({ ...HELD_LICENSES, values });
+    const rows = await this.database.prepared.run<Row>(HELD_LICENSES, values);
     const answers = questions.map((): Row[] => []);
     for (const row of rows) answers[row.n - 1]?.push(row);
     return answers.map((own) => (own[0] ? heldLicenseOf(own[0], own) : null));

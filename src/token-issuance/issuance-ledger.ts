@@ -4,6 +4,7 @@ import type { Resolution } from '../domain/scope-decision.js';
 import { Database } from '../platform/database.js';
 import { violatedConstraint } from '../platform/constraint-violation.js';
 import { Metrics } from '../platform/metrics.js';
+import { preparedStatement } from '../platform/prepared-statements.js';
 import { SharedBatches } from '../platform/shared-batches.js';
 import { CatalogSnapshots } from './catalog-snapshots.js';
 import { ScopeSets } from './scope-sets.js';
@@ -40,9 +41,9 @@ const DEADLOCK_DETECTED = '40P01';
 const NO_PARTITION = /no partition of relation "issued_tokens" found/;
 
 /** One statement, one flush: the rows of the batch, and what each instance was last seen with. */
-const RECORD = {
-  name: 'record-issued-tokens',
-  text: `
+const RECORD = preparedStatement(
+  'record_issued_tokens',
+  `
     WITH batch AS (
       SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bytea[], $6::bytea[],
                            $7::text[], $8::text[], $9::timestamptz[], $10::timestamptz[], $11::bytea[])
@@ -64,7 +65,7 @@ const RECORD = {
     SELECT jti, license_id, instance_id, kid, scope_set_digest, catalog_digest,
            gitlab_version, issued_at, expires_at, claims_digest
     FROM batch`,
-};
+);
 
 /**
  * Records issued tokens, durably, before they leave. Requests that come together share a flush: under
@@ -142,6 +143,6 @@ export class IssuanceLedger {
       rows.map(({ expiresAt }) => expiresAt.toISOString()),
       rows.map(({ claimsDigest }) => claimsDigest),
     ];
-    await this.database.pool.query({ ...RECORD, values });
+    await this.database.prepared.run(RECORD, values);
   }
 }

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import type { Pool, QueryResultRow } from 'pg';
+
+/** A statement that is parsed and planned once a connection. */
+export interface PreparedStatement {
+  readonly name: string;
+  readonly text: string;
+}
+
+/**
+ * Names a statement by its text: behind a pooler, replicas of two versions may share a server's
+ * connection, and the same name must never stand for two texts.
+ */
+export function preparedStatement(purpose: string, text: string): PreparedStatement {
+  const digest = createHash('sha256').update(text).digest('hex').slice(0, 12);
+  return { name: `${purpose}_${digest}`, text };
+}
+
+/** invalid_sql_statement_name and duplicate_prepared_statement: said before anything is executed. */
+const PREPARED_ELSEWHERE = new Set(['26000', '42P05']);
+
+/**
+ * Runs named statements. A pooler in transaction mode that does not follow them (PgBouncer before
+ * 1.21, or with `max_prepared_statements = 0`) sends a client's statements to any connection, where
+ * a name may be unknown or taken: then the statements go on without names.
+ */
+export class PreparedStatements {
+  private named = true;
+
+  constructor(private readonly pool: Pool) {}
+
+  async run<Row extends QueryResultRow>(
+    { name, text }: PreparedStatement,
+    values: readonly unknown[],
+  ): Promise<Row[]> {
+    const unnamed = { text, values: [...values] };
+    if (this.named) {
+      try {
+        return (await this.pool.query<Row>({ name, ...unnamed })).rows;
+      } catch (error) {
+        if (!wasPreparedElsewhere(error)) throw error;
+        this.named = false;
+      }
+    }
+    return (await this.pool.query<Row>(unnamed)).rows;
+  }
+}
+
+function wasPreparedElsewhere(error: unknown): boolean {
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : null;
+  return typeof code === 'string' && PREPARED_ELSEWHERE.has(code);
+}
