@@ -4,6 +4,9 @@ import { seedSampleLicense } from './sample-license.js';
 import { startIssuer } from './start-issuer.js';
 import { tellHowToTry } from './tell-how-to-try.js';
 
+/** A stop may take 10 s; what hangs for longer, a migration of another replica say, is left. */
+const STOP_WITHIN_MS = 9500;
+
 async function main(): Promise<void> {
   const config = readConfigOrExit();
   const logger = createLogger(config.logLevel);
@@ -13,10 +16,16 @@ async function main(): Promise<void> {
       process.once(signal, () => {
         interrupted.abort();
         resolve(signal);
+        setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
       });
     }
   });
-  const issuer = await startIssuer(config, { logger, signal: interrupted.signal });
+  const start = startIssuer(config, { logger, signal: interrupted.signal });
+  const issuer = await start.catch((error: unknown) => {
+    if (!interrupted.signal.aborted) throw error;
+    logger.info('stopped before it had started');
+    process.exit(0);
+  });
   logger.info({ issuer: issuer.config.issuerUrl }, `listening on ${await issuer.app.getUrl()}`);
   if (issuer.config.embedded && (await seedSampleLicense(issuer.app, issuer.config))) {
     tellHowToTry(issuer.config);

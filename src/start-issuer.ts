@@ -72,6 +72,7 @@ async function serve(
   const dataSource = dataSourceOptions(config);
   const app = await createApp(config, dataSource, catalog, options);
   const stopping = new AbortController();
+  const givenUp = AbortSignal.any([stopping.signal, ...(options.signal ? [options.signal] : [])]);
   const close = once(async () => {
     stopping.abort();
     await drain(app);
@@ -81,7 +82,7 @@ async function serve(
     const attempt = () => bringUpUnlessAway(app, config, dataSource);
     const broughtUp = (await attempt())
       ? Promise.resolve()
-      : keepTrying(attempt, options.logger, stopping.signal);
+      : keepTrying(attempt, options.logger, givenUp);
     // Whoever wants to know waits for it; nobody has to.
     broughtUp.catch(() => undefined);
     if (!(await listensEarly(app))) await broughtUp;

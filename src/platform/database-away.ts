@@ -24,6 +24,7 @@ const AWAY_CODES = new Set([
 const AWAY_MESSAGES = [
   'Query read timeout',
   'timeout exceeded when trying to connect',
+  'timeout expired',
   'Connection terminated',
   'Client has encountered a connection error and is not queryable',
   'Client was closed and is not queryable',

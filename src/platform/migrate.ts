@@ -4,6 +4,8 @@ import { Client } from 'pg';
 
 const OLDEST_SERVER = 140_000;
 const RETRY_MS = 50;
+/** A server that hangs is asked again soon, for it may be back: within 3 s tokens are issued. */
+const HANGS = { connectionTimeoutMillis: 2000, query_timeout: 5000 };
 /** Migrations may take longer than a request may wait. */
 const NO_TIMEOUT = { query_timeout: 0 };
 
@@ -12,7 +14,7 @@ const NO_TIMEOUT = { query_timeout: 0 };
  * session's: it needs a connection past a pooler, and ends with the session if this process dies.
  */
 export async function migrate(options: DataSourceOptions, directUrl: string): Promise<void> {
-  const lock = new Client({ connectionString: directUrl, connectionTimeoutMillis: 5000 });
+  const lock = new Client({ connectionString: directUrl, ...HANGS });
   lock.on('error', () => undefined);
   await lock.connect();
   try {

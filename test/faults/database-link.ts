@@ -1,0 +1,62 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+
+/** A way to the run's Postgres that can be taken away and given back, at an address that stays. */
+export class DatabaseLink {
+  private server: Server | null = null;
+  private port = 0;
+  private mute = false;
+  private readonly sockets = new Set<Socket>();
+
+  constructor(private readonly databaseUrl: string) {}
+
+  /** The same database at the link's address; known once the link was opened. */
+  get url(): string {
+    const url = new URL(this.databaseUrl);
+    url.port = String(this.port);
+    return url.href;
+  }
+
+  async open(): Promise<this> {
+    this.server = createServer((socket) => {
+      this.pass(socket);
+    });
+    this.server.listen(this.port, '127.0.0.1');
+    await once(this.server, 'listening');
+    this.port = (this.server.address() as AddressInfo).port;
+    return this;
+  }
+
+  /** Breaks every connection and refuses new ones. */
+  close(): void {
+    this.server?.close();
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  /** From now on connections are accepted and nothing ever comes back on them. */
+  silence(): void {
+    this.mute = true;
+    for (const socket of this.sockets) socket.pause().unpipe();
+  }
+
+  /** New connections work again; those that were silenced stay silent, like after a failover. */
+  speak(): void {
+    this.mute = false;
+  }
+
+  private pass(socket: Socket): void {
+    this.keep(socket);
+    if (this.mute) return;
+    const { hostname, port } = new URL(this.databaseUrl);
+    const beyond = this.keep(connect(Number(port), hostname));
+    socket.pipe(beyond).pipe(socket);
+    socket.once('close', () => beyond.destroy());
+    beyond.once('close', () => socket.destroy());
+  }
+
+  private keep(socket: Socket): Socket {
+    this.sockets.add(socket);
+    socket.on('error', () => undefined);
+    return socket.once('close', () => this.sockets.delete(socket));
+  }
+}
