@@ -72,7 +72,8 @@ const purchasesAt = (now: number): fc.Arbitrary<NaivePurchase> =>
       add_on: fc.constantFrom(...ADD_ONS),
       quantity: fc.constantFrom(0, 1, 1, 1, 50),
       startsIn: fc.oneof(fc.constantFrom(null, -1, 0, 1), fc.integer({ min: -800, max: 800 })),
-      days: fc.oneof(fc.constantFrom(1, 1, 2, 3), fc.integer({ min: 1, max: 800 })),
+      // None at all: ended on its first day.
+      days: fc.oneof(fc.constantFrom(0, 1, 1, 2, 3), fc.integer({ min: 1, max: 800 })),
       voided: fc.constantFrom(false, false, false, true),
     })
     .map(({ startsIn, days, ...purchase }) => ({
