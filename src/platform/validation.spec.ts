@@ -1,5 +1,5 @@
 import { Type } from 'class-transformer';
-import { IsBoolean, ValidateNested } from 'class-validator';
+import { IsBoolean, Matches, ValidateNested } from 'class-validator';
 import { type ErrorDetail, IssuerError } from './issuer-error.js';
 import { bodyValidation, optionalBodyValidation, queryValidation } from './validation.js';
 import { IsCount, IsText, MayBeAbsent } from './validators.js';
@@ -11,6 +11,7 @@ class Owner {
 
 class Body {
   @IsText(5)
+  @Matches(/^[a-z]*$/)
   name!: string;
 
   @MayBeAbsent()
