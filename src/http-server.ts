@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { type FastifyServerOptions, LogController } from 'fastify';
+import { type FastifyInstance, type FastifyServerOptions, LogController } from 'fastify';
 import { sendError } from './platform/error-filter.js';
 import type { Logger } from './platform/logging.js';
 import type { ServiceConfig } from './platform/service-config.js';
@@ -46,12 +46,22 @@ export function httpServer(config: ServiceConfig, logger: Logger): FastifyAdapte
   fastify.setErrorHandler((error, request, reply) => {
     sendError(error, request, reply, logger);
   });
+  labelAnswers(fastify);
+  logRequests(fastify, logger);
+  return adapter;
+}
+
+function labelAnswers(fastify: FastifyInstance): void {
   fastify.addHook('onSend', (request, reply, _payload, done) => {
     void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
     // Tokens, keys and licenses are for whoever asked, not for caches between.
     if (!reply.hasHeader('cache-control')) void reply.header('cache-control', 'no-store');
     done();
   });
+}
+
+/** One line a request, with nothing in it that the caller wrote. */
+function logRequests(fastify: FastifyInstance, logger: Logger): void {
   fastify.addHook('onResponse', (request, reply, done) => {
     logger.info(
       {
@@ -60,13 +70,13 @@ export function httpServer(config: ServiceConfig, logger: Logger): FastifyAdapte
         // The pattern, not the URL: whatever a caller put into a URL stays out of the log.
         route: request.routeOptions.url ?? null,
         status: reply.statusCode,
+        code: request.errorCode,
         milliseconds: Math.round(reply.elapsedTime * 10) / 10,
       },
       'request',
     );
     done();
   });
-  return adapter;
 }
 
 function tlsOf({ tls }: ServiceConfig): object {

@@ -1,8 +1,16 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Inject } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { asIssuerError, graphqlErrorOf, INTERNAL, problemOf } from './error-faces.js';
+import type { IssuerErrorCode } from './issuer-error.js';
 import { LOGGER, type Logger } from './logging.js';
 import { sendJson } from './send-json.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** With which code the request failed, for the log. */
+    errorCode?: IssuerErrorCode;
+  }
+}
 
 /** Paths that GitLab instances call: they know no problem+json. */
 const GRAPHQL_PATH = '/graphql';
@@ -29,6 +37,7 @@ export function sendError(
   logger: Logger,
 ): void {
   const error = asIssuerError(thrown) ?? INTERNAL;
+  request.errorCode = error.code;
   if (error.status >= 500) {
     logger.error({ requestId: request.id, error: thrown }, 'request failed');
   }

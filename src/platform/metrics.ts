@@ -11,7 +11,7 @@ export class Metrics {
 
   readonly syncs = new Counter({
     name: 'issuer_syncs_total',
-    help: 'Token syncs by outcome (issued, denied, failed, catalog_only) and code.',
+    help: 'Token syncs by outcome (issued; answered, without a token; denied; failed) and code.',
     labelNames: ['outcome', 'code'] as const,
     registers: [this.registry],
   });
@@ -40,6 +40,14 @@ export class Metrics {
 
   constructor(database: Database) {
     collectDefaultMetrics({ register: this.registry });
+    new Gauge({
+      name: 'issuer_database_up',
+      help: 'Whether the database answers: 1 or 0.',
+      registers: [this.registry],
+      async collect() {
+        this.set((await database.answers()) ? 1 : 0);
+      },
+    });
     const { pool } = database;
     new Gauge({
       name: 'issuer_database_connections',
@@ -60,18 +68,6 @@ export class Metrics {
 
   async timeStatement<Result>(statement: string, run: () => Promise<Result>): Promise<Result> {
     return timed(this.databaseSeconds.startTimer({ statement }), run);
-  }
-
-  /** A gauge that is read when the metrics are asked for. */
-  gauge(name: string, help: string, read: () => number): void {
-    new Gauge({
-      name,
-      help,
-      registers: [this.registry],
-      collect() {
-        this.set(read());
-      },
-    });
   }
 }
 
