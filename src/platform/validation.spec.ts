@@ -41,8 +41,13 @@ class Query {
 
 type Pipe = typeof bodyValidation | typeof queryValidation;
 
-function transform(pipe: Pipe, value: unknown, metatype: typeof Body | typeof Query = Body) {
-  return pipe.transform(value, { type: 'body', metatype }) as Promise<unknown>;
+async function transform(
+  pipe: Pipe,
+  value: unknown,
+  metatype: typeof Body | typeof Query = Body,
+): Promise<unknown> {
+  const read: unknown = await pipe.transform(value, { type: 'body', metatype });
+  return read;
 }
 
 async function faultsOf(
