@@ -1,6 +1,10 @@
 import { type ArgumentMetadata, ValidationPipe, type ValidationError } from '@nestjs/common';
 import { type ErrorDetail, IssuerError } from './issuer-error.js';
 
+const UNKNOWN = 'is not a member that this request knows';
+/** More than any body has; what lies deeper would only exhaust the stack of whoever walks it. */
+const MAX_DEPTH = 8;
+
 /** RFC 6901 section 3. */
 function escapePointer(token: string): string {
   return token.replaceAll('~', '~0').replaceAll('/', '~1');
@@ -11,9 +15,35 @@ function detailsOf(errors: readonly ValidationError[], parent = '#'): ErrorDetai
     const pointer = `${parent}/${escapePointer(error.property)}`;
     const own = Object.entries(error.constraints ?? {}).map(([rule, detail]) => ({
       pointer,
-      detail: rule === 'whitelistValidation' ? 'is not a member that this request knows' : detail,
+      detail: rule === 'whitelistValidation' ? UNKNOWN : detail,
     }));
     return [...own, ...detailsOf(error.children ?? [], pointer)];
+  });
+}
+
+/**
+ * What class-validator would let pass: `toString`, `constructor` and the like, which it finds on its
+ * own tables as every object inherits them.
+ */
+function inheritedNames(value: object, parent = '#', depth = 1): ErrorDetail[] {
+  return Object.entries(value).flatMap(([name, inner]: [string, unknown]) => {
+    const pointer = `${parent}/${escapePointer(name)}`;
+    if (name in Object.prototype) return [{ pointer, detail: UNKNOWN }];
+    if (typeof inner !== 'object' || inner === null) return [];
+    if (depth === MAX_DEPTH) return [{ pointer, detail: 'is nested too deep' }];
+    return inheritedNames(inner, pointer, depth + 1);
+  });
+}
+
+function unacceptableBody(errors: readonly ErrorDetail[]): IssuerError {
+  return new IssuerError('VALIDATION_FAILED', 'The body has members that cannot be accepted.', {
+    errors,
+  });
+}
+
+function unacceptableQuery(errors: readonly ErrorDetail[]): IssuerError {
+  return new IssuerError('VALIDATION_FAILED', 'The query has parameters that cannot be accepted.', {
+    errors,
   });
 }
 
@@ -30,10 +60,7 @@ class BodyValidation extends ValidationPipe {
   constructor(private readonly absent?: object) {
     super({
       ...REFUSE_WHAT_IS_UNKNOWN,
-      exceptionFactory: (errors) =>
-        new IssuerError('VALIDATION_FAILED', 'The body has members that cannot be accepted.', {
-          errors: detailsOf(errors),
-        }),
+      exceptionFactory: (errors) => unacceptableBody(detailsOf(errors)),
     });
   }
 
@@ -44,7 +71,32 @@ class BodyValidation extends ValidationPipe {
         errors: [{ pointer: '#', detail: 'must be a JSON object' }],
       });
     }
+    const inherited = inheritedNames(value);
+    if (inherited.length > 0) throw unacceptableBody(inherited);
     return super.transform(value, metadata) as Promise<unknown>;
+  }
+}
+
+class QueryValidation extends ValidationPipe {
+  constructor() {
+    super({
+      ...REFUSE_WHAT_IS_UNKNOWN,
+      exceptionFactory: (errors) =>
+        unacceptableQuery(
+          errors.flatMap((error) =>
+            detailsOf([error]).map(({ detail }) => ({ parameter: error.property, detail })),
+          ),
+        ),
+    });
+  }
+
+  override async transform(query: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    const names = typeof query === 'object' && query !== null ? Object.keys(query) : [];
+    const inherited = names.filter((name) => name in Object.prototype);
+    if (inherited.length > 0) {
+      throw unacceptableQuery(inherited.map((parameter) => ({ parameter, detail: UNKNOWN })));
+    }
+    return super.transform(query, metadata) as Promise<unknown>;
   }
 }
 
@@ -55,12 +107,4 @@ export const bodyValidation = new BodyValidation();
 export const optionalBodyValidation = new BodyValidation({});
 
 /** The same for a query string, whose members are parameters. */
-export const queryValidation = new ValidationPipe({
-  ...REFUSE_WHAT_IS_UNKNOWN,
-  exceptionFactory: (errors) =>
-    new IssuerError('VALIDATION_FAILED', 'The query has parameters that cannot be accepted.', {
-      errors: errors.flatMap((error) =>
-        detailsOf([error]).map(({ detail }) => ({ parameter: error.property, detail })),
-      ),
-    }),
-});
+export const queryValidation = new QueryValidation();

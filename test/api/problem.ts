@@ -1,0 +1,45 @@
+/** RFC 9457 as this service fills it. */
+export interface ProblemJson {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: string;
+  readonly errors?: readonly {
+    readonly pointer?: string;
+    readonly parameter?: string;
+    readonly detail: string;
+  }[];
+}
+
+/** Reads a failure and holds it to the one shape of failures. */
+export async function problemOf(response: Response): Promise<ProblemJson> {
+  expect(response.headers.get('content-type')).toBe('application/problem+json');
+  const problem = (await response.json()) as ProblemJson;
+  expect(problem).toMatchObject({
+    type: 'about:blank',
+    title: expect.stringMatching(/^[A-Z]/) as string,
+    status: response.status,
+    detail: expect.stringMatching(/.{10,}/) as string,
+    code: expect.stringMatching(/^[A-Z_]+$/) as string,
+  });
+  const known = ['type', 'title', 'status', 'detail', 'code', 'errors'];
+  expect(known).toEqual(expect.arrayContaining(Object.keys(problem)));
+  return problem;
+}
+
+/** Holds `response` to one failure; `places` are the pointers or parameters that it blames. */
+export async function expectProblem(
+  response: Response,
+  status: number,
+  code: string,
+  places?: readonly string[],
+): Promise<ProblemJson> {
+  const problem = await problemOf(response);
+  expect({ status: problem.status, code: problem.code }).toEqual({ status, code });
+  if (places) {
+    const blamed = problem.errors?.map(({ pointer, parameter }) => pointer ?? parameter);
+    expect(blamed?.sort()).toEqual([...places].sort());
+  }
+  return problem;
+}
