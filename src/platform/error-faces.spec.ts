@@ -76,7 +76,7 @@ describe('the face for admins', () => {
 
 describe('the face for instances', () => {
   const unreadable = ['NOT_FOUND', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const;
-  const special: IssuerErrorCode[] = ['INTERNAL', 'RATE_LIMITED', 'UNAVAILABLE', ...unreadable];
+  const special: IssuerErrorCode[] = ['RATE_LIMITED', 'UNAVAILABLE', ...unreadable];
 
   it.each(CODES.filter((code) => !special.includes(code)))(
     'denies with %s in a way that keeps the tokens of the instance: 200 and errors',
@@ -96,7 +96,6 @@ describe('the face for instances', () => {
   });
 
   it.each([
-    ['INTERNAL', 500],
     ['RATE_LIMITED', 429],
     ['UNAVAILABLE', 503],
   ] as const)('asks to try again after %s, by the status %d', (code, status) => {

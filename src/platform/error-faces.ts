@@ -79,10 +79,11 @@ export function graphqlErrorOf(error: IssuerError): {
   readonly status: number;
   readonly body: { readonly errors: readonly unknown[] };
 } {
-  const tryAgain = error.code === 'RATE_LIMITED' || error.status >= 500;
+  const tryAgain = error.code === 'RATE_LIMITED' || error.code === 'UNAVAILABLE';
   const extensions = { code: UNREADABLE.has(error.code) ? 'BAD_REQUEST' : error.code };
   return {
-    // 200 keeps the tokens that an instance holds and stops it from asking again at once.
+    // 200 keeps the tokens that an instance holds and stops it from asking again at once: right for
+    // a denial, and for a bug of ours, which would only meet the same request three times more.
     status: tryAgain ? error.status : 200,
     body: { errors: [{ message: error.message, extensions }] },
   };
