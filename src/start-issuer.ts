@@ -9,6 +9,7 @@ import { AppModule } from './app.module.js';
 import { bringUp } from './bring-up.js';
 import { type LoadedCatalog, loadCatalog } from './catalog/load-catalog.js';
 import { shippedCatalogDirectory } from './catalog/shipped-catalog.js';
+import { hangUpWithAnAnswer } from './hang-up.js';
 import { httpServer } from './http-server.js';
 import { serveOpenapi } from './openapi.js';
 import type { DataSourceOptions } from 'typeorm';
@@ -106,9 +107,11 @@ async function createApp(
   catalog: LoadedCatalog,
   { logger, clock = new Clock() }: StartOptions,
 ): Promise<NestFastifyApplication> {
+  const adapter = httpServer(config, logger);
+  hangUpWithAnAnswer(adapter.getInstance());
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.on({ config, dataSource, catalog, clock, logger }),
-    httpServer(config, logger),
+    adapter,
     { logger: new NestLogger(logger), abortOnError: false },
   );
   app.useGlobalFilters(new ErrorFilter(logger));
