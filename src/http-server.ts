@@ -46,9 +46,20 @@ export function httpServer(config: ServiceConfig, logger: Logger): FastifyAdapte
   fastify.setErrorHandler((error, request, reply) => {
     sendError(error, request, reply, logger);
   });
+  readJsonBodies(fastify);
   labelAnswers(fastify);
   logRequests(fastify, logger);
   return adapter;
+}
+
+/** JSON and nothing else. Many clients announce it with every request: an empty body is none. */
+function readJsonBodies(fastify: FastifyInstance): void {
+  const parse = fastify.getDefaultJsonParser('error', 'error');
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined);
+    else void parse(request, body.toString(), done);
+  });
 }
 
 function labelAnswers(fastify: FastifyInstance): void {

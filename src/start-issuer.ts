@@ -112,7 +112,7 @@ async function createApp(
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.on({ config, dataSource, catalog, clock, logger }),
     adapter,
-    { logger: new NestLogger(logger), abortOnError: false },
+    { logger: new NestLogger(logger), abortOnError: false, bodyParser: false },
   );
   app.useGlobalFilters(new ErrorFilter(logger));
   serveOpenapi(app);
