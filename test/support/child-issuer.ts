@@ -1,10 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { lockDataDir } from '../../src/platform/data-dir-lock.js';
 import { freePort } from '../../src/platform/free-port.js';
 
@@ -39,8 +39,7 @@ export async function buildIssuer(): Promise<void> {
   const lock = await lockOf(join(ROOT, 'dist'));
   try {
     const script = join(ROOT, 'scripts', 'build-when-needed.mjs');
-    const [code] = (await once(spawn(process.execPath, [script]), 'exit')) as [number | null];
-    if (code !== 0) throw new Error('the service does not compile');
+    await promisify(execFile)(process.execPath, [script]);
   } finally {
     await lock.release();
   }
