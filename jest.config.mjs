@@ -22,5 +22,7 @@ export default {
   transformIgnorePatterns: ['/node_modules/(?!(jose|openid-client|oauth4webapi|mercurius|quick-lru)/)'],
   globalSetup: '<rootDir>/test/support/start-test-postgres.ts',
   globalTeardown: '<rootDir>/test/support/stop-test-postgres.ts',
+  // As many as the smallest machine that runs them has cores: most of their time is waiting.
+  maxWorkers: 2,
   testTimeout: 30_000,
 };

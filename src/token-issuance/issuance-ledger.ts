@@ -53,7 +53,8 @@ const RECORD = preparedStatement(
       SELECT DISTINCT ON (instance_id) instance_id, issued_at, gitlab_version, host_name
       FROM batch ORDER BY instance_id, issued_at DESC
     ), seen AS (
-      UPDATE instances SET last_sync_at = latest.issued_at, last_seen_at = latest.issued_at,
+      UPDATE instances SET last_sync_at = greatest(last_sync_at, latest.issued_at),
+        last_seen_at = greatest(last_seen_at, latest.issued_at),
         gitlab_version = latest.gitlab_version,
         host_name = coalesce(latest.host_name, instances.host_name)
       FROM latest

@@ -77,8 +77,8 @@ async function accepts(connectionString: string): Promise<boolean> {
 
 describe.each([
   { how: 'frozen', breakFor: freeze, timeoutMs: 5000, outageMs: 6500 },
-  { how: 'frozen', breakFor: freeze, timeoutMs: 500, outageMs: 2000 },
-  { how: 'killed', breakFor: keepKilling, timeoutMs: 500, outageMs: 2000 },
+  { how: 'frozen', breakFor: freeze, timeoutMs: 1500, outageMs: 2500 },
+  { how: 'killed', breakFor: keepKilling, timeoutMs: 1500, outageMs: 2500 },
 ])('a database that is $how, with a timeout of $timeoutMs ms', ({ breakFor, ...outage }) => {
   let issuer: ChildIssuer;
   let syncs: readonly Met[];
