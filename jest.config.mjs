@@ -19,7 +19,9 @@ export default {
     ],
   },
   // ES modules only, or (mercurius) importing one on the way.
-  transformIgnorePatterns: ['/node_modules/(?!(jose|openid-client|oauth4webapi|mercurius|quick-lru)/)'],
+  transformIgnorePatterns: [
+    '/node_modules/(?!(jose|openid-client|oauth4webapi|mercurius|quick-lru)/)',
+  ],
   globalSetup: '<rootDir>/test/support/start-test-postgres.ts',
   globalTeardown: '<rootDir>/test/support/stop-test-postgres.ts',
   // As many as the smallest machine that runs them has cores: most of their time is waiting.
