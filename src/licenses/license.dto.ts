@@ -2,7 +2,6 @@ import { ApiProperty, ApiPropertyOptional, OmitType, PartialType } from '@nestjs
 import { Type } from 'class-transformer';
 import {
   IsBoolean,
-  IsEmail,
   IsIn,
   IsObject,
   IsString,
@@ -15,7 +14,9 @@ import { PageQuery } from '../platform/paging.js';
 import {
   IsCount,
   IsDay,
+  IsEmailAddress,
   IsText,
+  IsWellFormed,
   MAX_INTEGER,
   MayBeAbsent,
   MayBeNull,
@@ -30,7 +31,7 @@ export class LicenseeBody {
 
   @ApiPropertyOptional({ type: String, nullable: true })
   @MayBeNull()
-  @IsEmail({}, { message: 'must be an e-mail address' })
+  @IsEmailAddress()
   email?: string | null;
 
   @ApiPropertyOptional({ type: String, nullable: true })
@@ -45,6 +46,7 @@ export class CreateLicenseBody {
   @IsString({ message: 'must be a text' })
   @MinLength(MIN_LICENSE_KEY_LENGTH, { message: `must have ${MIN_LICENSE_KEY_LENGTH} characters` })
   @MaxLength(MAX_LICENSE_KEY_LENGTH, { message: `must be at most ${MAX_LICENSE_KEY_LENGTH} long` })
+  @IsWellFormed()
   license_key?: string;
 
   @ApiProperty({ description: "One of the catalog's license types", example: 'ultimate' })

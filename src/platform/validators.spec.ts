@@ -2,10 +2,12 @@ import { validateSync } from 'class-validator';
 import {
   IsCount,
   IsDay,
+  IsEmailAddress,
   IsGitlabVersion,
   IsInstant,
   IsText,
   IsUuid,
+  IsWellFormed,
   MayBeAbsent,
   MayBeNull,
 } from './validators.js';
@@ -40,8 +42,30 @@ const RULES: Readonly<Record<string, Rule>> = {
   IsText: {
     rule: IsText(5),
     message: 'must be a text of 1 to 5 characters without control characters',
-    takes: ['a', ' a ', '12345', 'Ünï', '日本語'],
-    refuses: ['', '   ', '\u00a0', '123456', 'a\u0000b', 'a\nb', 'a\u007f', 'a\u0085', ...NO_TEXTS],
+    takes: ['a', ' a ', '12345', 'Ünï', '日本語', '\u{1f511}'],
+    refuses: [
+      ...['', '   ', '\u00a0', '123456', 'a\u0000b', 'a\nb', 'a\u007f', 'a\u0085'],
+      ...['\ud800', 'a\udc00b', '\udd11\ud83d'],
+      ...NO_TEXTS,
+    ],
+  },
+  IsWellFormed: {
+    rule: IsWellFormed(),
+    message: 'must be well-formed Unicode',
+    takes: ['', 'first line\nsecond line', '\u{1f511}', '\ufffd'],
+    refuses: ['\ud800', 'a\udc00b', '\udd11\ud83d', ...NO_TEXTS],
+  },
+  IsEmailAddress: {
+    rule: IsEmailAddress(),
+    message: 'must be an e-mail address',
+    takes: ['ada@example.com', 'ada+gitlab@mail.example.com', '"ada lovelace"@example.com'],
+    refuses: [
+      ...['', 'ada', 'ada@', '@example.com', 'ada@example', 'ada@@example.com'],
+      ...['\ud800@example.com', 'ada@\udc00.example.com', '"\ud800"@example.com'],
+      ...['"a\nb"@example.com', '"a\rb"@example.com', '"a\u0000b"@example.com'],
+      ...['"a\u007fb"@example.com', 'ada@example.com\n', `${'a'.repeat(243)}@example.com`],
+      ...NO_TEXTS,
+    ],
   },
   IsInstant: {
     rule: IsInstant(),

@@ -1,4 +1,4 @@
-import { ValidateBy, ValidateIf, buildMessage } from 'class-validator';
+import { ValidateBy, ValidateIf, buildMessage, isEmail } from 'class-validator';
 import { isCalendarDay } from '../domain/calendar-day.js';
 import { parseGitlabVersion } from '../domain/gitlab-version.js';
 import { isUuid } from '../domain/uuid.js';
@@ -6,6 +6,10 @@ import { parseUtcInstant } from '../domain/utc-instant.js';
 
 // C0 and C1 controls: Postgres refuses NUL, and none belongs in a name.
 const CONTROL_CHARACTER = /\p{Cc}/u;
+// Half of a pair is no character: UTF-8 has no form for it, so it would be stored as U+FFFD.
+const LONE_SURROGATE = /\p{Surrogate}/u;
+// RFC 5321 section 4.5.3.1.3: a path of 256 octets, two of which are its angle brackets.
+const MAX_EMAIL_ADDRESS_LENGTH = 254;
 
 export const MAX_INTEGER = 2_147_483_647;
 
@@ -24,16 +28,26 @@ export function IsDay(): PropertyDecorator {
   return rule('isDay', 'must be a day as YYYY-MM-DD', isDay);
 }
 
-/** A string of 1 to `max` characters, not only white space, without control characters. */
+/** A string of 1 to `max` characters, not only white space, well-formed, without control characters. */
 export function IsText(max = 255): PropertyDecorator {
   return rule(
     'isText',
     `must be a text of 1 to ${max} characters without control characters`,
-    (value) =>
-      typeof value === 'string' &&
-      value.trim() !== '' &&
-      value.length <= max &&
-      !CONTROL_CHARACTER.test(value),
+    (value) => isText(value, max),
+  );
+}
+
+/** What may stand over several lines, but has to come out of the database as it went in. */
+export function IsWellFormed(): PropertyDecorator {
+  return rule('isWellFormed', 'must be well-formed Unicode', isWellFormed);
+}
+
+export function IsEmailAddress(): PropertyDecorator {
+  // A text first: `isEmail` throws at a lone surrogate, and takes control characters in quotes.
+  return rule(
+    'isEmailAddress',
+    'must be an e-mail address',
+    (value) => isText(value, MAX_EMAIL_ADDRESS_LENGTH) && isEmail(value),
   );
 }
 
@@ -44,6 +58,20 @@ export function IsInstant(): PropertyDecorator {
 
 export function IsGitlabVersion(): PropertyDecorator {
   return rule('isGitlabVersion', 'must be a version like 18.5.0', isGitlabVersion);
+}
+
+function isText(value: unknown, max: number): boolean {
+  return (
+    typeof value === 'string' &&
+    value.trim() !== '' &&
+    value.length <= max &&
+    !CONTROL_CHARACTER.test(value) &&
+    isWellFormed(value)
+  );
+}
+
+function isWellFormed(value: unknown): boolean {
+  return typeof value === 'string' && !LONE_SURROGATE.test(value);
 }
 
 function isInstant(value: unknown): boolean {

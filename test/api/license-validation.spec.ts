@@ -46,6 +46,7 @@ const REFUSED: readonly [member: string, value: unknown][] = [
   ['customer_ref', 7],
   ['customer_ref', 'with a \u0000 inside'],
   ['customer_ref', 'x'.repeat(256)],
+  ['customer_ref', 'half a pair \ud83d'],
   ['shoe_size', 42],
   ['id', '00000000-0000-7000-8000-000000000000'],
   ['revoked_at', null],
@@ -78,6 +79,9 @@ describe('a license is refused by the name of the member', () => {
     ['email', 'ada'],
     ['email', 'ada@'],
     ['email', 1],
+    ['email', '\ud800@example.com'],
+    ['email', '"a\nb"@example.com'],
+    ['name', 'A\udc00da'],
     ['company', 'tab\tinside'],
     ['age', 36],
   ])('licensee/%s: %j', async (member, value) => {
@@ -131,6 +135,12 @@ describe('a license is refused by the name of the member', () => {
       await expectProblem(moved, 422, 'VALIDATION_FAILED', ['#/expires_on']);
     },
   );
+
+  it('license_key, when the database would keep another text than was sent', async () => {
+    const body = licenseBody({ license_key: 'a key that ends in half a pair \ud83d' });
+    const response = await issuer.admin('POST', 'licenses', body);
+    await expectProblem(response, 422, 'VALIDATION_FAILED', ['#/license_key']);
+  });
 
   it('license_key, in a change: the key of a license stays what it is', async () => {
     const change = { license_key: 'another key for the same license' };
