@@ -6,7 +6,8 @@ const INSTANT =
 /**
  * Reads the forms in which YAML carries a date: `2024-10-17`, `2024-10-17T00:00:00Z`,
  * `2024-10-17 00:00:00 UTC`, `2024-10-17T02:00:00+02:00`. Without a zone it is UTC, never the zone
- * of the machine. Null for anything else, a day that the calendar lacks included.
+ * of the machine. Null for anything else, such as a day that the calendar lacks or an instant that
+ * its offset moves out of the years 0001 to 9999, whose ISO 8601 form nobody else would read.
  */
 export function parseUtcInstant(text: string): Date | null {
   const match = INSTANT.exec(text.trim());
@@ -16,7 +17,9 @@ export function parseUtcInstant(text: string): Date | null {
   const day = `${year}-${month.padStart(2, '0')}-${date.padStart(2, '0')}`;
   if (!isCalendarDay(day)) return null;
   const milliseconds = fraction.slice(0, 3).padEnd(3, '0');
-  return new Date(`${day}T${minutes}:${seconds}.${milliseconds}${offsetOf(match[7])}`);
+  const instant = new Date(`${day}T${minutes}:${seconds}.${milliseconds}${offsetOf(match[7])}`);
+  const utcYear = instant.getUTCFullYear();
+  return utcYear >= 1 && utcYear <= 9999 ? instant : null;
 }
 
 function offsetOf(zone: string | undefined): string {
