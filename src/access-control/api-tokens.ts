@@ -42,12 +42,16 @@ export class ApiTokens {
     }
     const now = this.clock.now();
     const row = { id: newId(now), name: BOOTSTRAP_NAME, role: 'owner', createdAt: now } as const;
-    await manager
-      .createQueryBuilder()
-      .insert()
-      .into(ApiTokenEntity)
-      .values({ ...row, digest: digestOf(token) })
-      .orUpdate(['digest'], ['name'])
-      .execute();
+    await manager.transaction(async (transaction) => {
+      // ON CONFLICT minds one unique index: two replicas at once could meet on that of the digest.
+      await transaction.query(`SELECT pg_advisory_xact_lock(hashtext('api_tokens.bootstrap'))`);
+      await transaction
+        .createQueryBuilder()
+        .insert()
+        .into(ApiTokenEntity)
+        .values({ ...row, digest: digestOf(token) })
+        .orUpdate(['digest'], ['name'])
+        .execute();
+    });
   }
 }
