@@ -28,9 +28,27 @@ describe('parseGitlabVersion', () => {
     ['17.5.3rc1', [17, 5, 3]],
     ['017.05.01', [17, 5, 1]],
     ['0.0', [0, 0, 0]],
-    ['18.5.0\nanything', [18, 5, 0]],
   ])('reads %j as %j and keeps how it was written', (text, parts) => {
     expect(parseGitlabVersion(text)).toEqual({ text, parts });
+  });
+
+  it.each([
+    ['18.5.0-rc42.ee+build_7', '18.5.0-rc42.ee+build_7'],
+    ['18.5.0 (f00)', '18.5.0'],
+    ['18.5.0\n19.0.0\n', '18.5.0'],
+    ['18.5.0\u0000', '18.5.0'],
+    ["18.5'; DROP TABLE issued_tokens", '18.5'],
+    ['18.5.0-é', '18.5.0-'],
+    [`18.5.0-${'x'.repeat(57)}`, `18.5.0-${'x'.repeat(57)}`],
+    [`18.5.0-${'x'.repeat(58)}`, `18.5.0-${'x'.repeat(57)}`],
+    [`18.5.0-${'x'.repeat(60_000)}`, `18.5.0-${'x'.repeat(57)}`],
+  ])('keeps of %j only %j, which is safe to repeat and to store', (given, text) => {
+    expect(version(given).text).toBe(text);
+  });
+
+  it('reads the whole version all the same, whatever was cut off its text', () => {
+    const padded = `${'0'.repeat(70)}18.${'0'.repeat(70)}5.1`;
+    expect(parseGitlabVersion(padded)?.parts).toEqual([18, 5, 1]);
   });
 
   it.each(['', '17', '17.', '.5', 'v17.5', ' 17.5', '-17.5', '17,5', '17.x', 'latest', '١٧.٥'])(

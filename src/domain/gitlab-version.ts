@@ -1,19 +1,22 @@
-/** A GitLab version, compared numerically and part by part; `text` keeps how it was written. */
+/** A GitLab version, compared numerically and part by part; `text` is how it was written. */
 export interface GitlabVersion {
   readonly text: string;
   readonly parts: readonly [major: number, minor: number, patch: number];
 }
 
+const MAX_TEXT_LENGTH = 64;
 const LEADING_VERSION = /^(\d+)\.(\d+)(?:\.(\d+))?/;
 
 /**
  * Reads `19.4.0-ee`, `17.5.0`, `14.1.0-pre` or `17.4`: whatever follows the numbers is ignored, a
- * missing patch counts as 0. Null when the text does not start with at least `major.minor`.
+ * missing patch counts as 0. What follows is the caller's text, which answers repeat and the ledger
+ * keeps: `text` has no more of it than is safe, up to 64 characters of `[A-Za-z0-9_.+-]`. Null when the text does not start with at least `major.minor`.
  */
 export function parseGitlabVersion(text: string): GitlabVersion | null {
   const match = LEADING_VERSION.exec(text);
   if (!match) return null;
-  return { text, parts: [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)] };
+  const safe = text.slice(0, MAX_TEXT_LENGTH).replace(/[^\w.+-].*$/s, '');
+  return { text: safe, parts: [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)] };
 }
 
 /** A null minimum lets every version pass, and so does a null version ("whatever the version"). */

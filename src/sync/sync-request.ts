@@ -13,7 +13,6 @@ export type SyncHeaders = Readonly<Record<string, string | string[] | undefined>
 
 type InstanceIdHeader = Pick<Sync, 'instanceId' | 'instanceIdInvalid'>;
 
-const MAX_VERSION_LENGTH = 64;
 const MAX_HOST_NAME_LENGTH = 253;
 
 /** @throws {IssuerError} GITLAB_VERSION_INVALID */
@@ -35,8 +34,7 @@ function versionOf(text: string): GitlabVersion {
       'gitlabVersion must start with numbers like 18.5.0: send the version of the instance.',
     );
   }
-  // What follows the numbers is the caller's text: the ledger keeps no more of it than is safe.
-  return { ...version, text: text.slice(0, MAX_VERSION_LENGTH).replace(/[^\w.+-].*$/s, '') };
+  return version;
 }
 
 function instanceIdOf(header: string | string[] | undefined): InstanceIdHeader {

@@ -137,6 +137,12 @@ describe('the entitlements of a license', () => {
         expect(told).toMatchObject({ min_gitlab_version: '16.8' });
     });
 
+    it('repeat no more of it than is safe', async () => {
+      const { id } = await registerLicense(issuer);
+      const version = encodeURIComponent(`18.5.0-ee <b>${'x'.repeat(100)}`);
+      expect((await read(id, `?gitlab_version=${version}`)).gitlab_version).toBe('18.5.0-ee');
+    });
+
     it('left out let every version gate pass', async () => {
       const { id } = await registerLicense(issuer);
       await recordPurchase(issuer, id, { add_on: 'duo_pro' });
