@@ -10,7 +10,7 @@ export class LicenseView {
   @ApiProperty() plan!: string;
   @ApiProperty({ enum: LICENSE_KINDS }) kind!: LicenseKind;
   @ApiProperty() trial!: boolean;
-  @ApiProperty() seats!: number;
+  @ApiProperty({ type: 'integer' }) seats!: number;
   @ApiProperty({ format: 'date' }) starts_on!: string;
   @ApiProperty({ format: 'date' }) expires_on!: string;
   @ApiProperty({ type: LicenseeBody }) licensee!: LicenseeBody;

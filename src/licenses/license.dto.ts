@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, OmitType, PartialType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
+  Allow,
   IsBoolean,
   IsIn,
   IsObject,
@@ -62,7 +63,7 @@ export class CreateLicenseBody {
   @IsBoolean({ message: 'must be true or false' })
   trial?: boolean;
 
-  @ApiProperty({ minimum: 1, maximum: MAX_INTEGER })
+  @ApiProperty({ type: 'integer', minimum: 1, maximum: MAX_INTEGER })
   @IsCount()
   seats!: number;
 
@@ -97,6 +98,15 @@ export class RevokeLicenseBody {
   @MayBeAbsent()
   @IsText(1000)
   reason?: string;
+}
+
+const NO_MEMBER = Symbol('no member');
+
+export class ReinstateLicenseBody {
+  // class-validator refuses a class without any rule, even where nothing was sent: this one is for
+  // a member that no JSON can name.
+  @Allow()
+  readonly [NO_MEMBER]?: never;
 }
 
 export class ListLicensesQuery extends PageQuery {

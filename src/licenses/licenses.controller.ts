@@ -10,7 +10,7 @@ import {
   Query,
   Res,
 } from '@nestjs/common';
-import { ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import { ApiBody, ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { AdminApi } from '../access-control/admin-api.js';
 import { entityTag } from '../platform/entity-tag.js';
@@ -21,6 +21,7 @@ import { bodyValidation, optionalBodyValidation, queryValidation } from '../plat
 import {
   CreateLicenseBody,
   ListLicensesQuery,
+  ReinstateLicenseBody,
   RevokeLicenseBody,
   UpdateLicenseBody,
 } from './license.dto.js';
@@ -87,6 +88,7 @@ export class LicensesController {
   @Post('licenses/:id/revoke')
   @HttpCode(200)
   @ApiOperation({ summary: 'Deny its syncs from now on; tokens already out run to their exp' })
+  @ApiBody({ type: RevokeLicenseBody, required: false })
   @ApiOkResponse({ type: LicenseView })
   async revoke(
     @Param('id', UuidParam) id: string,
@@ -100,9 +102,11 @@ export class LicensesController {
   @Post('licenses/:id/reinstate')
   @HttpCode(200)
   @ApiOperation({ summary: 'Take a revocation back' })
+  @ApiBody({ type: ReinstateLicenseBody, required: false })
   @ApiOkResponse({ type: LicenseView })
   async reinstate(
     @Param('id', UuidParam) id: string,
+    @Body(optionalBodyValidation) _body: ReinstateLicenseBody,
     @Headers('if-match') ifMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<LicenseView> {

@@ -143,6 +143,12 @@ describe('changing a license', () => {
       expect(await response.json()).toMatchObject({ revocation_reason: null });
     });
 
+    it('take an empty one', async () => {
+      for (const action of ['/revoke', '/reinstate']) {
+        expect((await issuer.admin('POST', at(action), {})).status).toBe(200);
+      }
+    });
+
     it('do nothing the second time', async () => {
       await issuer.admin('POST', at('/revoke'), { reason: 'refunded' });
       clock.advance(60_000);
@@ -165,8 +171,10 @@ describe('changing a license', () => {
       [{ because: 'refunded' }, '#/because'],
       [['refunded'], '#'],
     ])('refuse the body %j', async (body, place) => {
-      const response = await issuer.admin('POST', at('/revoke'), body);
-      await expectProblem(response, 422, 'VALIDATION_FAILED', [place]);
+      for (const action of ['/revoke', '/reinstate']) {
+        const response = await issuer.admin('POST', at(action), body);
+        await expectProblem(response, 422, 'VALIDATION_FAILED', [place]);
+      }
     });
   });
 
