@@ -7,7 +7,8 @@ export function serveOpenapi(app: INestApplication): void {
     .setTitle('cloud-connector-issuer')
     .setDescription('Licenses, add-on purchases and the scopes that they unlock.')
     .setVersion('1')
-    .addBearerAuth()
+    // Not `addBearerAuth`, which says JWT whatever it is given: an API token is opaque.
+    .addSecurity('bearer', { type: 'http', scheme: 'bearer' })
     .build();
   SwaggerModule.setup('api/docs', app, () => SwaggerModule.createDocument(app, description), {
     jsonDocumentUrl: 'api/openapi.json',

@@ -15,7 +15,7 @@ export class CreateAddOnPurchaseBody {
   @IsText()
   add_on!: string;
 
-  @ApiProperty({ minimum: 1, maximum: MAX_INTEGER })
+  @ApiProperty({ type: 'integer', minimum: 1, maximum: MAX_INTEGER })
   @IsCount()
   quantity!: number;
 

@@ -1,8 +1,22 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { parseGitlabVersion } from '../domain/gitlab-version.js';
 import type { LicenseDenial } from '../domain/license.js';
 import type { Decision } from '../domain/scope-decision.js';
+import { parseUtcInstant } from '../domain/utc-instant.js';
 import { IsGitlabVersion, IsInstant, MayBeAbsent } from '../platform/validators.js';
-import type { Explanation } from './explain-entitlements.js';
+import type { EntitlementsQuestion, Explanation } from './explain-entitlements.js';
+
+/** A reason that is missing here does not compile below. */
+const REASONS = [
+  'FREE',
+  'ADD_ON_PURCHASED',
+  'NO_AUDIENCE',
+  'PLAN_NOT_ELIGIBLE',
+  'GITLAB_VERSION_TOO_OLD',
+  'PURCHASE_NOT_STARTED',
+  'PURCHASE_EXPIRED',
+  'NO_ACTIVE_PURCHASE',
+] as const satisfies readonly Decision['reason'][];
 
 export class EntitlementsQuery {
   @ApiPropertyOptional({ example: '18.5.0', description: 'None: every version gate passes' })
@@ -19,7 +33,8 @@ export class EntitlementsQuery {
 export class DecisionView {
   @ApiProperty() unit_primitive!: string;
   @ApiProperty() granted!: boolean;
-  @ApiProperty({ example: 'NO_ACTIVE_PURCHASE' }) reason!: Decision['reason'];
+  @ApiProperty({ enum: REASONS, example: 'NO_ACTIVE_PURCHASE' })
+  reason!: (typeof REASONS)[number];
   @ApiPropertyOptional({ format: 'uuid' }) add_on_purchase_id?: string;
   @ApiPropertyOptional({ type: String, nullable: true, description: 'Until then it is granted' })
   until?: string | null;
@@ -43,6 +58,13 @@ export class EntitlementsView {
   @ApiProperty({ type: [String] }) scopes!: readonly string[];
   @ApiProperty({ type: [String] }) audiences!: readonly string[];
   @ApiProperty({ type: [DecisionView] }) decisions!: DecisionView[];
+}
+
+export function entitlementsQuestion(query: EntitlementsQuery): EntitlementsQuestion {
+  return {
+    gitlabVersion: parseGitlabVersion(query.gitlab_version ?? ''),
+    at: parseUtcInstant(query.at ?? ''),
+  };
 }
 
 export function entitlementsView(explanation: Explanation): EntitlementsView {
