@@ -1,17 +1,17 @@
 // Compiles to dist/ unless dist/ is newer than everything that it is compiled from.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const sources = ['src', 'config', 'migrations', 'bench', 'tsconfig.json', 'tsconfig.build.json'];
-const stamp = join(root, 'dist', '.tsbuildinfo');
+const stamp = join(root, 'dist', '.built');
 
 const newestChange = (path) => {
   const stats = statSync(path);
-  if (!stats.isDirectory()) return stats.mtimeMs;
+  if (!stats.isDirectory()) return /\.(ts|json)$/.test(path) ? stats.mtimeMs : 0;
   // A folder's own time tells of files that were taken away.
   return Math.max(
     stats.mtimeMs,
@@ -40,5 +40,6 @@ if (!existsSync(stamp) || statSync(stamp).mtimeMs < changedAt) {
     cwd: root,
     stdio: 'inherit',
   });
-  process.exit(status ?? 1);
+  if (status !== 0) process.exit(status ?? 1);
+  writeFileSync(stamp, '');
 }

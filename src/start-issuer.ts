@@ -14,7 +14,7 @@ import { httpServer } from './http-server.js';
 import { serveOpenapi } from './openapi.js';
 import type { DataSourceOptions } from 'typeorm';
 import { Clock } from './platform/clock.js';
-import { isDatabaseAway } from './platform/database-away.js';
+import { isDatabaseAway, isDatabaseClosed } from './platform/database-away.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './platform/embedded-postgres.js';
 import { ErrorFilter } from './platform/error-filter.js';
 import { generatedSecret } from './platform/generated-secret.js';
@@ -141,8 +141,14 @@ async function keepTrying(
 ): Promise<void> {
   logger.warn('the database is away: keys of the last run are published, nothing is issued');
   do await sleep(RETRY_MS, undefined, { signal });
-  while (!(await attempt()));
+  while (!(await attempt().catch(falseIfClosed)));
   logger.info('the database is back: tokens are issued');
+}
+
+/** A start refuses a wrong password; once keys are published, an operator may take time to mend it. */
+function falseIfClosed(error: unknown): false {
+  if (isDatabaseClosed(error)) return false;
+  throw error;
 }
 
 /** Lets requests under way finish; a connection that takes too long is cut. */

@@ -46,8 +46,25 @@ export class AnswerDeadline implements NestInterceptor {
   }
 }
 
-/** The same for a promise outside Nest's interceptors. @throws {IssuerError} UNAVAILABLE */
-export async function withinDeadline<Result>(
+/** Until when the database may let one request wait; what is later has been answered already. */
+export class Deadline {
+  private readonly at: number;
+
+  constructor(private readonly milliseconds: number) {
+    this.at = performance.now() + milliseconds;
+  }
+
+  get isOver(): boolean {
+    return performance.now() > this.at;
+  }
+
+  /** @throws {IssuerError} UNAVAILABLE when `work` takes longer; its result is nobody's then */
+  async holds<Result>(work: Promise<Result>): Promise<Result> {
+    return withinDeadline(work, this.milliseconds);
+  }
+}
+
+async function withinDeadline<Result>(
   work: Promise<Result>,
   milliseconds: number,
 ): Promise<Result> {

@@ -14,11 +14,15 @@ const AWAY_CODES = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
   '25006', // read_only_sql_transaction: a standby during a failover
-  '53300', // too_many_connections
   '57P01', // admin_shutdown
   '57P02', // crash_shutdown
   '57P03', // cannot_connect_now
 ]);
+
+/** SQLSTATE classes: connection exceptions, and insufficient resources. */
+const AWAY_CLASSES = /^(?:08|53)...$/;
+/** Authorization, and a database that is not there: out of reach until an operator mends it. */
+const CLOSED_CLASSES = /^(?:28...|3D000)$/;
 
 /** `pg` gives these no code. */
 const AWAY_MESSAGES = [
@@ -36,9 +40,15 @@ export function isDatabaseAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error instanceof AggregateError && error.errors.some(isDatabaseAway)) return true;
   const code: unknown = Reflect.get(error, 'code');
-  if (typeof code === 'string' && (AWAY_CODES.has(code) || code.startsWith('08'))) return true;
+  if (typeof code === 'string' && (AWAY_CODES.has(code) || AWAY_CLASSES.test(code))) return true;
   if (AWAY_MESSAGES.some((text) => error.message.startsWith(text))) return true;
   return isDatabaseAway(Reflect.get(error, 'driverError')) || isDatabaseAway(error.cause);
+}
+
+/** True for an error that means the database does not let us in. */
+export function isDatabaseClosed(error: unknown): boolean {
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : null;
+  return typeof code === 'string' && CLOSED_CLASSES.test(code);
 }
 
 export function databaseAway(cause?: unknown): IssuerError {

@@ -1,5 +1,5 @@
 import { HttpException } from '@nestjs/common';
-import { databaseAway, isDatabaseAway } from './database-away.js';
+import { databaseAway, isDatabaseAway, isDatabaseClosed } from './database-away.js';
 import { IssuerError, type IssuerErrorCode } from './issuer-error.js';
 
 /** Nest's and Fastify's own refusals. Their messages can echo input (a key, an URL): ours do not. */
@@ -13,11 +13,17 @@ const REFUSAL_BY_STATUS: Readonly<Record<number, readonly [IssuerErrorCode, stri
 /** Any thrown thing as what the caller may be told; null for a bug, which is nobody's business. */
 export function asIssuerError(error: unknown): IssuerError | null {
   if (error instanceof IssuerError) return error;
-  if (isDatabaseAway(error)) return databaseAway(error);
+  if (isHangUp(error)) return new IssuerError('BAD_REQUEST', 'The request ended too soon.');
+  if (isDatabaseAway(error) || isDatabaseClosed(error)) return databaseAway(error);
   const status = error instanceof HttpException ? error.getStatus() : statusCodeOf(error);
   if (status === null || status >= 500) return null;
   const refusal = REFUSAL_BY_STATUS[status] ?? REFUSAL_BY_STATUS[400];
   return refusal ? new IssuerError(refusal[0], refusal[1], { cause: error }) : null;
+}
+
+/** Node's word for a client that hung up in the middle of its body. */
+function isHangUp(error: unknown): boolean {
+  return error instanceof Error && error.message === 'aborted';
 }
 
 function statusCodeOf(error: unknown): number | null {

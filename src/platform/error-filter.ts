@@ -38,7 +38,11 @@ export function sendError(
 ): void {
   const error = asIssuerError(thrown) ?? INTERNAL;
   request.errorCode = error.code;
-  if (error.status >= 500) {
+  if (error.code === 'UNAVAILABLE') {
+    // Many at once: the reason, without a stack.
+    const reason = error.cause instanceof Error ? error.cause.message : null;
+    logger.warn({ requestId: request.id, reason }, 'the database is away');
+  } else if (error.status >= 500) {
     logger.error({ requestId: request.id, error: thrown }, 'request failed');
   }
   if (error.retryAfterSeconds !== undefined) {

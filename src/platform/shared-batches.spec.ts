@@ -1,5 +1,9 @@
 import { setImmediate as tick } from 'node:timers/promises';
+import { Deadline } from './answer-deadline.js';
 import { SharedBatches } from './shared-batches.js';
+
+const LATER = new Deadline(60_000);
+const OVER = new Deadline(-1);
 
 /** Batches that end when the test says so. */
 function openEndedBatches(concurrent: number, items: number) {
@@ -21,13 +25,13 @@ function openEndedBatches(concurrent: number, items: number) {
 describe('SharedBatches', () => {
   it('runs a lonely item at once', () => {
     const { shared, batches } = openEndedBatches(1, 10);
-    void shared.add(1);
+    void shared.add(1, LATER);
     expect(batches.map(({ items }) => items)).toEqual([[1]]);
   });
 
   it('puts what comes meanwhile into one batch and answers each item with its own result', async () => {
     const { shared, batches } = openEndedBatches(1, 10);
-    const results = [shared.add(1), shared.add(2), shared.add(3)];
+    const results = [shared.add(1, LATER), shared.add(2, LATER), shared.add(3, LATER)];
     batches[0]?.end();
     await tick();
     expect(batches.map(({ items }) => items)).toEqual([[1], [2, 3]]);
@@ -37,7 +41,7 @@ describe('SharedBatches', () => {
 
   it('keeps a batch to its size and the batches to their number', async () => {
     const { shared, batches } = openEndedBatches(2, 2);
-    const results = [1, 2, 3, 4, 5].map((item) => shared.add(item));
+    const results = [1, 2, 3, 4, 5].map((item) => shared.add(item, LATER));
     expect(batches.map(({ items }) => items)).toEqual([[1], [2]]);
     batches[0]?.end();
     await tick();
@@ -51,8 +55,8 @@ describe('SharedBatches', () => {
 
   it('fails the items of a failed batch only, and goes on', async () => {
     const { shared, batches } = openEndedBatches(1, 10);
-    const first = shared.add(1);
-    const second = shared.add(2);
+    const first = shared.add(1, LATER);
+    const second = shared.add(2, LATER);
     batches[0]?.end(new Error('lost'));
     await expect(first).rejects.toThrow('lost');
     await tick();
@@ -60,11 +64,23 @@ describe('SharedBatches', () => {
     await expect(second).resolves.toBe('2');
   });
 
+  it('drops an item whose caller has been answered already, and goes on with the others', async () => {
+    const { shared, batches } = openEndedBatches(1, 2);
+    const first = shared.add(1, LATER);
+    const late = shared.add(2, OVER);
+    const rest = [shared.add(3, LATER), shared.add(4, LATER)];
+    batches[0]?.end();
+    await expect(late).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    batches[1]?.end();
+    await expect(Promise.all([first, ...rest])).resolves.toEqual(['1', '3', '4']);
+    expect(batches.map(({ items }) => items)).toEqual([[1], [3, 4]]);
+  });
+
   it('refuses a batch that answers fewer items than it was given', async () => {
     const shared = new SharedBatches<number, string>(() => Promise.resolve([]), {
       concurrent: 1,
       items: 10,
     });
-    await expect(shared.add(1)).rejects.toThrow('a result for each item');
+    await expect(shared.add(1, LATER)).rejects.toThrow('a result for each item');
   });
 });

@@ -1,5 +1,9 @@
+import type { Deadline } from './answer-deadline.js';
+import { databaseAway } from './database-away.js';
+
 interface Waiting<Item, Result> {
   readonly item: Item;
+  readonly deadline: Deadline;
   readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -26,18 +30,32 @@ export class SharedBatches<Item, Result> {
     private readonly limits: BatchLimits,
   ) {}
 
-  /** Rejects with what `run` rejected with, for every item of its batch. */
-  add(item: Item): Promise<Result> {
+  /**
+   * Rejects with what `run` rejected with, for every item of its batch; with UNAVAILABLE when the
+   * deadline is over before a batch takes the item in: after an outage nobody waits for it any more.
+   */
+  add(item: Item, deadline: Deadline): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.waiting.push({ item, resolve, reject });
+      this.waiting.push({ item, deadline, resolve, reject });
       if (this.underWay < this.limits.concurrent) void this.work();
     });
   }
 
   private async work(): Promise<void> {
     this.underWay += 1;
-    while (this.waiting.length > 0) await this.runOne(this.waiting.splice(0, this.limits.items));
+    for (let batch = this.take(); batch.length > 0; batch = this.take()) await this.runOne(batch);
     this.underWay -= 1;
+  }
+
+  private take(): Waiting<Item, Result>[] {
+    const batch: Waiting<Item, Result>[] = [];
+    while (this.waiting.length > 0 && batch.length < this.limits.items) {
+      for (const waiting of this.waiting.splice(0, this.limits.items - batch.length)) {
+        if (waiting.deadline.isOver) waiting.reject(databaseAway());
+        else batch.push(waiting);
+      }
+    }
+    return batch;
   }
 
   private async runOne(batch: readonly Waiting<Item, Result>[]): Promise<void> {

@@ -4,6 +4,8 @@ import { type ErrorDetail, IssuerError } from './issuer-error.js';
 const UNKNOWN = 'is not a member that this request knows';
 /** More than any body has; what lies deeper would only exhaust the stack of whoever walks it. */
 const MAX_DEPTH = 8;
+/** An answer is not to be larger than its question. */
+const MAX_ERRORS = 100;
 
 /** RFC 6901 section 3. */
 function escapePointer(token: string): string {
@@ -37,7 +39,7 @@ function inheritedNames(value: object, parent = '#', depth = 1): ErrorDetail[] {
 
 function unacceptableBody(errors: readonly ErrorDetail[]): IssuerError {
   return new IssuerError('VALIDATION_FAILED', 'The body has members that cannot be accepted.', {
-    errors,
+    errors: errors.slice(0, MAX_ERRORS),
   });
 }
 

@@ -8,6 +8,7 @@ import { IssuerError } from '../platform/issuer-error.js';
 import { Metrics } from '../platform/metrics.js';
 import { Readiness, type ReadinessReport } from './readiness.js';
 
+const TRACE_OF_A_PROXY = /^(?:x-forwarded-.*|forwarded|x-real-ip|via)$/;
 const LOOPBACK = /^(127(\.\d+){3}|::1|::ffff:127(\.\d+){3})$/;
 
 @ApiExcludeController()
@@ -47,9 +48,8 @@ export class ProbesController {
   }
 }
 
-/** A proxy on the same host also comes from the loopback, but says for whom it asks. */
+/** A proxy on the same host also comes from the loopback, but leaves a trace of whom it asks for. */
 function cameFromLoopback(request: FastifyRequest): boolean {
-  const { headers } = request;
-  const forwarded = 'x-forwarded-for' in headers || 'forwarded' in headers;
-  return !forwarded && LOOPBACK.test(request.ip);
+  const proxied = Object.keys(request.headers).some((name) => TRACE_OF_A_PROXY.test(name));
+  return !proxied && LOOPBACK.test(request.ip);
 }

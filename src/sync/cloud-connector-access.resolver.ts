@@ -1,5 +1,6 @@
 import { Args, Context, Parent, Query, ResolveField, Resolver } from '@nestjs/graphql';
 import { CatalogStore } from '../catalog/catalog.service.js';
+import type { Deadline } from '../platform/answer-deadline.js';
 import { Clock } from '../platform/clock.js';
 import { Admission, type Sync } from '../token-issuance/admission.js';
 import type { HeldLicense } from '../token-issuance/held-license.js';
@@ -16,6 +17,7 @@ import { type SyncHeaders, syncOf } from './sync-request.js';
 /** What the GraphQL execution knows of the HTTP request. */
 export interface SyncContext {
   readonly headers: SyncHeaders;
+  readonly deadline: Deadline;
   /** Set once a token has been issued. */
   issued: boolean;
 }
@@ -46,7 +48,9 @@ export class CloudConnectorAccessResolver {
     @Args('gitlabVersion', { type: () => String }) gitlabVersion: string,
     @Context() context: SyncContext,
   ): Promise<AdmittedSync> {
-    const sync = syncOf({ licenseKey, gitlabVersion }, context.headers, this.clock.now());
+    const at = this.clock.now();
+    const request = syncOf({ licenseKey, gitlabVersion }, context.headers, at);
+    const sync = { ...request, deadline: context.deadline };
     return { sync, held: await this.admission.admit(sync) };
   }
 

@@ -2,7 +2,9 @@ import { GraphQLError, type ValidationContext } from 'graphql';
 import type { ASTVisitor } from 'graphql';
 
 export const MAX_DEPTH = 6;
-export const MAX_TOKENS = 500;
+export const MAX_TOKENS = 200;
+/** Documents are remembered, and none that a client sends is a tenth as long. */
+export const MAX_QUERY_LENGTH = 8192;
 const SYNC_FIELD = 'cloudConnectorAccess';
 
 /**

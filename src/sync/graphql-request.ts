@@ -2,7 +2,7 @@ import type { ExecutionResult } from 'graphql';
 import { GraphQLError } from 'graphql';
 import { asIssuerError } from '../platform/error-faces.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { couldBeJson } from './graphql-limits.js';
+import { couldBeJson, MAX_QUERY_LENGTH } from './graphql-limits.js';
 
 export interface GraphqlRequest {
   readonly query: string;
@@ -17,6 +17,9 @@ export function readGraphqlRequest(body: unknown): GraphqlRequest {
   const variables = body['variables'] ?? {};
   if (typeof query !== 'string' || couldBeJson(query)) {
     throw unusable('"query" must be a GraphQL document as a string.');
+  }
+  if (query.length > MAX_QUERY_LENGTH) {
+    throw unusable(`"query" may have ${MAX_QUERY_LENGTH} characters: send the key as a variable.`);
   }
   if (!isRecord(variables)) throw unusable('"variables" must be an object.');
   if (typeof operationName === 'string' || operationName === undefined || operationName === null) {

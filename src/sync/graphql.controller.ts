@@ -2,7 +2,7 @@ import { Controller, Inject, Post, Req, Res } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { databaseDeadlineMs, withinDeadline } from '../platform/answer-deadline.js';
+import { databaseDeadlineMs, Deadline } from '../platform/answer-deadline.js';
 import { asIssuerError, INTERNAL } from '../platform/error-faces.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { Metrics } from '../platform/metrics.js';
@@ -39,10 +39,11 @@ export class GraphqlController {
 
   private async execute(request: FastifyRequest): Promise<Buffer> {
     const { query, variables, operationName } = readGraphqlRequest(request.body);
-    const context: SyncContext = { headers: request.headers, issued: false };
+    const deadline = new Deadline(this.deadlineMs);
+    const context: SyncContext = { headers: request.headers, deadline, issued: false };
     const app = this.adapterHost.httpAdapter.getInstance<FastifyInstance>();
     const execution = app.graphql(query, context, variables, operationName);
-    const data = await withinDeadline(dataOf(execution), this.deadlineMs);
+    const data = await deadline.holds(dataOf(execution));
     this.metrics.syncs.inc({ outcome: context.issued ? 'issued' : 'answered', code: '' });
     return encodeAnswer({ data });
   }

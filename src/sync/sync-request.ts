@@ -16,7 +16,11 @@ type InstanceIdHeader = Pick<Sync, 'instanceId' | 'instanceIdInvalid'>;
 const MAX_HOST_NAME_LENGTH = 253;
 
 /** @throws {IssuerError} GITLAB_VERSION_INVALID */
-export function syncOf(given: SyncArguments, headers: SyncHeaders, at: Date): Sync {
+export function syncOf(
+  given: SyncArguments,
+  headers: SyncHeaders,
+  at: Date,
+): Omit<Sync, 'deadline'> {
   return {
     licenseKey: given.licenseKey,
     gitlabVersion: versionOf(given.gitlabVersion),

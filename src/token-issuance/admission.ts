@@ -8,6 +8,7 @@ import {
   looksLikeActivationCode,
   MAX_LICENSE_KEY_LENGTH,
 } from '../licenses/license-key.js';
+import type { Deadline } from '../platform/answer-deadline.js';
 import { Database } from '../platform/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { type HeldLicense, HeldLicenses } from './held-license.js';
@@ -22,6 +23,7 @@ export interface Sync {
   readonly instanceIdInvalid: boolean;
   readonly hostName: string | null;
   readonly at: Date;
+  readonly deadline: Deadline;
 }
 
 const LICENSE_DENIALS: Readonly<Record<LicenseDenial, (license: License) => string>> = {
@@ -81,7 +83,7 @@ export class Admission {
   private async look(sync: Sync): Promise<HeldLicense | null> {
     if (sync.licenseKey.length > MAX_LICENSE_KEY_LENGTH) return null;
     const digest = licenseKeyDigest(sync.licenseKey);
-    return this.heldLicenses.byKeyDigest(digest, sync.instanceId, sync.at);
+    return this.heldLicenses.byKeyDigest(digest, sync.instanceId, sync.at, sync.deadline);
   }
 }
 

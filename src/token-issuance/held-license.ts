@@ -3,6 +3,7 @@ import type { AddOnPurchase } from '../domain/add-on-purchase.js';
 import { type CalendarDay, dayOf } from '../domain/calendar-day.js';
 import type { License, LicenseKind } from '../domain/license.js';
 import type { KnownInstance } from '../instances/instance.repository.js';
+import type { Deadline } from '../platform/answer-deadline.js';
 import { Database } from '../platform/database.js';
 import { Metrics } from '../platform/metrics.js';
 import { preparedStatement } from '../platform/prepared-statements.js';
@@ -94,8 +95,9 @@ export class HeldLicenses {
     keyDigest: Buffer,
     instanceId: string | null,
     now: Date,
+    deadline: Deadline,
   ): Promise<HeldLicense | null> {
-    return this.lookUps.add({ keyDigest, instanceId, today: dayOf(now) });
+    return this.lookUps.add({ keyDigest, instanceId, today: dayOf(now) }, deadline);
   }
 
   private async look(questions: readonly Question[]): Promise<(HeldLicense | null)[]> {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type CalendarDay, dayOf } from '../domain/calendar-day.js';
 import type { Resolution } from '../domain/scope-decision.js';
+import type { Deadline } from '../platform/answer-deadline.js';
 import { Database } from '../platform/database.js';
 import { violatedConstraint } from '../platform/constraint-violation.js';
 import { Metrics } from '../platform/metrics.js';
@@ -38,7 +39,7 @@ interface Row extends IssuedToken {
 const BATCHES = { concurrent: 1, items: 500 };
 const DAYS_AHEAD = 8;
 const DEADLOCK_DETECTED = '40P01';
-const NO_PARTITION = /no partition of relation "issued_tokens" found/;
+const CHECK_VIOLATION = '23514';
 
 /** One statement, one flush: the rows of the batch, and what each instance was last seen with. */
 const RECORD = preparedStatement(
@@ -87,9 +88,9 @@ export class IssuanceLedger {
    * Resolves once the row is committed.
    * @throws {KeyNotCurrentError} when a rotation came first; nothing was written
    */
-  async record(token: IssuedToken): Promise<void> {
+  async record(token: IssuedToken, deadline: Deadline): Promise<void> {
     const scopeSetDigest = await this.scopeSets.digestOf(token.resolution);
-    await this.flushes.add({ ...token, scopeSetDigest });
+    await this.flushes.add({ ...token, scopeSetDigest }, deadline);
   }
 
   /** Makes the partitions of today and the days to come, so that no sync has to wait for one. */
@@ -122,11 +123,23 @@ export class IssuanceLedger {
   private async mended(error: unknown, rows: readonly Row[]): Promise<boolean> {
     if (!(error instanceof Error)) return false;
     // Two replicas that update the same instances in opposite order: one of them is told to repeat.
-    if (Reflect.get(error, 'code') === DEADLOCK_DETECTED) return true;
-    if (!NO_PARTITION.test(error.message)) return false;
+    const code: unknown = Reflect.get(error, 'code');
+    if (code === DEADLOCK_DETECTED) return true;
+    const constraint = violatedConstraint(error);
+    if (constraint === 'issued_tokens_references_check') return this.recordReferences(rows);
+    // A row that no partition takes violates a check that has no name.
+    if (code !== CHECK_VIOLATION || constraint !== null) return false;
     for (const day of new Set(rows.map(({ issuedAt }) => dayOf(issuedAt)))) {
       await this.createPartitions(day, 1);
     }
+    return true;
+  }
+
+  /** Says again what a database that was set back has lost since this process said it. */
+  private async recordReferences(rows: readonly Row[]): Promise<true> {
+    this.scopeSets.forget();
+    await this.catalogs.recordCurrent();
+    for (const { resolution } of rows) await this.scopeSets.digestOf(resolution);
     return true;
   }
 

@@ -4,6 +4,7 @@ import type { Resolution } from '../domain/scope-decision.js';
 import { type ServiceTokenClaims, serviceTokenClaims } from '../domain/service-token-claims.js';
 import { uuidV7 } from '../domain/uuid-v7.js';
 import type { KnownInstance } from '../instances/instance.repository.js';
+import { databaseAway } from '../platform/database-away.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
@@ -78,23 +79,23 @@ export class IssueServiceToken {
   /** Signature and flush run side by side; the token leaves only when both are done. */
   private async signAndRecordOnce(draft: Draft): Promise<string> {
     const { sync, held, instance, resolution, claims } = draft;
+    if (sync.deadline.isOver) throw databaseAway();
     const key = this.signingKeys.current();
     const payload = Buffer.from(JSON.stringify(claims));
-    const [token] = await Promise.all([
-      key.sign(payload),
-      this.ledger.record({
-        jti: claims.jti,
-        licenseId: held.license.id,
-        instanceRowId: instance.id,
-        kid: key.kid,
-        resolution,
-        gitlabVersion: sync.gitlabVersion.text,
-        hostName: sync.hostName,
-        issuedAt: sync.at,
-        expiresAt: new Date(claims.exp * 1000),
-        claimsDigest: createHash('sha256').update(payload).digest(),
-      }),
-    ]);
+    const row = {
+      jti: claims.jti,
+      licenseId: held.license.id,
+      instanceRowId: instance.id,
+      kid: key.kid,
+      resolution,
+      gitlabVersion: sync.gitlabVersion.text,
+      hostName: sync.hostName,
+      issuedAt: sync.at,
+      expiresAt: new Date(claims.exp * 1000),
+      claimsDigest: createHash('sha256').update(payload).digest(),
+    };
+    const recorded = this.ledger.record(row, sync.deadline);
+    const [token] = await Promise.all([key.sign(payload), recorded]);
     return token;
   }
 }

@@ -13,6 +13,11 @@ export class ScopeSets {
 
   constructor(private readonly database: Database) {}
 
+  /** Takes nothing for stored any more. */
+  forget(): void {
+    this.stored.clear();
+  }
+
   /** The digest of the set, which is in the database by then. */
   async digestOf({ scopes, audiences }: Pick<Resolution, 'scopes' | 'audiences'>): Promise<Buffer> {
     const text = JSON.stringify([scopes, audiences]);

@@ -17,7 +17,9 @@ describe('catalog:validate', () => {
   it('counts what the catalog of the project holds', () => {
     expect(run()).toEqual({
       status: 0,
-      out: '61 unit primitives, 8 add-ons, 4 backend services, 2 license types, 8 services: valid',
+      out: expect.stringMatching(
+        /^\d+ unit primitives, \d+ add-ons, \d+ backend services, \d+ license types, \d+ services: valid$/,
+      ) as string,
       err: '',
     });
   });

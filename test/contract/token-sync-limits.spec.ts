@@ -78,10 +78,16 @@ describe('a sync is limited', () => {
 
   it('in the tokens of its document', async () => {
     const query = (n: number) => `query ${VARIABLES} { ${ACCESS} { ${'catalog '.repeat(n)} } }`;
-    expect((await ask(query(400))).code).toBeNull();
-    await expectRefused(query(500));
+    expect((await ask(query(100))).code).toBeNull();
+    await expectRefused(query(200));
     await expectRefused(`${'{ a '.repeat(300)}${'}'.repeat(300)}`);
     await expectRefused(`{ ${'a'.repeat(500)} ${'b '.repeat(50_000)} }`);
+  });
+
+  it('in the length of its document, for documents are remembered', async () => {
+    const query = (n: number) => `query ${VARIABLES} { ${ACCESS} { catalog } } # ${'x'.repeat(n)}`;
+    expect((await ask(query(7000))).code).toBeNull();
+    await expectRefused(query(8192));
   });
 
   it.each([

