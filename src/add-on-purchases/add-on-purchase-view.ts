@@ -6,7 +6,7 @@ export class AddOnPurchaseView {
   @ApiProperty({ format: 'uuid' }) id!: string;
   @ApiProperty({ format: 'uuid' }) license_id!: string;
   @ApiProperty() add_on!: string;
-  @ApiProperty() quantity!: number;
+  @ApiProperty({ type: 'integer' }) quantity!: number;
   @ApiProperty({ type: String, format: 'date', nullable: true }) started_at!: string | null;
   @ApiProperty({ format: 'date' }) expires_on!: string;
   @ApiProperty({ type: String, nullable: true }) purchase_xid!: string | null;

@@ -58,9 +58,7 @@ const RECORD = preparedStatement(
         last_seen_at = greatest(last_seen_at, latest.issued_at),
         gitlab_version = latest.gitlab_version,
         host_name = coalesce(latest.host_name, instances.host_name)
-      FROM latest
-      -- Says twice what the join says: by the array the planner goes through the index.
-      WHERE instances.id = latest.instance_id AND instances.id = ANY ($3::uuid[])
+      FROM latest WHERE instances.id = latest.instance_id
     )
     INSERT INTO issued_tokens (jti, license_id, instance_id, kid, scope_set_digest, catalog_digest,
                                gitlab_version, issued_at, expires_at, claims_digest)

@@ -68,6 +68,7 @@ describe('the OpenAPI document', () => {
     ['CreateLicenseBody', 'seats'],
     ['UpdateLicenseBody', 'seats'],
     ['LicenseView', 'seats'],
+    ['AddOnPurchaseView', 'quantity'],
     ['CreateAddOnPurchaseBody', 'quantity'],
     ['UpdateAddOnPurchaseBody', 'quantity'],
   ])('counts in %s the %s in whole numbers', (schema, name) => {
