@@ -8,12 +8,16 @@ import { tellHowToTry } from './tell-how-to-try.js';
 const STOP_WITHIN_MS = 9500;
 
 async function main(): Promise<void> {
+  // A terminal that was closed takes no text; the service still has to stop in order.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const config = readConfigOrExit();
   const logger = createLogger(config.logLevel);
   const interrupted = new AbortController();
   const stopped = new Promise<string>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.once(signal, () => {
+      // Not only once: npm passes on a Ctrl-C that the terminal has sent to us as well, and a second
+      // one without a listener would end the process on the spot.
+      process.on(signal, () => {
         interrupted.abort();
         resolve(signal);
         setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();

@@ -21,9 +21,12 @@ export function createLogger(
     serializers: { error: describeError },
   };
   if (destination) return pino(options, destination);
+  const stdout = pino.destination({ fd: 1, sync: true });
+  // A terminal that was closed takes no lines; the service still has to stop in order.
+  stdout.on('error', () => undefined);
   return process.stdout.isTTY
-    ? pino(options, pretty({ ignore: 'pid,hostname', singleLine: true, sync: true }))
-    : pino(options, pino.destination({ fd: 1, sync: true }));
+    ? pino(options, pretty({ ignore: 'pid,hostname', singleLine: true, destination: stdout }))
+    : pino(options, stdout);
 }
 
 /**

@@ -98,6 +98,15 @@ describe('SIGTERM', () => {
     await expect(issuer.ended).resolves.toBe(0);
   });
 
+  it('stops in order though Ctrl-C comes twice, from the terminal and passed on by npm', async () => {
+    issuer.child.kill('SIGINT');
+    await sleep(20);
+    issuer.child.kill('SIGINT');
+
+    await expect(issuer.ended).resolves.toBe(0);
+    expect(issuer.output.stdout).toContain('"msg":"stopped"');
+  });
+
   it('ends the process in ten seconds though a client neither speaks nor hangs up', async () => {
     const agent = new Agent({ keepAlive: true });
     await get(agent, KEYS);
