@@ -37,11 +37,6 @@ export class SigningKeys {
     return this.signing;
   }
 
-  /** Whether this replica can sign. */
-  canSign(): boolean {
-    return this.signing !== null;
-  }
-
   /** What validators fetch; null only before the listener opens. */
   published(): KeySetDocument | null {
     return this.document;
