@@ -2,10 +2,11 @@ import { Module } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { SigningKeysModule } from '../signing-keys/signing-keys.module.js';
 import { TokenIssuanceModule } from '../token-issuance/token-issuance.module.js';
+import { JobRunner } from './job-runner.js';
 import { Jobs } from './jobs.js';
 
 @Module({
   imports: [ScheduleModule.forRoot(), SigningKeysModule, TokenIssuanceModule],
-  providers: [Jobs],
+  providers: [JobRunner, Jobs],
 })
 export class SchedulerModule {}
