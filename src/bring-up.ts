@@ -8,7 +8,7 @@ import { UnsealError } from './platform/sealing.js';
 import type { ServiceConfig } from './platform/service-config.js';
 import { Readiness } from './probes/readiness.js';
 import { SigningKeys } from './signing-keys/signing-keys.service.js';
-import { CatalogSnapshots } from './token-issuance/catalog-snapshots.js';
+import { IssuanceSnapshots } from './token-issuance/issuance-snapshots.js';
 import { IssuanceLedger } from './token-issuance/issuance-ledger.js';
 
 /** What an operator must mend before the service can start. */
@@ -37,7 +37,7 @@ export async function bringUp(
   await refusingWrongKey(() => signingKeys.refresh());
   await readiness.proveSignature();
   await app.get(ApiTokens).setBootstrapToken(database.manager, config.bootstrapAdminToken);
-  await app.get(CatalogSnapshots).recordCurrent();
+  await app.get(IssuanceSnapshots).recordCurrent();
   await app.get(IssuanceLedger).createPartitionsAhead(app.get(Clock).now());
 }
 

@@ -1,7 +1,12 @@
-import { Column, Entity, ForeignKey, PrimaryColumn, Unique } from 'typeorm';
+import { Check, Column, Entity, ForeignKey, PrimaryColumn, Unique } from 'typeorm';
 import { LicenseEntity } from '../licenses/license.entity.js';
 
 @Entity('instances')
+@Check(
+  'instances_token_check',
+  `(token_jti IS NULL) = (token_expires_at IS NULL)
+          AND (token_jti IS NULL) = (token_scope_set_digest IS NULL)`,
+)
 @Unique('instances_license_id_instance_id_key', ['licenseId', 'instanceId'])
 export class InstanceEntity {
   /** Also the `gitlab_instance_uid` of an instance that has not told its own. */
@@ -33,4 +38,14 @@ export class InstanceEntity {
 
   @Column('timestamptz', { name: 'last_sync_at', nullable: true })
   lastSyncAt!: Date | null;
+
+  /** The last token that was handed out to it. */
+  @Column('uuid', { name: 'token_jti', nullable: true })
+  tokenJti!: string | null;
+
+  @Column('timestamptz', { name: 'token_expires_at', nullable: true })
+  tokenExpiresAt!: Date | null;
+
+  @Column('bytea', { name: 'token_scope_set_digest', nullable: true })
+  tokenScopeSetDigest!: Buffer | null;
 }

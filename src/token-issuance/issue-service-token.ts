@@ -93,6 +93,7 @@ export class IssueServiceToken {
       issuedAt: sync.at,
       expiresAt: new Date(claims.exp * 1000),
       claimsDigest: createHash('sha256').update(payload).digest(),
+      statusIndex: null,
     };
     const recorded = this.ledger.record(row, sync.deadline);
     const [token] = await Promise.all([key.sign(payload), recorded]);

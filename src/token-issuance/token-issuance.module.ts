@@ -5,7 +5,7 @@ import { InstancesModule } from '../instances/instances.module.js';
 import { LicensesModule } from '../licenses/licenses.module.js';
 import { SigningKeysModule } from '../signing-keys/signing-keys.module.js';
 import { Admission } from './admission.js';
-import { CatalogSnapshots } from './catalog-snapshots.js';
+import { IssuanceSnapshots } from './issuance-snapshots.js';
 import { Entitlements } from './entitlements.js';
 import { EntitlementsController } from './entitlements.controller.js';
 import { ExplainEntitlements } from './explain-entitlements.js';
@@ -25,7 +25,7 @@ import { ScopeSets } from './scope-sets.js';
   controllers: [EntitlementsController],
   providers: [
     Admission,
-    CatalogSnapshots,
+    IssuanceSnapshots,
     Entitlements,
     ExplainEntitlements,
     HeldLicenses,
@@ -33,6 +33,6 @@ import { ScopeSets } from './scope-sets.js';
     IssueServiceToken,
     ScopeSets,
   ],
-  exports: [Admission, CatalogSnapshots, IssuanceLedger, IssueServiceToken],
+  exports: [Admission, IssuanceSnapshots, IssuanceLedger, IssueServiceToken],
 })
 export class TokenIssuanceModule {}

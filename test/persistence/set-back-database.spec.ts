@@ -22,7 +22,7 @@ describe('a database that was set back under a running service', () => {
   });
   afterAll(() => issuer.stop());
 
-  it.each(['scope_sets', 'catalog_snapshots'])(
+  it.each(['scope_sets', 'catalog_snapshots', 'policy_snapshots'])(
     'is told again of the %s that tokens refer to, and the tokens are issued',
     async (table) => {
       const { licenseKey } = await registerPaidLicense(issuer);
