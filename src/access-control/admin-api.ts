@@ -2,6 +2,7 @@ import {
   applyDecorators,
   type CanActivate,
   Controller,
+  createParamDecorator,
   type ExecutionContext,
   Injectable,
   UseGuards,
@@ -12,7 +13,7 @@ import type { FastifyRequest } from 'fastify';
 import { AnswerDeadline } from '../platform/answer-deadline.js';
 import { Database } from '../platform/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { ApiTokens } from './api-tokens.js';
+import { ApiTokens, type Principal } from './api-tokens.js';
 
 const BEARER = /^Bearer ([\x21-\x7e]+)$/i;
 
@@ -20,6 +21,9 @@ const BEARER = /^Bearer ([\x21-\x7e]+)$/i;
 export function bearerTokenOf(request: FastifyRequest): string | null {
   return BEARER.exec(request.headers.authorization ?? '')?.[1] ?? null;
 }
+
+/** Who asked what is being answered; forgotten with the request. */
+const principals = new WeakMap<FastifyRequest, Principal>();
 
 /** Lets through whoever holds an API token. The one place where admins are told from strangers. */
 @Injectable()
@@ -31,10 +35,15 @@ export class ApiTokenGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const token = bearerTokenOf(context.switchToHttp().getRequest<FastifyRequest>());
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const token = bearerTokenOf(request);
     if (token !== null) {
       const asked = this.apiTokens.principalOf(this.database.manager, token);
-      if (await this.deadline.within(context, asked)) return true;
+      const principal = await this.deadline.within(context, asked);
+      if (principal !== null) {
+        principals.set(request, principal);
+        return true;
+      }
     }
     throw new IssuerError(
       'UNAUTHENTICATED',
@@ -42,6 +51,13 @@ export class ApiTokenGuard implements CanActivate {
     );
   }
 }
+
+/** The parameter of a handler below `AdminApi` that takes the `Principal` who is asking. */
+export const AskedBy = createParamDecorator((_data: unknown, context: ExecutionContext) => {
+  const principal = principals.get(context.switchToHttp().getRequest<FastifyRequest>());
+  if (!principal) throw new Error('no guard has let this request through');
+  return principal;
+});
 
 /** A controller of the admin API below /api/v1: authenticated, and never waiting without an end. */
 export function AdminApi(tag: string): ClassDecorator {
