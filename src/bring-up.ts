@@ -4,6 +4,7 @@ import { ApiTokens } from './access-control/api-tokens.js';
 import { Clock } from './platform/clock.js';
 import { Database } from './platform/database.js';
 import { migrate } from './platform/migrate.js';
+import { Notifications } from './platform/notifications.js';
 import { UnsealError } from './platform/sealing.js';
 import type { ServiceConfig } from './platform/service-config.js';
 import { Readiness } from './probes/readiness.js';
@@ -39,6 +40,7 @@ export async function bringUp(
   await app.get(ApiTokens).setBootstrapToken(database.manager, config.bootstrapAdminToken);
   await app.get(IssuanceSnapshots).recordCurrent();
   await app.get(IssuanceLedger).createPartitionsAhead(app.get(Clock).now());
+  app.get(Notifications).start();
 }
 
 async function refusingWrongKey(work: () => Promise<void>): Promise<void> {

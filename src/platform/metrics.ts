@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { Database } from './database.js';
+import { Notifications } from './notifications.js';
 
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
@@ -38,7 +39,7 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  constructor(database: Database) {
+  constructor(database: Database, notifications: Notifications) {
     collectDefaultMetrics({ register: this.registry });
     new Gauge({
       name: 'issuer_database_up',
@@ -46,6 +47,14 @@ export class Metrics {
       registers: [this.registry],
       async collect() {
         this.set((await database.answers()) ? 1 : 0);
+      },
+    });
+    new Gauge({
+      name: 'issuer_notifications_up',
+      help: 'Whether this replica listens to what others tell through the database: 1 or 0.',
+      registers: [this.registry],
+      collect() {
+        this.set(notifications.isUp ? 1 : 0);
       },
     });
     const { pool } = database;

@@ -4,6 +4,7 @@ import { Clock } from './clock.js';
 import { Database } from './database.js';
 import { LOGGER, type Logger } from './logging.js';
 import { Metrics } from './metrics.js';
+import { Notifications } from './notifications.js';
 import { Sealing } from './sealing.js';
 import { SERVICE_CONFIG, type ServiceConfig } from './service-config.js';
 
@@ -22,8 +23,18 @@ export class PlatformModule {
         AnswerDeadline,
         Database,
         Metrics,
+        Notifications,
       ],
-      exports: [AnswerDeadline, Clock, Database, LOGGER, Metrics, Sealing, SERVICE_CONFIG],
+      exports: [
+        AnswerDeadline,
+        Clock,
+        Database,
+        LOGGER,
+        Metrics,
+        Notifications,
+        Sealing,
+        SERVICE_CONFIG,
+      ],
     };
   }
 }

@@ -4,9 +4,10 @@ import { SigningKeysModule } from '../signing-keys/signing-keys.module.js';
 import { TokenIssuanceModule } from '../token-issuance/token-issuance.module.js';
 import { JobRunner } from './job-runner.js';
 import { Jobs } from './jobs.js';
+import { Subscriptions } from './subscriptions.js';
 
 @Module({
   imports: [ScheduleModule.forRoot(), SigningKeysModule, TokenIssuanceModule],
-  providers: [JobRunner, Jobs],
+  providers: [JobRunner, Jobs, Subscriptions],
 })
 export class SchedulerModule {}

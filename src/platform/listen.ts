@@ -1,0 +1,61 @@
+import { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+
+/** How a backend that listens is found in `pg_stat_activity`. */
+export const LISTENER_NAME = 'cloud-connector-issuer listener';
+
+export interface ListenOptions {
+  /** A connection past a pooler in transaction mode: through one, nothing would ever come. */
+  readonly url: string;
+  readonly channels: readonly string[];
+  /** From now on nothing is missed. */
+  readonly onListening: () => void;
+  readonly onNotification: (channel: string) => void;
+  /** Whether the connection is still alive is asked this often: one that died may not say so. */
+  readonly probeEveryMs: number;
+  readonly answersWithinMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** LISTENs on a connection of its own until that is lost or `signal` aborts. @throws the reason */
+export async function listen(options: ListenOptions): Promise<never> {
+  options.signal.throwIfAborted();
+  const lost = new AbortController();
+  const over = AbortSignal.any([options.signal, lost.signal]);
+  // Our own, so that it can be destroyed in every state: `end` would wait for a server that hangs.
+  const socket = new Socket();
+  const destroy = () => socket.destroy();
+  over.addEventListener('abort', destroy);
+  const client = new Client({
+    connectionString: options.url,
+    application_name: LISTENER_NAME,
+    stream: () => socket,
+    keepAlive: true,
+    connectionTimeoutMillis: options.answersWithinMs,
+    query_timeout: options.answersWithinMs,
+  });
+  client.on('error', (error) => {
+    lost.abort(error);
+  });
+  client.on('end', () => {
+    lost.abort();
+  });
+  client.on('notification', ({ channel }) => {
+    options.onNotification(channel);
+  });
+  try {
+    await client.connect();
+    for (const channel of options.channels) {
+      await client.query(`LISTEN ${client.escapeIdentifier(channel)}`);
+    }
+    options.onListening();
+    for (;;) {
+      await sleep(options.probeEveryMs, undefined, { signal: over });
+      await client.query('SELECT 1');
+    }
+  } finally {
+    over.removeEventListener('abort', destroy);
+    destroy();
+  }
+}

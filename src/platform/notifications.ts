@@ -1,0 +1,106 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/common';
+import { CoalescedRuns } from './coalesced-runs.js';
+import { asIssuerError } from './error-faces.js';
+import { listen } from './listen.js';
+import { LOGGER, type Logger } from './logging.js';
+import { SERVICE_CONFIG, type ServiceConfig } from './service-config.js';
+
+const RECONNECT_FIRST_MS = 500;
+const RECONNECT_LAST_MS = 10_000;
+const PROBE_EVERY_MS = 15_000;
+const ANSWERS_WITHIN_MS = 5000;
+
+type Callback = () => Promise<void> | void;
+
+/**
+ * What other replicas tell this one through the database (`NOTIFY`), at once instead of at the next
+ * poll. It may be lost, so whoever relies on it polls as well; nothing breaks without it.
+ */
+@Injectable()
+export class Notifications implements BeforeApplicationShutdown {
+  private readonly runs = new Map<string, CoalescedRuns[]>();
+  private readonly stopping = new AbortController();
+  private listening: Promise<void> | null = null;
+  private up = false;
+
+  constructor(
+    @Inject(SERVICE_CONFIG) private readonly config: Pick<ServiceConfig, 'databaseDirectUrl'>,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  /** Whether this replica listens now. */
+  get isUp(): boolean {
+    return this.up;
+  }
+
+  /**
+   * Calls `callback` for each notification on `channel`, and once after every connect, for something
+   * may have been missed. Its calls never overlap; notifications during a call cause one more. What it
+   * throws is logged. To be registered before `start`.
+   */
+  on(channel: string, callback: Callback): void {
+    if (this.listening) throw new Error(`${channel} is registered after the start: nobody listens`);
+    const runs = new CoalescedRuns(() => this.call(channel, callback));
+    this.runs.set(channel, [...(this.runs.get(channel) ?? []), runs]);
+  }
+
+  /** Listens from now on until the shutdown, however often the connection is lost. */
+  start(): void {
+    if (this.stopping.signal.aborted) return;
+    this.listening ??= this.keepListening(this.stopping.signal);
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopping.abort();
+    await this.listening;
+  }
+
+  private async keepListening(signal: AbortSignal): Promise<void> {
+    let pauseMs = RECONNECT_FIRST_MS;
+    const onListening = () => {
+      this.up = true;
+      pauseMs = RECONNECT_FIRST_MS;
+      for (const channel of this.runs.keys()) this.demand(channel);
+    };
+    while (!signal.aborted) {
+      await this.listenOnce(onListening, signal);
+      this.up = false;
+      // Rejects when it is time to stop, which the loop then sees.
+      await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+      pauseMs = Math.min(2 * pauseMs, RECONNECT_LAST_MS);
+    }
+  }
+
+  private async listenOnce(onListening: () => void, signal: AbortSignal): Promise<void> {
+    try {
+      await listen({
+        url: this.config.databaseDirectUrl,
+        channels: [...this.runs.keys()],
+        onListening,
+        onNotification: (channel) => {
+          this.demand(channel);
+        },
+        probeEveryMs: PROBE_EVERY_MS,
+        answersWithinMs: ANSWERS_WITHIN_MS,
+        signal,
+      });
+    } catch (error) {
+      // Whatever it was: that the database is away is said elsewhere, and polling stands behind.
+      this.logger.debug({ error }, 'not listening to the database');
+    }
+  }
+
+  private demand(channel: string): void {
+    for (const runs of this.runs.get(channel) ?? []) runs.demand();
+  }
+
+  private async call(channel: string, callback: Callback): Promise<void> {
+    try {
+      await callback();
+    } catch (error) {
+      const away = asIssuerError(error)?.code === 'UNAVAILABLE';
+      this.logger[away ? 'debug' : 'error']({ channel, error }, 'a notification came to nothing');
+    }
+  }
+}
