@@ -1,7 +1,8 @@
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { LifecycleKey } from '../domain/plan-key-rotation.js';
 import type { PublicJwk } from '../domain/published-document.js';
 
-export type SigningKeyPhase = 'next' | 'current' | 'retired';
+export type SigningKeyPhase = LifecycleKey['phase'];
 
 @Entity('signing_keys')
 @Index('signing_keys_current_idx', ['phase'], { unique: true, where: `phase = 'current'` })
@@ -17,8 +18,23 @@ export type SigningKeyPhase = 'next' | 'current' | 'retired';
   `CASE phase WHEN 'next' THEN signs_from IS NULL WHEN 'current' THEN signs_from IS NOT NULL ELSE true END`,
 )
 @Check('signing_keys_retired_at_check', `(phase = 'retired') = (retired_at IS NOT NULL)`)
+@Check(
+  'signing_keys_lead_check',
+  `signs_from IS NULL OR outage_accepted
+          OR extract(epoch FROM signs_from - published_at) >= lead_seconds`,
+)
+@Check(
+  'signing_keys_tokens_expire_by_check',
+  `unpublished_at IS NULL OR revoked_at IS NOT NULL OR tokens_expire_by IS NULL
+          OR unpublished_at >= tokens_expire_by`,
+)
+@Check(
+  'signing_keys_revoked_at_check',
+  `CASE WHEN revoked_at IS NULL THEN revoked_by IS NULL AND revocation_reason IS NULL
+               ELSE phase = 'retired' END`,
+)
 @Check('signing_keys_unpublished_at_check', `unpublished_at IS NULL OR phase = 'retired'`)
-export class SigningKeyEntity {
+export class SigningKeyEntity implements LifecycleKey {
   @PrimaryColumn('text', { primaryKeyConstraintName: 'signing_keys_pkey' })
   kid!: string;
 
@@ -43,4 +59,26 @@ export class SigningKeyEntity {
 
   @Column('timestamptz', { name: 'unpublished_at', nullable: true })
   unpublishedAt!: Date | null;
+
+  /** Kept by the ledger itself: no token under this key expires later. */
+  @Column('timestamptz', { name: 'tokens_expire_by', nullable: true })
+  tokensExpireBy!: Date | null;
+
+  /** How long it had to be published before it could sign, when it began to. */
+  @Column('integer', { name: 'lead_seconds', default: 0 })
+  leadSeconds!: number;
+
+  /** An operator let it sign before validators could know it. */
+  @Column('boolean', { name: 'outage_accepted', default: false })
+  outageAccepted!: boolean;
+
+  @Column('timestamptz', { name: 'revoked_at', nullable: true })
+  revokedAt!: Date | null;
+
+  /** The name of the API token, or of the command, that asked for it. */
+  @Column('text', { name: 'revoked_by', nullable: true })
+  revokedBy!: string | null;
+
+  @Column('text', { name: 'revocation_reason', nullable: true })
+  revocationReason!: string | null;
 }

@@ -116,6 +116,7 @@ describe('a rotation beside the ledger', () => {
   });
 
   it('does not make rows wait for one another', async () => {
+    await record(tokenRow(issuance, NOON));
     const session = await tables.pool.connect();
     await session.query('BEGIN');
     await insert(session, 'issued_tokens', tokenRow(issuance, NOON));
@@ -123,6 +124,26 @@ describe('a rotation beside the ledger', () => {
     await record(tokenRow(issuance, NOON));
     await session.query('ROLLBACK');
     session.release();
+  });
+});
+
+describe('the key of a token', () => {
+  const expireBy = async () => {
+    const sql = `SELECT tokens_expire_by FROM signing_keys WHERE kid = $1`;
+    const { rows } = await tables.pool.query<{ tokens_expire_by: Date }>(sql, [issuance.kid]);
+    return rows[0]?.tokens_expire_by.toISOString();
+  };
+
+  it('knows until when its tokens live, to the minute, whatever the clock of the issuer says', async () => {
+    const expiring = (expiresAt: string) =>
+      record(tokenRow(issuance, NOON, { expires_at: new Date(expiresAt) }));
+    await expiring('2026-03-04T12:00:30Z');
+    expect(await expireBy()).toBe('2026-03-04T12:01:00.000Z');
+    await expiring('2026-03-04T12:01:00Z');
+    await expiring('2026-03-02T00:00:00Z');
+    expect(await expireBy()).toBe('2026-03-04T12:01:00.000Z');
+    await expiring('2026-03-04T12:01:01Z');
+    expect(await expireBy()).toBe('2026-03-04T12:02:00.000Z');
   });
 });
 

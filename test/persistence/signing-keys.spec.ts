@@ -12,13 +12,14 @@ describe('signing keys', () => {
   it.each(['current', 'next'] as const)('are never two in phase %s', async (phase) => {
     await add(keyRow(phase));
     await expect(add(keyRow(phase))).rejects.toMatchObject(violating(`signing_keys_${phase}_idx`));
+  });
 
-    const other = keyRow('retired');
-    await add(other);
-    const promoted = `UPDATE signing_keys SET phase = $2, sealed_private_key = 'x', retired_at = NULL,
-      signs_from = CASE WHEN $2 = 'current' THEN now() END WHERE kid = $1`;
-    await expect(tables.pool.query(promoted, [other.kid, phase])).rejects.toMatchObject(
-      violating(`signing_keys_${phase}_idx`),
+  it('are never two in phase current, also when the one that stands by is promoted', async () => {
+    await add(keyRow('current'));
+    await add(keyRow('next'));
+    const promote = `UPDATE signing_keys SET phase = 'current', signs_from = now() WHERE phase = 'next'`;
+    await expect(tables.pool.query(promote)).rejects.toMatchObject(
+      violating('signing_keys_current_idx'),
     );
   });
 
@@ -55,5 +56,50 @@ describe('signing keys', () => {
     for (const [row, column] of cases) {
       await expect(add(row)).rejects.toMatchObject(violating(`signing_keys_${column}_check`));
     }
+  });
+
+  it.each([
+    ['retired', `phase = 'current', sealed_private_key = 'x', retired_at = NULL`],
+    ['retired', `phase = 'next', sealed_private_key = 'x', retired_at = NULL, signs_from = NULL`],
+    ['current', `phase = 'next', signs_from = NULL`],
+  ] as const)('never go back from %s by %s', async (phase, change) => {
+    await add(keyRow(phase));
+    await expect(tables.pool.query(`UPDATE signing_keys SET ${change}`)).rejects.toThrow(/refused/);
+  });
+
+  it('are not published again once they are forgotten', async () => {
+    await add(keyRow('retired', { unpublished_at: '2026-02-01T00:00:00Z' }));
+    await expect(
+      tables.pool.query('UPDATE signing_keys SET unpublished_at = NULL'),
+    ).rejects.toThrow(/refused/);
+  });
+
+  it('sign only after they have been published for their lead, unless an outage is accepted', async () => {
+    const lead = { lead_seconds: 3600, published_at: '2026-01-01T00:00:00Z' };
+    const early = { ...lead, signs_from: '2026-01-01T00:59:59Z' };
+    await expect(add(keyRow('current', early))).rejects.toMatchObject(
+      violating('signing_keys_lead_check'),
+    );
+    await add(keyRow('retired', { ...early, outage_accepted: true }));
+    await add(keyRow('current', { ...lead, signs_from: '2026-01-01T01:00:00Z' }));
+  });
+
+  it('stay published while a token of theirs lives, unless they are revoked', async () => {
+    const used = { tokens_expire_by: '2026-02-01T00:00:00Z' };
+    const early = { ...used, unpublished_at: '2026-01-31T23:59:59Z' };
+    await expect(add(keyRow('retired', early))).rejects.toMatchObject(
+      violating('signing_keys_tokens_expire_by_check'),
+    );
+    await add(keyRow('retired', { ...used, unpublished_at: '2026-02-01T00:00:00Z' }));
+    await add(keyRow('retired', { ...early, revoked_at: '2026-01-31T00:00:00Z' }));
+  });
+
+  it('are revoked only when they sign no more', async () => {
+    const revoked = { revoked_at: '2026-01-05T00:00:00Z' };
+    const name = violating('signing_keys_revoked_at_check');
+    await expect(add(keyRow('current', revoked))).rejects.toMatchObject(name);
+    await expect(add(keyRow('retired', { revocation_reason: 'leaked' }))).rejects.toMatchObject(
+      name,
+    );
   });
 });

@@ -1,0 +1,87 @@
+import {
+  dueStep,
+  forgetAt,
+  type KeyPolicy,
+  type LifecycleKey,
+  maySignFrom,
+  planKeyRotation,
+} from './plan-key-rotation.js';
+
+const DAY = 86_400;
+const POLICY: KeyPolicy = { rotationSeconds: 90 * DAY, jwksCacheSeconds: DAY };
+const START = new Date('2026-03-01T00:00:00Z');
+
+const at = (seconds: number): Date => new Date(START.getTime() + seconds * 1000);
+
+function key(kid: string, about: Partial<LifecycleKey> = {}): LifecycleKey {
+  return {
+    kid,
+    phase: 'next',
+    publishedAt: START,
+    signsFrom: null,
+    retiredAt: null,
+    tokensExpireBy: null,
+    revokedAt: null,
+    unpublishedAt: null,
+    ...about,
+  };
+}
+
+const current = (about: Partial<LifecycleKey> = {}) =>
+  key('current', { phase: 'current', signsFrom: START, ...about });
+const retired = (about: Partial<LifecycleKey> = {}) =>
+  key('retired', { phase: 'retired', signsFrom: START, retiredAt: START, ...about });
+
+describe('the plan of the keys', () => {
+  it('lets the first key of an empty database sign at once', () => {
+    expect(planKeyRotation([], POLICY, START)).toEqual([
+      { step: { step: 'publish-first' }, dueAt: START },
+    ]);
+  });
+
+  it('switches to the standby when the current key has signed for its time', () => {
+    const keys = [current(), key('next')];
+    const [first] = planKeyRotation(keys, POLICY, START);
+    expect(first).toEqual({
+      step: { step: 'switch', from: 'current', to: 'next' },
+      dueAt: at(90 * DAY),
+    });
+    const plan = planKeyRotation(keys, POLICY, at(90 * DAY));
+    expect(dueStep(plan, at(90 * DAY - 1))).toBeNull();
+    expect(dueStep(plan, at(90 * DAY))).toEqual({ step: 'switch', from: 'current', to: 'next' });
+  });
+
+  it('waits for validators to know the standby, however late the switch is (GitLab production 18349)', () => {
+    const keys = [current(), key('next', { publishedAt: at(200 * DAY) })];
+    const lead = Math.ceil(1.1 * DAY);
+    expect(maySignFrom(key('next'), POLICY)).toEqual(at(lead));
+    const plan = planKeyRotation(keys, POLICY, at(200 * DAY));
+    expect(dueStep(plan, at(200 * DAY + lead - 1))).toBeNull();
+    expect(dueStep(plan, at(200 * DAY + lead))).toMatchObject({ step: 'switch', to: 'next' });
+  });
+
+  it('publishes a standby where there is none, as after an upgrade (Vault 13223), and lets it wait', () => {
+    const plan = planKeyRotation([current()], POLICY, at(DAY));
+    expect(plan).toEqual([{ step: { step: 'publish-next' }, dueAt: at(DAY) }]);
+    const standby = key('next', { publishedAt: at(400 * DAY) });
+    expect(dueStep(planKeyRotation([standby], POLICY, at(400 * DAY)), at(400 * DAY))).toBeNull();
+  });
+
+  it.each([
+    ['its last token', retired({ tokensExpireBy: at(3 * DAY) }), 4 * DAY],
+    ['its retirement, having signed nothing', retired(), DAY],
+    ['its retirement, by a clock that ran ahead', retired({ tokensExpireBy: at(-DAY) }), DAY],
+    ['its revocation, at once', retired({ tokensExpireBy: at(DAY), revokedAt: START }), 0],
+  ])('forgets a retired key a cache after %s', (_what, kept, seconds) => {
+    expect(forgetAt(kept, POLICY)).toEqual(at(seconds));
+    const plan = planKeyRotation([current(), key('next'), kept], POLICY, at(seconds));
+    expect(dueStep(plan, at(seconds))).toEqual({ step: 'forget', kid: 'retired' });
+    expect(dueStep(plan, at(seconds - 1))).toBeNull();
+  });
+
+  it('forgets a key once, and never one that signs or stands by', () => {
+    expect(forgetAt(retired({ unpublishedAt: at(DAY) }), POLICY)).toBeNull();
+    expect(forgetAt(current(), POLICY)).toBeNull();
+    expect(forgetAt(key('next'), POLICY)).toBeNull();
+  });
+});
