@@ -39,6 +39,12 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  readonly lintRefusals = new Counter({
+    name: 'issuer_lint_refusals_total',
+    help: 'Tokens that were not signed because their claims had faults: each one is a bug.',
+    registers: [this.registry],
+  });
+
   constructor(database: Database, notifications: Notifications) {
     collectDefaultMetrics({ register: this.registry });
     new Gauge({

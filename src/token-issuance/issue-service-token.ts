@@ -1,17 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Resolution } from '../domain/scope-decision.js';
 import { type ServiceTokenClaims, serviceTokenClaims } from '../domain/service-token-claims.js';
 import { uuidV7 } from '../domain/uuid-v7.js';
 import type { KnownInstance } from '../instances/instance.repository.js';
 import { databaseAway } from '../platform/database-away.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
 import { Admission, type Sync } from './admission.js';
 import { Entitlements } from './entitlements.js';
 import type { HeldLicense } from './held-license.js';
 import { IssuanceLedger, KeyNotCurrentError } from './issuance-ledger.js';
+import { IssuancePolicy } from './issuance-policy.js';
 
 export interface ServiceToken {
   /** A compact JWS. */
@@ -35,7 +35,7 @@ export class IssueServiceToken {
     private readonly entitlements: Entitlements,
     private readonly signingKeys: SigningKeys,
     private readonly ledger: IssuanceLedger,
-    @Inject(SERVICE_CONFIG) private readonly config: ServiceConfig,
+    private readonly policy: IssuancePolicy,
   ) {}
 
   /**
@@ -55,12 +55,9 @@ export class IssueServiceToken {
     const instance = await this.admission.instanceOf(sync, held);
     const subject = { instanceId, instanceUid: instance.uniqueInstanceId ?? instance.id };
     const jti = uuidV7(sync.at, randomBytes(10));
-    const policy = {
-      issuer: this.config.issuerUrl,
-      ttlSeconds: this.config.serviceTokenTtlSeconds,
-      notBeforeSkewSeconds: this.config.notBeforeSkewSeconds,
-    };
-    const claims = serviceTokenClaims(held.license, subject, resolution, policy, sync.at, jti);
+    const { terms } = this.policy;
+    const claims = serviceTokenClaims(held.license, subject, resolution, terms, sync.at, jti);
+    this.policy.requireSound(claims, sync.at);
     const token = await this.signAndRecord({ sync, held, instance, resolution, claims });
     return { token, expiresAt: new Date(claims.exp * 1000) };
   }

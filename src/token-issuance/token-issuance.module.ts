@@ -11,6 +11,7 @@ import { EntitlementsController } from './entitlements.controller.js';
 import { ExplainEntitlements } from './explain-entitlements.js';
 import { HeldLicenses } from './held-license.js';
 import { IssuanceLedger } from './issuance-ledger.js';
+import { IssuancePolicy } from './issuance-policy.js';
 import { IssueServiceToken } from './issue-service-token.js';
 import { ScopeSets } from './scope-sets.js';
 
@@ -30,6 +31,7 @@ import { ScopeSets } from './scope-sets.js';
     ExplainEntitlements,
     HeldLicenses,
     IssuanceLedger,
+    IssuancePolicy,
     IssueServiceToken,
     ScopeSets,
   ],

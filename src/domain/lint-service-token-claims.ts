@@ -1,0 +1,105 @@
+import type { ServiceTokenPolicy } from './service-token-claims.js';
+import { isUuid } from './uuid.js';
+
+/** No token lives longer, whatever the configuration says: a week. */
+export const MAX_TTL_SECONDS = 604_800;
+
+/**
+ * A token travels in a header, and nginx and Apache take a header line of 8 KiB at most (Node takes
+ * 16 KiB, Envoy and Puma more). Base64 makes 7510 characters of this many bytes; header, signature
+ * and `Authorization: Bearer` add less than 500. A catalog of 61 unit primitives needs a third of it.
+ */
+export const MAX_PAYLOAD_BYTES = 5632;
+
+const REALM = 'self-managed';
+const JTI = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+type Claims = Readonly<Record<string, unknown>>;
+type Rule = (claims: Claims, policy: ServiceTokenPolicy, nowSeconds: number) => boolean;
+
+/** What each claim has to be; a claim that is not listed here is refused. */
+const RULES: Readonly<Record<string, readonly [rule: Rule, fault: string]>> = {
+  iss: [({ iss }, { issuer }) => iss === issuer && issuer !== '', 'is not the issuer URL'],
+  aud: [
+    ({ aud, iss }) => isSortedSet(aud) && !aud.includes(String(iss)),
+    'is not a sorted list of distinct audiences without the issuer among them',
+  ],
+  sub: [({ sub }) => typeof sub === 'string' && isUuid(sub), 'is not the UUID of an instance'],
+  iat: [({ iat }, _policy, now) => iat === now, 'is not the second of issue'],
+  nbf: [
+    ({ nbf, iat }, { notBeforeSkewSeconds }) => nbf === Number(iat) - notBeforeSkewSeconds,
+    'is not dated back by the configured skew',
+  ],
+  exp: [expiresInTime, 'is no second after iat within the configured lifetime'],
+  jti: [isUuidOfNow, 'is not a UUID of version 7 of this second'],
+  gitlab_realm: [({ gitlab_realm }) => gitlab_realm === REALM, `is not ${REALM}`],
+  gitlab_instance_uid: [
+    ({ gitlab_instance_uid: uid }) => typeof uid === 'string' && uid !== '',
+    'is not a text',
+  ],
+  scopes: [({ scopes }) => isSortedSet(scopes), 'is not a sorted list of distinct names'],
+};
+
+/** May be absent. Draft-ietf-oauth-status-list section 6.1. */
+const STATUS = 'status';
+
+/**
+ * Looks claims over before a key touches them: what must be there, its type and its bounds, and that
+ * nothing else is. Any fault is a bug of ours, or a catalog that no token can carry.
+ * @returns what is wrong, by claim and without any value; empty when they may be signed
+ */
+export function serviceTokenFaults(
+  claims: object,
+  policy: ServiceTokenPolicy,
+  now: Date,
+): string[] {
+  const given = claims as Claims;
+  const nowSeconds = Math.floor(now.getTime() / 1000);
+  const faults: string[] = [];
+  for (const [claim, [holds, fault]] of Object.entries(RULES)) {
+    if (!holds(given, policy, nowSeconds)) faults.push(`${claim} ${fault}`);
+  }
+  for (const claim of Object.keys(given)) {
+    if (!Object.hasOwn(RULES, claim) && claim !== STATUS) faults.push(`${claim} is no known claim`);
+  }
+  if (STATUS in given && !isStatus(given[STATUS])) {
+    faults.push('status is not a place in a status list');
+  }
+  const bytes = Buffer.byteLength(JSON.stringify(claims));
+  if (bytes > MAX_PAYLOAD_BYTES) {
+    faults.push(`the payload has ${bytes} bytes, more than ${MAX_PAYLOAD_BYTES}`);
+  }
+  return faults;
+}
+
+function isSortedSet(value: unknown): value is readonly string[] {
+  if (!Array.isArray(value) || value.length === 0) return false;
+  return value.every(
+    (item: unknown, index) =>
+      typeof item === 'string' && item !== '' && (index === 0 || String(value[index - 1]) < item),
+  );
+}
+
+function expiresInTime({ iat, exp }: Claims, { ttlSeconds }: ServiceTokenPolicy): boolean {
+  if (typeof iat !== 'number' || typeof exp !== 'number' || !Number.isInteger(exp)) return false;
+  return exp > iat && exp - iat <= Math.min(ttlSeconds, MAX_TTL_SECONDS);
+}
+
+/** Its first 48 bits are its millisecond (RFC 9562 section 5.7), by which the ledger finds its day. */
+function isUuidOfNow({ jti }: Claims, _policy: ServiceTokenPolicy, nowSeconds: number): boolean {
+  if (typeof jti !== 'string' || !JTI.test(jti)) return false;
+  return Math.floor(Number.parseInt(jti.slice(0, 8) + jti.slice(9, 13), 16) / 1000) === nowSeconds;
+}
+
+function isStatus(value: unknown): boolean {
+  const list = onlyMember(value, 'status_list');
+  if (typeof list !== 'object' || list === null) return false;
+  const { idx, uri, ...others } = list as Claims;
+  if (Object.keys(others).length > 0 || typeof uri !== 'string') return false;
+  return Number.isSafeInteger(idx) && Number(idx) >= 0 && /^https?:\/\/[^\s]+$/.test(uri);
+}
+
+function onlyMember(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null) return undefined;
+  return Object.keys(value).join() === name ? (value as Claims)[name] : undefined;
+}

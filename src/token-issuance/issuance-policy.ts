@@ -1,0 +1,37 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { serviceTokenFaults } from '../domain/lint-service-token-claims.js';
+import type { ServiceTokenClaims, ServiceTokenPolicy } from '../domain/service-token-claims.js';
+import { IssuerError } from '../platform/issuer-error.js';
+import { LOGGER, type Logger } from '../platform/logging.js';
+import { Metrics } from '../platform/metrics.js';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+
+/** What the operator has laid down for every token, and the last look at one before it is signed. */
+@Injectable()
+export class IssuancePolicy {
+  readonly terms: ServiceTokenPolicy;
+
+  constructor(
+    private readonly metrics: Metrics,
+    @Inject(LOGGER) private readonly logger: Logger,
+    @Inject(SERVICE_CONFIG) config: ServiceConfig,
+  ) {
+    this.terms = {
+      issuer: config.issuerUrl,
+      ttlSeconds: config.serviceTokenTtlSeconds,
+      notBeforeSkewSeconds: config.notBeforeSkewSeconds,
+    };
+  }
+
+  /** @throws {IssuerError} INTERNAL: such claims are a bug of ours, and no key may touch them */
+  requireSound(claims: ServiceTokenClaims, now: Date): void {
+    const faults = serviceTokenFaults(claims, this.terms, now);
+    if (faults.length === 0) return;
+    this.metrics.lintRefusals.inc();
+    this.logger.error({ jti: claims.jti, faults }, 'claims with faults were not signed');
+    throw new IssuerError(
+      'INTERNAL',
+      'The issuer made no token, because it would have been faulty: its log has the cause.',
+    );
+  }
+}
