@@ -29,25 +29,30 @@ export interface Foundations {
 /** The composition root: the one file that knows every room. */
 @Module({})
 export class AppModule {
-  static on({ config, dataSource, catalog, clock, logger }: Foundations): DynamicModule {
+  static on(foundations: Foundations): DynamicModule {
     return {
       module: AppModule,
-      imports: [
-        PlatformModule.with(config, logger, clock),
-        // The first contact is made by `bringUp`, which can wait for a database that is away.
-        TypeOrmModule.forRoot({ ...dataSource, manualInitialization: true }),
-        CatalogModule.with(catalog),
-        AccessControlModule,
-        LicensesModule,
-        AddOnPurchasesModule,
-        InstancesModule,
-        SigningKeysModule,
-        TokenIssuanceModule,
-        OidcModule,
-        SyncModule,
-        ProbesModule,
-        SchedulerModule,
-      ],
+      imports: [...useCases(foundations), OidcModule, SyncModule, ProbesModule, SchedulerModule],
     };
   }
+
+  /** The use cases alone, for an operator's command: nobody is listened to, nothing happens by itself. */
+  static forCommands(foundations: Foundations): DynamicModule {
+    return { module: AppModule, imports: useCases(foundations) };
+  }
+}
+
+function useCases({ config, dataSource, catalog, clock, logger }: Foundations) {
+  return [
+    PlatformModule.with(config, logger, clock),
+    // The first contact is made by `bringUp`, which can wait for a database that is away.
+    TypeOrmModule.forRoot({ ...dataSource, manualInitialization: true }),
+    CatalogModule.with(catalog),
+    AccessControlModule,
+    LicensesModule,
+    AddOnPurchasesModule,
+    InstancesModule,
+    SigningKeysModule,
+    TokenIssuanceModule,
+  ];
 }

@@ -177,9 +177,9 @@ function embeddedPostgres(config: AppConfig, options: StartOptions): Promise<Emb
 }
 
 /** Secrets are generated only beside a database that is just as local. */
-async function serviceConfig(
+export async function serviceConfig(
   config: AppConfig,
-  embedded: EmbeddedPostgres | null,
+  embedded: Pick<EmbeddedPostgres, 'connectionString'> | null,
 ): Promise<ServiceConfig> {
   const dataDir = resolve(config.dataDir);
   const databaseUrl = embedded?.connectionString ?? config.databaseUrl ?? '';

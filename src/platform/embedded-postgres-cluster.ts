@@ -152,7 +152,8 @@ function removeTree(path: string): Promise<void> {
   return rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
 }
 
-async function existingPassword(dataDir: string): Promise<string> {
+/** @throws when the file is gone or not for us to read */
+export async function existingPassword(dataDir: string): Promise<string> {
   const path = join(dataDir, 'postgres-password');
   const password = (await readFile(path, 'utf8').catch(() => '')).trim();
   if (password) return password;

@@ -164,6 +164,12 @@ async function isReady(clusterDir: string, child: ChildProcess): Promise<boolean
   return Number(lines[0]) === child.pid && lines[7]?.trim() === 'ready';
 }
 
+/** The port of the server that is ready in this directory (line 4 of postmaster.pid), else null. */
+export async function portOf(clusterDir: string): Promise<number | null> {
+  const [pid, , , port, , , , state] = await pidFile(clusterDir);
+  return isPostgresOf(Number(pid), clusterDir) && state?.trim() === 'ready' ? Number(port) : null;
+}
+
 async function pidFile(clusterDir: string): Promise<string[]> {
   const text = await readFile(join(clusterDir, 'postmaster.pid'), 'utf8').catch(() => '');
   return text.split('\n');

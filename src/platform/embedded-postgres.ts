@@ -28,7 +28,7 @@ export interface EmbeddedPostgres {
   stop(): Promise<void>;
 }
 
-const DATABASE = 'cloud_connector_issuer';
+export const DATABASE = 'cloud_connector_issuer';
 
 /**
  * Starts the Postgres that npm brings, on a free port of the loopback interface, and keeps it running

@@ -26,6 +26,20 @@ export async function migrate(options: DataSourceOptions, directUrl: string): Pr
   }
 }
 
+/** The names of the migrations that this database has not seen; looking changes nothing in it. */
+export async function pendingMigrations(dataSource: DataSource): Promise<string[]> {
+  const [found] = await dataSource.query<{ readonly migrated: boolean }[]>(
+    `SELECT to_regclass('migrations') IS NOT NULL AS migrated`,
+  );
+  const done = found?.migrated
+    ? await dataSource.query<{ readonly name: string }[]>('SELECT name FROM migrations')
+    : [];
+  const seen = new Set(done.map(({ name }) => name));
+  return dataSource.migrations
+    .map((migration) => migration.name ?? migration.constructor.name)
+    .filter((name) => !seen.has(name));
+}
+
 async function requireKnownServer(client: Client): Promise<void> {
   const { rows } = await client.query<{ server_version_num: string }>('SHOW server_version_num');
   if (Number(rows[0]?.server_version_num) >= OLDEST_SERVER) return;

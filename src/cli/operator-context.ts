@@ -1,0 +1,112 @@
+import { resolve } from 'node:path';
+import type { INestApplicationContext } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { DataSource } from 'typeorm';
+import { type AppConfig, readAppConfig } from '../../config/app-config.js';
+import { dataSourceOptions } from '../../config/data-source.js';
+import { AppModule } from '../app.module.js';
+import { loadCatalog } from '../catalog/load-catalog.js';
+import { shippedCatalogDirectory } from '../catalog/shipped-catalog.js';
+import { Clock } from '../platform/clock.js';
+import { Database } from '../platform/database.js';
+import { startEmbeddedPostgres } from '../platform/embedded-postgres.js';
+import { neighboursPostgres } from '../platform/embedded-postgres-neighbour.js';
+import { createLogger, NestLogger } from '../platform/logging.js';
+import { pendingMigrations } from '../platform/migrate.js';
+import type { ServiceConfig } from '../platform/service-config.js';
+import { serviceConfig } from '../start-issuer.js';
+
+/** The use cases of the service on its database, for one command. */
+export interface OperatorContext {
+  readonly app: INestApplicationContext;
+  readonly database: Database;
+  readonly config: ServiceConfig;
+}
+
+export interface OperatorContextOptions {
+  /** By default that of the environment, as the service reads it. */
+  readonly config?: AppConfig;
+  readonly clock?: Clock;
+}
+
+/** What an operator must do before the command can run. */
+export class CommandRefusedError extends Error {
+  override readonly name = 'CommandRefusedError';
+}
+
+interface Reached {
+  readonly connectionString: string;
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs `work` on the database of the service, beside it: `DATABASE_URL`, or the embedded Postgres of
+ * the `DATA_DIR`, which is started for the while when no service runs there. Logs go to stderr.
+ * @throws {ConfigFaultsError | CatalogFaultsError | CommandRefusedError} what an operator must mend
+ */
+export async function withOperatorContext<Result>(
+  work: (context: OperatorContext) => Promise<Result>,
+  { config = readAppConfig(), clock = new Clock() }: OperatorContextOptions = {},
+): Promise<Result> {
+  const embedded = config.databaseUrl === null ? await reachEmbedded(config) : null;
+  const stopOnSignal = embedded ? stoppingOnSignals(embedded) : () => undefined;
+  try {
+    return await onDatabase(await serviceConfig(config, embedded), clock, work);
+  } finally {
+    stopOnSignal();
+    await embedded?.stop();
+  }
+}
+
+async function onDatabase<Result>(
+  config: ServiceConfig,
+  clock: Clock,
+  work: (context: OperatorContext) => Promise<Result>,
+): Promise<Result> {
+  const level = config.logLevel === 'info' ? 'warn' : config.logLevel;
+  const logger = createLogger(level, { write: (line) => process.stderr.write(line) });
+  const catalog = loadCatalog(config.catalogDir ?? shippedCatalogDirectory());
+  const dataSource = dataSourceOptions(config);
+  const app = await NestFactory.createApplicationContext(
+    AppModule.forCommands({ config, dataSource, catalog, clock, logger }),
+    { logger: new NestLogger(logger), abortOnError: false },
+  );
+  try {
+    const database = app.get(Database);
+    await database.connect();
+    await requireCurrentSchema(app.get(DataSource));
+    return await work({ app, database, config });
+  } finally {
+    await app.close();
+  }
+}
+
+/** A command migrates nothing: replicas that run beside it may not know the new schema. */
+async function requireCurrentSchema(dataSource: DataSource): Promise<void> {
+  const pending = await pendingMigrations(dataSource);
+  if (pending.length === 0) return;
+  throw new CommandRefusedError(
+    `the schema of the database is older than this program (${pending.length} migration(s), from ` +
+      `${pending[0] ?? ''} on): start this version of the service once, which brings it up to date`,
+  );
+}
+
+async function reachEmbedded(config: AppConfig): Promise<Reached> {
+  const dataDir = resolve(config.dataDir);
+  const neighbours = await neighboursPostgres(dataDir);
+  if (neighbours !== null) {
+    return { connectionString: neighbours, stop: () => Promise.resolve() };
+  }
+  return startEmbeddedPostgres({ dataDir, log: () => undefined });
+}
+
+/** A Postgres of our own is not left behind. @returns what takes the listeners away again */
+function stoppingOnSignals(embedded: Reached): () => void {
+  const stop = () => {
+    void embedded.stop().finally(() => process.exit(130));
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+  return () => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop);
+  };
+}

@@ -1,0 +1,80 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readAppConfig } from '../../config/app-config.js';
+import { withOperatorContext } from '../../src/cli/operator-context.js';
+import { dataDirOwner } from '../../src/platform/data-dir-lock.js';
+import {
+  buildIssuer,
+  type ChildIssuer,
+  createLicense,
+  newDataDir,
+  startChildIssuer,
+} from '../support/child-issuer.js';
+import { createTestDatabase } from '../support/test-database.js';
+
+interface Found {
+  readonly tokens: number;
+  readonly port: string;
+}
+
+describe('a command of an operator', () => {
+  let dataDir: string;
+  let issuer: ChildIssuer;
+  beforeAll(async () => {
+    await buildIssuer();
+    dataDir = await newDataDir();
+    issuer = await startChildIssuer(null, { DATA_DIR: dataDir });
+    await issuer.listening;
+    const licenseKey = await createLicense(issuer);
+    expect((await issuer.sync(licenseKey)).status).toBe(200);
+  }, 60_000);
+  afterAll(async () => {
+    await issuer.remove();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+
+  const look = () =>
+    withOperatorContext(
+      async ({ database, config }): Promise<Found> => {
+        const sql = 'SELECT count(*)::int AS tokens FROM issued_tokens';
+        const [row] = (await database.pool.query<{ tokens: number }>(sql)).rows;
+        return { tokens: row?.tokens ?? 0, port: new URL(config.databaseUrl).port };
+      },
+      { config: readAppConfig(issuer.environment) },
+    );
+
+  it('reaches the embedded Postgres of the service that runs beside it', async () => {
+    const [first, second] = [await look(), await look()];
+    expect(first).toEqual({ tokens: 1, port: expect.stringMatching(/^\d+$/) as string });
+    expect(second).toEqual(first);
+    expect((await issuer.admin('GET', 'licenses')).status).toBe(200);
+  });
+
+  it('starts that Postgres when no service runs, and leaves nothing running behind', async () => {
+    issuer.child.kill('SIGTERM');
+    await issuer.ended;
+    await expect(look()).resolves.toMatchObject({ tokens: 1 });
+    await expect(dataDirOwner(dataDir)).resolves.toBeUndefined();
+    await expect(readAgain()).resolves.toBe(200);
+  });
+
+  async function readAgain(): Promise<number> {
+    issuer = await startChildIssuer(null, issuer.environment);
+    await issuer.listening;
+    return (await issuer.admin('GET', 'licenses')).status;
+  }
+
+  it('migrates nothing: it says that the schema is behind, and how to mend that', async () => {
+    const database = await createTestDatabase({ template: 'template0' });
+    const environment = {
+      ...issuer.environment,
+      DATABASE_URL: database.url,
+      DATA_DIR: join(dataDir, 'unused'),
+    };
+    const work = () => Promise.reject(new Error('it came so far'));
+    await expect(withOperatorContext(work, { config: readAppConfig(environment) })).rejects.toThrow(
+      /^the schema of the database is older than this program \(\d+ migration/,
+    );
+    await database.drop();
+  });
+});
