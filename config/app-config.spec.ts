@@ -1,10 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { ConfigFaultsError, readAppConfig } from './app-config.js';
 import type { Environment } from './environment-reader.js';
 
 const KEY = Buffer.alloc(32, 7);
+const PREVIOUS_KEY = Buffer.alloc(32, 8);
 const DATABASE_URL = 'postgres://issuer:secret@db.test:5432/issuer';
 const TOKEN = 'a-bootstrap-token-of-32-letters!';
 
@@ -33,6 +31,7 @@ describe('the configuration', () => {
       dataDir: '.data',
       issuerUrl: 'http://localhost:3000',
       keyEncryptionKey: null,
+      keyEncryptionKeyPrevious: null,
       bootstrapAdminToken: null,
       catalogDir: null,
       serviceTokenTtlSeconds: 259_200,
@@ -58,6 +57,7 @@ describe('the configuration', () => {
       DATA_DIR: '/data',
       ISSUER_URL: 'https://issuer.test',
       KEY_ENCRYPTION_KEY: KEY.toString('base64'),
+      KEY_ENCRYPTION_KEY_PREVIOUS: PREVIOUS_KEY.toString('base64'),
       BOOTSTRAP_ADMIN_TOKEN: TOKEN,
       CATALOG_DIR: '/catalog',
       SERVICE_TOKEN_TTL_SECONDS: '345600',
@@ -78,6 +78,7 @@ describe('the configuration', () => {
       dataDir: '/data',
       issuerUrl: 'https://issuer.test',
       keyEncryptionKey: KEY,
+      keyEncryptionKeyPrevious: PREVIOUS_KEY,
       bootstrapAdminToken: TOKEN,
       catalogDir: '/catalog',
       serviceTokenTtlSeconds: 345_600,
@@ -102,6 +103,7 @@ describe('the configuration', () => {
       DATABASE_TIMEOUT_MS: '0.5',
       ISSUER_URL: 'https://issuer.test/path',
       KEY_ENCRYPTION_KEY: 'secret-key-of-a-wrong-length',
+      KEY_ENCRYPTION_KEY_PREVIOUS: 'secret-key-just-as-wrong',
       BOOTSTRAP_ADMIN_TOKEN: 'secret-token',
       SERVICE_TOKEN_TTL_SECONDS: '60',
       NOT_BEFORE_SKEW_SECONDS: '-5',
@@ -115,7 +117,7 @@ describe('the configuration', () => {
     expect(named.sort()).toEqual([...expected, 'TLS_KEY_FILE'].sort());
     const { message } = new ConfigFaultsError(faults);
     for (const fault of faults) expect(message).toContain(fault);
-    expect(message).toContain('15 fault(s)');
+    expect(message).toContain('16 fault(s)');
     expect(message).not.toContain('secret');
   });
 
@@ -179,50 +181,6 @@ describe('the configuration', () => {
   ])('trusts no proxy named %s', (text) => {
     expect(faultsOf({ TRUSTED_PROXIES: `192.0.2.1, ${text}` })).toEqual([
       `TRUSTED_PROXIES: "${text}" is neither an address nor a CIDR network`,
-    ]);
-  });
-});
-
-describe('the key-encryption key', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'app-config-'));
-  const file = join(folder, 'key');
-  afterAll(() => {
-    rmSync(folder, { recursive: true });
-  });
-
-  it('is required once the operator brings a database', () => {
-    expect(faultsOf({ DATABASE_URL })).toEqual([expect.stringMatching(/^KEY_ENCRYPTION_KEY: req/)]);
-  });
-
-  it('may stand in a file, with a newline at its end', () => {
-    writeFileSync(file, `${KEY.toString('base64')}\n`);
-    const environment = { DATABASE_URL, KEY_ENCRYPTION_KEY_FILE: file };
-    expect(readAppConfig(environment).keyEncryptionKey).toEqual(KEY);
-    const both = { ...environment, KEY_ENCRYPTION_KEY: KEY.toString('base64') };
-    expect(faultsOf(both)).toEqual([
-      'KEY_ENCRYPTION_KEY: set either it or KEY_ENCRYPTION_KEY_FILE, not both',
-    ]);
-    expect(readAppConfig({ ...both, KEY_ENCRYPTION_KEY: '' }).keyEncryptionKey).toEqual(KEY);
-  });
-
-  it('is a fault when its file cannot be read or holds no key', () => {
-    expect(faultsOf({ KEY_ENCRYPTION_KEY_FILE: join(folder, 'none') })).toEqual([
-      'KEY_ENCRYPTION_KEY_FILE: the file cannot be read',
-    ]);
-    writeFileSync(file, 'secret-text');
-    expect(faultsOf({ KEY_ENCRYPTION_KEY_FILE: file })).toEqual([
-      'KEY_ENCRYPTION_KEY: must be 32 bytes in base64',
-    ]);
-  });
-
-  it.each([
-    ['31 bytes', Buffer.alloc(31).toString('base64')],
-    ['33 bytes', Buffer.alloc(33).toString('base64')],
-    ['hex', KEY.toString('hex')],
-    ['something after it', `${KEY.toString('base64')}!`],
-  ])('is refused as %s', (_what, text) => {
-    expect(faultsOf({ KEY_ENCRYPTION_KEY: text })).toEqual([
-      'KEY_ENCRYPTION_KEY: must be 32 bytes in base64',
     ]);
   });
 });

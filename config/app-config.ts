@@ -1,14 +1,17 @@
 import { BlockList, isIP } from 'node:net';
 import { type Environment, EnvironmentReader } from './environment-reader.js';
+import {
+  type KeyEncryptionKeys,
+  readBootstrapAdminToken,
+  readKeyEncryptionKeys,
+} from './read-secrets.js';
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
-const KEY_ENCRYPTION_KEY_BYTES = 32;
-const MIN_ADMIN_TOKEN_LENGTH = 32;
 /** Instances look for a new token once the held one has less than this left. */
 const INSTANCE_REFRESH_SECONDS = 172_800;
 
 /** Everything that an operator can set; the README says what each one means. */
-export interface AppConfig {
+export interface AppConfig extends KeyEncryptionKeys {
   readonly host: string;
   readonly port: number;
   readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
@@ -22,8 +25,6 @@ export interface AppConfig {
   readonly dataDir: string;
   /** An origin without a trailing slash: the `iss` of every token. */
   readonly issuerUrl: string;
-  /** 32 bytes. Null only with the embedded Postgres: generated in `dataDir`. */
-  readonly keyEncryptionKey: Buffer | null;
   readonly bootstrapAdminToken: string | null;
   readonly catalogDir: string | null;
   readonly serviceTokenTtlSeconds: number;
@@ -66,7 +67,7 @@ export function readAppConfig(environment: Environment = process.env): AppConfig
     databaseTimeoutMs: reader.integer('DATABASE_TIMEOUT_MS', 5000, 100, 60_000),
     dataDir: reader.text('DATA_DIR') ?? '.data',
     issuerUrl: readIssuerUrl(reader, port),
-    keyEncryptionKey: readKeyEncryptionKey(reader, databaseUrl === null),
+    ...readKeyEncryptionKeys(reader, databaseUrl === null),
     bootstrapAdminToken: readBootstrapAdminToken(reader),
     catalogDir: reader.text('CATALOG_DIR'),
     serviceTokenTtlSeconds,
@@ -152,33 +153,4 @@ function readIssuerUrl(reader: EnvironmentReader, port: number): string {
 
 function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
-}
-
-function readKeyEncryptionKey(reader: EnvironmentReader, embedded: boolean): Buffer | null {
-  const name = 'KEY_ENCRYPTION_KEY';
-  const text = reader.secret(name);
-  if (text === null) {
-    if (!embedded) {
-      reader.faults.push(
-        `${name}: required with DATABASE_URL; make one with \`openssl rand -base64 32\` and keep it`,
-      );
-    }
-    return null;
-  }
-  const key = Buffer.from(text, 'base64');
-  if (key.length === KEY_ENCRYPTION_KEY_BYTES && key.toString('base64') === text) return key;
-  reader.faults.push(`${name}: must be ${KEY_ENCRYPTION_KEY_BYTES} bytes in base64`);
-  return null;
-}
-
-function readBootstrapAdminToken(reader: EnvironmentReader): string | null {
-  const token = reader.text('BOOTSTRAP_ADMIN_TOKEN');
-  if (token !== null && !/^[\x21-\x7e]+$/.test(token)) {
-    reader.faults.push('BOOTSTRAP_ADMIN_TOKEN: must be printable ASCII without spaces');
-  } else if (token !== null && token.length < MIN_ADMIN_TOKEN_LENGTH) {
-    reader.faults.push(
-      `BOOTSTRAP_ADMIN_TOKEN: must have at least ${MIN_ADMIN_TOKEN_LENGTH} characters`,
-    );
-  }
-  return token;
 }

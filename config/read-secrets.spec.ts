@@ -1,0 +1,99 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigFaultsError, readAppConfig } from './app-config.js';
+import type { Environment } from './environment-reader.js';
+
+const KEY = Buffer.alloc(32, 7);
+const PREVIOUS_KEY = Buffer.alloc(32, 8);
+const DATABASE_URL = 'postgres://issuer:secret@db.test:5432/issuer';
+
+/** What is wrong with `environment`, one line a fault. */
+function faultsOf(environment: Environment): readonly string[] {
+  try {
+    readAppConfig(environment);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigFaultsError) return error.faults;
+    throw error;
+  }
+}
+
+describe('the key-encryption key', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'app-config-'));
+  const file = join(folder, 'key');
+  afterAll(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  it('is required once the operator brings a database', () => {
+    expect(faultsOf({ DATABASE_URL })).toEqual([expect.stringMatching(/^KEY_ENCRYPTION_KEY: req/)]);
+  });
+
+  it('may stand in a file, with a newline at its end', () => {
+    writeFileSync(file, `${KEY.toString('base64')}\n`);
+    const environment = { DATABASE_URL, KEY_ENCRYPTION_KEY_FILE: file };
+    expect(readAppConfig(environment).keyEncryptionKey).toEqual(KEY);
+    const both = { ...environment, KEY_ENCRYPTION_KEY: KEY.toString('base64') };
+    expect(faultsOf(both)).toEqual([
+      'KEY_ENCRYPTION_KEY: set either it or KEY_ENCRYPTION_KEY_FILE, not both',
+    ]);
+    expect(readAppConfig({ ...both, KEY_ENCRYPTION_KEY: '' }).keyEncryptionKey).toEqual(KEY);
+  });
+
+  it('is a fault when its file cannot be read or holds no key', () => {
+    expect(faultsOf({ KEY_ENCRYPTION_KEY_FILE: join(folder, 'none') })).toEqual([
+      'KEY_ENCRYPTION_KEY_FILE: the file cannot be read',
+    ]);
+    writeFileSync(file, 'secret-text');
+    expect(faultsOf({ KEY_ENCRYPTION_KEY_FILE: file })).toEqual([
+      'KEY_ENCRYPTION_KEY: must be 32 bytes in base64',
+    ]);
+  });
+
+  it.each([
+    ['31 bytes', Buffer.alloc(31).toString('base64')],
+    ['33 bytes', Buffer.alloc(33).toString('base64')],
+    ['hex', KEY.toString('hex')],
+    ['something after it', `${KEY.toString('base64')}!`],
+  ])('is refused as %s', (_what, text) => {
+    expect(faultsOf({ KEY_ENCRYPTION_KEY: text })).toEqual([
+      'KEY_ENCRYPTION_KEY: must be 32 bytes in base64',
+    ]);
+  });
+});
+
+describe('the previous key-encryption key', () => {
+  const KEY_ENCRYPTION_KEY = KEY.toString('base64');
+  const KEY_ENCRYPTION_KEY_PREVIOUS = PREVIOUS_KEY.toString('base64');
+
+  it('stands beside the one that takes its place, in a variable or in a file', () => {
+    const both = { DATABASE_URL, KEY_ENCRYPTION_KEY, KEY_ENCRYPTION_KEY_PREVIOUS };
+    const expected = { keyEncryptionKey: KEY, keyEncryptionKeyPrevious: PREVIOUS_KEY };
+    expect(readAppConfig(both)).toMatchObject(expected);
+    expect(readAppConfig({ ...both, DATABASE_URL: '' })).toMatchObject(expected);
+
+    const folder = mkdtempSync(join(tmpdir(), 'app-config-'));
+    const file = join(folder, 'previous');
+    writeFileSync(file, `${KEY_ENCRYPTION_KEY_PREVIOUS}\n`);
+    const inFile = { KEY_ENCRYPTION_KEY_PREVIOUS: '', KEY_ENCRYPTION_KEY_PREVIOUS_FILE: file };
+    expect(readAppConfig({ ...both, ...inFile })).toMatchObject(expected);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('must be another than the one that takes its place', () => {
+    const same = { KEY_ENCRYPTION_KEY, KEY_ENCRYPTION_KEY_PREVIOUS: KEY_ENCRYPTION_KEY };
+    expect(faultsOf(same)).toEqual([
+      'KEY_ENCRYPTION_KEY_PREVIOUS: must differ from KEY_ENCRYPTION_KEY',
+    ]);
+  });
+
+  it('asks for the one that takes its place, which is never generated then', () => {
+    expect(faultsOf({ KEY_ENCRYPTION_KEY_PREVIOUS })).toEqual([
+      'KEY_ENCRYPTION_KEY: required beside KEY_ENCRYPTION_KEY_PREVIOUS, with the embedded Postgres too',
+    ]);
+    expect(faultsOf({ DATABASE_URL, KEY_ENCRYPTION_KEY_PREVIOUS })).toEqual([
+      expect.stringMatching(/^KEY_ENCRYPTION_KEY: required with DATABASE_URL/),
+    ]);
+  });
+});

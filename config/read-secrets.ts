@@ -1,0 +1,57 @@
+import type { EnvironmentReader } from './environment-reader.js';
+
+const KEY_ENCRYPTION_KEY_BYTES = 32;
+const MIN_ADMIN_TOKEN_LENGTH = 32;
+
+export interface KeyEncryptionKeys {
+  /** 32 bytes. Null only with the embedded Postgres: generated in the data directory. */
+  readonly keyEncryptionKey: Buffer | null;
+  /** 32 bytes: what values may still be sealed under. They are sealed again under the other. */
+  readonly keyEncryptionKeyPrevious: Buffer | null;
+}
+
+/** Reads both key-encryption keys; their values are in no fault. */
+export function readKeyEncryptionKeys(
+  reader: EnvironmentReader,
+  embedded: boolean,
+): KeyEncryptionKeys {
+  const name = 'KEY_ENCRYPTION_KEY';
+  const previousName = `${name}_PREVIOUS`;
+  const text = reader.secret(name);
+  const previousText = reader.secret(previousName);
+  if (text === null && !embedded) {
+    reader.faults.push(
+      `${name}: required with DATABASE_URL; make one with \`openssl rand -base64 32\` and keep it`,
+    );
+  } else if (text === null && previousText !== null) {
+    // With one generated now, nobody would know what the new values are sealed under.
+    reader.faults.push(`${name}: required beside ${previousName}, with the embedded Postgres too`);
+  }
+  if (text !== null && text === previousText) {
+    reader.faults.push(`${previousName}: must differ from ${name}`);
+  }
+  return {
+    keyEncryptionKey: keyOf(reader, name, text),
+    keyEncryptionKeyPrevious: keyOf(reader, previousName, previousText),
+  };
+}
+
+function keyOf(reader: EnvironmentReader, name: string, text: string | null): Buffer | null {
+  if (text === null) return null;
+  const key = Buffer.from(text, 'base64');
+  if (key.length === KEY_ENCRYPTION_KEY_BYTES && key.toString('base64') === text) return key;
+  reader.faults.push(`${name}: must be ${KEY_ENCRYPTION_KEY_BYTES} bytes in base64`);
+  return null;
+}
+
+export function readBootstrapAdminToken(reader: EnvironmentReader): string | null {
+  const token = reader.text('BOOTSTRAP_ADMIN_TOKEN');
+  if (token !== null && !/^[\x21-\x7e]+$/.test(token)) {
+    reader.faults.push('BOOTSTRAP_ADMIN_TOKEN: must be printable ASCII without spaces');
+  } else if (token !== null && token.length < MIN_ADMIN_TOKEN_LENGTH) {
+    reader.faults.push(
+      `BOOTSTRAP_ADMIN_TOKEN: must have at least ${MIN_ADMIN_TOKEN_LENGTH} characters`,
+    );
+  }
+  return token;
+}
