@@ -6,14 +6,17 @@ import { AddOnPurchasesModule } from './add-on-purchases/add-on-purchases.module
 import { CatalogModule } from './catalog/catalog.module.js';
 import type { LoadedCatalog } from './catalog/load-catalog.js';
 import { InstancesModule } from './instances/instances.module.js';
+import { SEALED_LICENSE_KEYS } from './licenses/license.repository.js';
 import { LicensesModule } from './licenses/licenses.module.js';
 import { OidcModule } from './oidc/oidc.module.js';
 import type { Clock } from './platform/clock.js';
 import type { Logger } from './platform/logging.js';
 import { PlatformModule } from './platform/platform.module.js';
+import type { SealedColumn } from './platform/sealed-columns.js';
 import type { ServiceConfig } from './platform/service-config.js';
 import { ProbesModule } from './probes/probes.module.js';
 import { SchedulerModule } from './scheduler/scheduler.module.js';
+import { SEALED_SIGNING_KEYS } from './signing-keys/signing-key.repository.js';
 import { SigningKeysModule } from './signing-keys/signing-keys.module.js';
 import { SyncModule } from './sync/sync.module.js';
 import { TokenIssuanceModule } from './token-issuance/token-issuance.module.js';
@@ -25,6 +28,9 @@ export interface Foundations {
   readonly clock: Clock;
   readonly logger: Logger;
 }
+
+/** Everything that is sealed again when the key-encryption key is changed. */
+const ALL_SEALED_COLUMNS: readonly SealedColumn[] = [SEALED_SIGNING_KEYS, SEALED_LICENSE_KEYS];
 
 /** The composition root: the one file that knows every room. */
 @Module({})
@@ -44,7 +50,7 @@ export class AppModule {
 
 function useCases({ config, dataSource, catalog, clock, logger }: Foundations) {
   return [
-    PlatformModule.with(config, logger, clock),
+    PlatformModule.with(config, logger, clock, ALL_SEALED_COLUMNS),
     // The first contact is made by `bringUp`, which can wait for a database that is away.
     TypeOrmModule.forRoot({ ...dataSource, manualInitialization: true }),
     CatalogModule.with(catalog),

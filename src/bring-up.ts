@@ -8,6 +8,7 @@ import { Notifications } from './platform/notifications.js';
 import { UnsealError } from './platform/sealing.js';
 import type { ServiceConfig } from './platform/service-config.js';
 import { Readiness } from './probes/readiness.js';
+import { SealingJobs } from './scheduler/sealing-jobs.js';
 import { SigningKeys } from './signing-keys/signing-keys.service.js';
 import { IssuanceSnapshots } from './token-issuance/issuance-snapshots.js';
 import { IssuanceLedger } from './token-issuance/issuance-ledger.js';
@@ -41,6 +42,8 @@ export async function bringUp(
   await app.get(IssuanceSnapshots).recordCurrent();
   await app.get(IssuanceLedger).createPartitionsAhead(app.get(Clock).now());
   app.get(Notifications).start();
+  // Beside the first syncs: it may take a while, and nobody waits for it.
+  void app.get(SealingJobs).rewrap();
 }
 
 async function refusingWrongKey(work: () => Promise<void>): Promise<void> {
@@ -50,7 +53,7 @@ async function refusingWrongKey(work: () => Promise<void>): Promise<void> {
     if (!(error instanceof UnsealError)) throw error;
     throw new StartRefusedError(
       `KEY_ENCRYPTION_KEY does not open what is in this database: ${error.message}. ` +
-        'Start with the key that this database was first started with.',
+        'Start with the key that sealed it, or with that one as KEY_ENCRYPTION_KEY_PREVIOUS.',
       { cause: error },
     );
   }

@@ -6,6 +6,7 @@ import {
 } from '../platform/constraint-violation.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { rowsToFetch } from '../platform/paging.js';
+import type { SealedColumn } from '../platform/sealed-columns.js';
 import type { ListLicensesQuery } from './license.dto.js';
 import { LicenseEntity } from './license.entity.js';
 
@@ -18,6 +19,13 @@ const ERRORS: ErrorByConstraint = {
     new IssuerError('VALIDATION_FAILED', 'The license would end before it starts.', {
       errors: [{ pointer: '#/expires_on', detail: 'must be after starts_on' }],
     }),
+};
+
+/** License keys as they were registered; a sync finds a key by its digest and opens none. */
+export const SEALED_LICENSE_KEYS: SealedColumn = {
+  table: 'licenses',
+  id: { column: 'id', type: 'uuid' },
+  column: 'sealed_key',
 };
 
 @Injectable()

@@ -6,6 +6,7 @@ import { requireMatch } from '../platform/entity-tag.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { newId } from '../platform/new-id.js';
 import { type Page, pageOf } from '../platform/paging.js';
+import { sealedOwner } from '../platform/sealed-columns.js';
 import { Sealing } from '../platform/sealing.js';
 import type { CreateLicenseBody, ListLicensesQuery, UpdateLicenseBody } from './license.dto.js';
 import { LicenseEntity } from './license.entity.js';
@@ -16,7 +17,7 @@ import {
   MIN_LICENSE_KEY_LENGTH,
   normaliseLicenseKey,
 } from './license-key.js';
-import { LicenseRepository } from './license.repository.js';
+import { LicenseRepository, SEALED_LICENSE_KEYS } from './license.repository.js';
 
 export interface CreatedLicense {
   readonly license: LicenseEntity;
@@ -50,7 +51,7 @@ export class LicensesService {
       customerRef: null,
       ...changesOf(body),
       keyDigest: licenseKeyDigest(key),
-      sealedKey: this.sealing.seal(Buffer.from(key), `licenses:${id}`),
+      sealedKey: this.sealing.seal(Buffer.from(key), sealedOwner(SEALED_LICENSE_KEYS, id)),
       revokedAt: null,
       revocationReason: null,
       version: 1,

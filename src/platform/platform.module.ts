@@ -5,6 +5,8 @@ import { Database } from './database.js';
 import { LOGGER, type Logger } from './logging.js';
 import { Metrics } from './metrics.js';
 import { Notifications } from './notifications.js';
+import { RewrapSealedValues } from './rewrap-sealed-values.js';
+import { SEALED_COLUMNS, type SealedColumn } from './sealed-columns.js';
 import { Sealing } from './sealing.js';
 import { SERVICE_CONFIG, type ServiceConfig } from './service-config.js';
 
@@ -12,18 +14,26 @@ import { SERVICE_CONFIG, type ServiceConfig } from './service-config.js';
 @Global()
 @Module({})
 export class PlatformModule {
-  static with(config: ServiceConfig, logger: Logger, clock: Clock): DynamicModule {
+  static with(
+    config: ServiceConfig,
+    logger: Logger,
+    clock: Clock,
+    sealedColumns: readonly SealedColumn[],
+  ): DynamicModule {
+    const sealing = new Sealing(config.keyEncryptionKey, config.keyEncryptionKeyPrevious);
     return {
       module: PlatformModule,
       providers: [
         { provide: SERVICE_CONFIG, useValue: config },
         { provide: LOGGER, useValue: logger },
         { provide: Clock, useValue: clock },
-        { provide: Sealing, useFactory: () => new Sealing(config.keyEncryptionKey) },
+        { provide: Sealing, useValue: sealing },
+        { provide: SEALED_COLUMNS, useValue: sealedColumns },
         AnswerDeadline,
         Database,
         Metrics,
         Notifications,
+        RewrapSealedValues,
       ],
       exports: [
         AnswerDeadline,
@@ -32,6 +42,7 @@ export class PlatformModule {
         LOGGER,
         Metrics,
         Notifications,
+        RewrapSealedValues,
         Sealing,
         SERVICE_CONFIG,
       ],

@@ -5,59 +5,96 @@ const FORMAT = 1;
 const FINGERPRINT_BYTES = 8;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const HEADER_BYTES = 1 + FINGERPRINT_BYTES;
+/** What every value starts with; it tells the format and the key. */
+export const SEAL_HEADER_BYTES = 1 + FINGERPRINT_BYTES;
 
 /** A sealed value that this key-encryption key cannot open. Its text holds no secret. */
 export class UnsealError extends Error {
   override readonly name = 'UnsealError';
 }
 
+/** A key-encryption key with the header of all that is sealed under it. */
+interface SealingKey {
+  readonly bytes: Buffer;
+  readonly header: Buffer;
+}
+
 /**
- * Seals secrets under the key-encryption key with AES-256-GCM (NIST SP 800-38D) and a fresh nonce.
+ * Seals secrets under the key-encryption key with AES-256-GCM (NIST SP 800-38D) and a fresh nonce,
+ * and opens what was sealed under it or under the one before it.
  * The layout is: format (1 byte), fingerprint of the key (8), nonce (12), ciphertext, tag (16).
  * `owner` says what the value belongs to (`signing_keys:<kid>`); it is authenticated, so that a
  * sealed value moved to another row does not open.
  */
 export class Sealing {
-  readonly #key: Buffer;
-  readonly #fingerprint: Buffer;
+  readonly #current: SealingKey;
+  readonly #previous: SealingKey | null;
 
-  constructor(keyEncryptionKey: Buffer) {
-    this.#key = keyEncryptionKey;
-    this.#fingerprint = createHash('sha256')
-      .update('key-encryption-key fingerprint')
-      .update(keyEncryptionKey)
-      .digest()
-      .subarray(0, FINGERPRINT_BYTES);
+  constructor(keyEncryptionKey: Buffer, previous: Buffer | null = null) {
+    this.#current = sealingKey(keyEncryptionKey);
+    this.#previous = previous && sealingKey(previous);
+  }
+
+  /** The first `SEAL_HEADER_BYTES` of whatever is sealed under the current key. */
+  get currentHeader(): Buffer {
+    return this.#current.header;
+  }
+
+  /** The same of the previous key; null when there is none. */
+  get previousHeader(): Buffer | null {
+    return this.#previous?.header ?? null;
   }
 
   seal(secret: Buffer, owner: string): Buffer {
-    const header = Buffer.concat([Buffer.of(FORMAT), this.#fingerprint]);
+    const { bytes, header } = this.#current;
     const nonce = randomBytes(NONCE_BYTES);
-    const cipher = createCipheriv(ALGORITHM, this.#key, nonce);
+    const cipher = createCipheriv(ALGORITHM, bytes, nonce);
     cipher.setAAD(Buffer.concat([header, Buffer.from(owner)]));
     const ciphertext = Buffer.concat([cipher.update(secret), cipher.final()]);
     return Buffer.concat([header, nonce, ciphertext, cipher.getAuthTag()]);
   }
 
-  /** @throws {UnsealError} when another key sealed it, or it was changed or moved. */
+  /** @throws {UnsealError} when neither key sealed it, or it was changed or moved. */
   open(sealed: Buffer, owner: string): Buffer {
-    const header = sealed.subarray(0, HEADER_BYTES);
-    if (sealed.length < HEADER_BYTES + NONCE_BYTES + TAG_BYTES || header[0] !== FORMAT) {
-      throw new UnsealError(`the sealed value of ${owner} is not in a known format`);
-    }
-    if (!header.subarray(1).equals(this.#fingerprint)) {
-      throw new UnsealError(`${owner} was sealed with another key-encryption key`);
-    }
-    const nonce = sealed.subarray(HEADER_BYTES, HEADER_BYTES + NONCE_BYTES);
-    const decipher = createDecipheriv(ALGORITHM, this.#key, nonce, { authTagLength: TAG_BYTES });
+    const { bytes, header } = this.keyOf(sealed, owner);
+    const nonce = sealed.subarray(SEAL_HEADER_BYTES, SEAL_HEADER_BYTES + NONCE_BYTES);
+    const decipher = createDecipheriv(ALGORITHM, bytes, nonce, { authTagLength: TAG_BYTES });
     decipher.setAAD(Buffer.concat([header, Buffer.from(owner)]));
     decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
     try {
-      const ciphertext = sealed.subarray(HEADER_BYTES + NONCE_BYTES, -TAG_BYTES);
+      const ciphertext = sealed.subarray(SEAL_HEADER_BYTES + NONCE_BYTES, -TAG_BYTES);
       return Buffer.concat([decipher.update(ciphertext), decipher.final()]);
     } catch {
       throw new UnsealError(`the sealed value of ${owner} was changed or belongs elsewhere`);
     }
   }
+
+  /** The same secret, sealed under the current key. @throws {UnsealError} as `open` does */
+  rewrap(sealed: Buffer, owner: string): Buffer {
+    const secret = this.open(sealed, owner);
+    try {
+      return this.seal(secret, owner);
+    } finally {
+      secret.fill(0);
+    }
+  }
+
+  private keyOf(sealed: Buffer, owner: string): SealingKey {
+    if (sealed.length < SEAL_HEADER_BYTES + NONCE_BYTES + TAG_BYTES || sealed[0] !== FORMAT) {
+      throw new UnsealError(`the sealed value of ${owner} is not in a known format`);
+    }
+    const header = sealed.subarray(0, SEAL_HEADER_BYTES);
+    const key = [this.#current, this.#previous].find((one) => one?.header.equals(header));
+    if (key) return key;
+    throw new UnsealError(`${owner} was sealed with another key-encryption key`);
+  }
+}
+
+function sealingKey(bytes: Buffer): SealingKey {
+  const fingerprint = createHash('sha256')
+    .update('key-encryption-key fingerprint')
+    .update(bytes)
+    .digest()
+    .subarray(0, FINGERPRINT_BYTES);
+  return { bytes, header: Buffer.concat([Buffer.of(FORMAT), fingerprint]) };
 }

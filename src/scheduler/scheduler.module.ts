@@ -4,10 +4,11 @@ import { SigningKeysModule } from '../signing-keys/signing-keys.module.js';
 import { TokenIssuanceModule } from '../token-issuance/token-issuance.module.js';
 import { JobRunner } from './job-runner.js';
 import { Jobs } from './jobs.js';
+import { SealingJobs } from './sealing-jobs.js';
 import { Subscriptions } from './subscriptions.js';
 
 @Module({
   imports: [ScheduleModule.forRoot(), SigningKeysModule, TokenIssuanceModule],
-  providers: [JobRunner, Jobs, Subscriptions],
+  providers: [JobRunner, Jobs, SealingJobs, Subscriptions],
 })
 export class SchedulerModule {}

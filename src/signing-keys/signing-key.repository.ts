@@ -1,11 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { type EntityManager, In, IsNull } from 'typeorm';
 import { Metrics } from '../platform/metrics.js';
+import { type SealedColumn, sealedOwner } from '../platform/sealed-columns.js';
 import { Sealing } from '../platform/sealing.js';
 import { SigningKeyEntity } from './signing-key.entity.js';
 import { type GeneratedKey, type SigningKey, signingKeyOf } from './signing-key.js';
 
-const OWNER = 'signing_keys';
+/** The private halves of keys that sign or are about to. */
+export const SEALED_SIGNING_KEYS: SealedColumn = {
+  table: 'signing_keys',
+  id: { column: 'kid', type: 'text' },
+  column: 'sealed_private_key',
+};
 
 @Injectable()
 export class SigningKeyRepository {
@@ -41,7 +47,10 @@ export class SigningKeyRepository {
       kid: key.kid,
       phase,
       publicJwk: key.publicJwk,
-      sealedPrivateKey: this.sealing.seal(key.privateKey, `${OWNER}:${key.kid}`),
+      sealedPrivateKey: this.sealing.seal(
+        key.privateKey,
+        sealedOwner(SEALED_SIGNING_KEYS, key.kid),
+      ),
       publishedAt: now,
       signsFrom: phase === 'current' ? now : null,
       retiredAt: null,
@@ -53,7 +62,10 @@ export class SigningKeyRepository {
   open(row: SigningKeyEntity): SigningKey {
     if (row.sealedPrivateKey === null)
       throw new Error(`signing key ${row.kid} has no private half`);
-    const privateKey = this.sealing.open(row.sealedPrivateKey, `${OWNER}:${row.kid}`);
+    const privateKey = this.sealing.open(
+      row.sealedPrivateKey,
+      sealedOwner(SEALED_SIGNING_KEYS, row.kid),
+    );
     const key = signingKeyOf(row.publicJwk, privateKey);
     return { ...key, sign: (payload) => this.metrics.timeSignature(() => key.sign(payload)) };
   }
