@@ -75,7 +75,9 @@ describe('FailedLookUps', () => {
     ['2001:db8::1:2:3:4', '2001:db8:0:0::5'],
     ['2001:db8:1::', '2001:db8:1::2'],
     ['::1', '0:0:0:0::2'],
-  ])('counts %s and %s as one: a customer has a whole /64', (one, other) => {
+    ['192.0.2.1', '::ffff:192.0.2.1'],
+    ['::ffff:c000:201', '192.0.2.1'],
+  ])('counts %s and %s as one: a customer has one IPv4 address, or a whole /64', (one, other) => {
     fail(BURST, one);
     expect(isLimited(other)).toBe(true);
   });

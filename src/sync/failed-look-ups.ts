@@ -1,11 +1,13 @@
-import { isIPv6 } from 'node:net';
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../platform/clock.js';
+import { networkOf } from '../platform/ip-network.js';
 
 /** Failures that an address may have at once, and how fast they are forgotten. */
 const BURST = 100;
 const FORGOTTEN_PER_SECOND = 1;
 const MAX_ADDRESSES = 10_000;
+/** One customer has a whole /64 of IPv6: it counts as one address. */
+const CUSTOMER = { ipv4: 32, ipv6: 64 } as const;
 
 interface Bucket {
   failures: number;
@@ -25,7 +27,7 @@ export class FailedLookUps {
   /** Counts one failure. @returns seconds to wait when the address has had too many, else null */
   count(address: string): number | null {
     const now = this.clock.now().getTime() / 1000;
-    const network = networkOf(address);
+    const network = networkOf(address, CUSTOMER) ?? address;
     const bucket = this.buckets.get(network) ?? { failures: 0, at: now };
     const elapsed = Math.max(0, now - bucket.at);
     const failures = Math.max(0, bucket.failures - elapsed * FORGOTTEN_PER_SECOND) + 1;
@@ -42,18 +44,4 @@ export class FailedLookUps {
     const [oldest] = this.buckets.keys();
     if (oldest !== undefined) this.buckets.delete(oldest);
   }
-}
-
-/** One customer has a whole /64 of IPv6: it counts as one address. */
-function networkOf(address: string): string {
-  // An IPv4 address in the clothes of IPv6 stays whole: all of those share one /64.
-  if (!isIPv6(address) || address.includes('.')) return address;
-  const [head = '', tail = ''] = address.split('::');
-  const [before, after] = [groupsOf(head), groupsOf(tail)];
-  const zeros = Array<string>(8 - before.length - after.length).fill('0');
-  return [...before, ...zeros, ...after].slice(0, 4).join(':');
-}
-
-function groupsOf(part: string): string[] {
-  return part === '' ? [] : part.split(':');
 }
