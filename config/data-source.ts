@@ -6,6 +6,7 @@ import { CreateInstances1764000003000 } from '../migrations/1764000003000-create
 import { CreateSigningKeys1764000004000 } from '../migrations/1764000004000-create-signing-keys.js';
 import { CreateIssuedTokens1764000005000 } from '../migrations/1764000005000-create-issued-tokens.js';
 import { PlanSigningKeys1764100000000 } from '../migrations/1764100000000-plan-signing-keys.js';
+import { RecordKeySetFetches1764100001000 } from '../migrations/1764100001000-record-key-set-fetches.js';
 import { ChainIssuedTokens1764100002000 } from '../migrations/1764100002000-chain-issued-tokens.js';
 import { ApiTokenEntity } from '../src/access-control/api-token.entity.js';
 import { AddOnPurchaseEntity } from '../src/add-on-purchases/add-on-purchase.entity.js';
@@ -43,6 +44,7 @@ export function dataSourceOptions(config: DatabaseConfig): DataSourceOptions {
       CreateSigningKeys1764000004000,
       CreateIssuedTokens1764000005000,
       PlanSigningKeys1764100000000,
+      RecordKeySetFetches1764100001000,
       ChainIssuedTokens1764100002000,
     ],
     migrationsTransactionMode: 'each',

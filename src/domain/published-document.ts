@@ -13,6 +13,11 @@ export interface KeySetDocument {
   readonly keys: readonly PublicJwk[];
 }
 
+/** Keys are published in the order of their publication. */
+export function newestKidOf({ keys }: KeySetDocument): string | undefined {
+  return keys.at(-1)?.kid;
+}
+
 const MEMBERS = ['alg', 'e', 'kid', 'kty', 'n', 'use'];
 const MIN_MODULUS_BITS = 2048;
 const BASE64URL = /^[A-Za-z0-9_-]+$/;

@@ -2,14 +2,23 @@ import { createHash } from 'node:crypto';
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type KeySetDocument, newestKidOf } from '../domain/published-document.js';
+import { Clock } from '../platform/clock.js';
 import { databaseAway } from '../platform/database-away.js';
 import { sendJson } from '../platform/send-json.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { KeySetFetches } from '../signing-keys/key-set-fetches.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
 
 /** Far below what validators are assumed to keep keys for, so that caches between do not add to it. */
 const MAX_AGE_SECONDS = 3600;
 const KEY_SET_PATH = 'oauth/discovery/keys';
+
+interface RenderedKeySet {
+  readonly of: KeySetDocument;
+  readonly rendered: Rendered;
+  readonly newestKid: string | undefined;
+}
 
 interface Rendered {
   readonly text: string;
@@ -24,11 +33,13 @@ interface Rendered {
 @Controller()
 export class OidcController {
   private readonly discovery: Rendered;
-  private keySet: { readonly of: object; readonly rendered: Rendered } | null = null;
+  private keySet: RenderedKeySet | null = null;
   private readonly cacheControl: string;
 
   constructor(
     private readonly signingKeys: SigningKeys,
+    private readonly fetches: KeySetFetches,
+    private readonly clock: Clock,
     @Inject(SERVICE_CONFIG) config: ServiceConfig,
   ) {
     // OpenID Connect Discovery 1.0 section 3 asks for more; what has no meaning here stays out.
@@ -47,16 +58,22 @@ export class OidcController {
 
   @Get(KEY_SET_PATH)
   readKeySet(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
-    this.send(this.renderedKeySet(), request, reply);
+    const { rendered, newestKid } = this.renderedKeySet();
+    this.send(rendered, request, reply);
+    if (request.method !== 'GET' || newestKid === undefined) return;
+    this.fetches.note(newestKid, request.headers['user-agent'], request.ip, this.clock.now());
   }
 
   /** Rendered once for each set of keys. */
-  private renderedKeySet(): Rendered {
+  private renderedKeySet(): RenderedKeySet {
     const document = this.signingKeys.published();
     // The listener opens once there is a set; an empty one would be cached by validators.
     if (document === null) throw databaseAway();
-    if (this.keySet?.of !== document) this.keySet = { of: document, rendered: render(document) };
-    return this.keySet.rendered;
+    if (this.keySet?.of !== document) {
+      const newestKid = newestKidOf(document);
+      this.keySet = { of: document, rendered: render(document), newestKid };
+    }
+    return this.keySet;
   }
 
   private send({ text, etag }: Rendered, request: FastifyRequest, reply: FastifyReply): void {

@@ -4,11 +4,12 @@ import { SigningKeysModule } from '../signing-keys/signing-keys.module.js';
 import { TokenIssuanceModule } from '../token-issuance/token-issuance.module.js';
 import { JobRunner } from './job-runner.js';
 import { Jobs } from './jobs.js';
+import { KeySetJobs } from './key-set-jobs.js';
 import { SealingJobs } from './sealing-jobs.js';
 import { Subscriptions } from './subscriptions.js';
 
 @Module({
   imports: [ScheduleModule.forRoot(), SigningKeysModule, TokenIssuanceModule],
-  providers: [JobRunner, Jobs, SealingJobs, Subscriptions],
+  providers: [JobRunner, Jobs, KeySetJobs, SealingJobs, Subscriptions],
 })
 export class SchedulerModule {}

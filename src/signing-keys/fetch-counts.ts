@@ -1,0 +1,94 @@
+import { networkOf } from '../platform/ip-network.js';
+
+/** Whoever comes when the places are taken counts under this name. */
+const OTHER = 'other';
+const NO_AGENT = 'none';
+/** For each newest key. */
+const MAX_PLACES = 200;
+/** So that one network cannot take every place by giving itself another name each time. */
+const MAX_AGENTS_OF_A_NETWORK = 10;
+const MAX_AGENT_LENGTH = 120;
+const NETWORK = { ipv4: 24, ipv6: 48 } as const;
+/** Controls, halves of characters, and what changes how the text around it looks. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/** How often clients of one kind fetched the key set while `newestKid` was its newest key. */
+export interface FetchCount {
+  readonly newestKid: string;
+  readonly userAgent: string;
+  /** A /24 of IPv4 or a /48 of IPv6. */
+  readonly network: string;
+  readonly fetches: number;
+  readonly firstFetchedAt: Date;
+  readonly lastFetchedAt: Date;
+}
+
+/** @param address behind a proxy it may be whatever a client wrote; missing once that has hung up */
+export function oneFetch(
+  newestKid: string,
+  userAgent: string | undefined,
+  address: string | undefined,
+  now: Date,
+): FetchCount {
+  const agent = (userAgent ?? '').slice(0, MAX_AGENT_LENGTH).replace(UNPRINTABLE, '').trim();
+  return {
+    newestKid,
+    userAgent: agent === '' ? NO_AGENT : agent,
+    network: networkOf(address ?? '', NETWORK) ?? OTHER,
+    fetches: 1,
+    firstFetchedAt: now,
+    lastFetchedAt: now,
+  };
+}
+
+/** Counts in a bounded number of places, first come, first served; the rest shares one. */
+export class FetchCounts {
+  private readonly counts = new Map<string, FetchCount>();
+  /** Places taken of a key, and of a network of a key. */
+  private readonly taken = new Map<string, number>();
+
+  add(count: FetchCount): void {
+    const place = this.placeOf(count);
+    const name = nameOf(place);
+    const known = this.counts.get(name);
+    this.counts.set(name, known ? sum(known, count) : place);
+    if (known) return;
+    for (const owner of [place.newestKid, networkNameOf(place)]) {
+      this.taken.set(owner, (this.taken.get(owner) ?? 0) + 1);
+    }
+  }
+
+  all(): FetchCount[] {
+    return [...this.counts.values()];
+  }
+
+  private placeOf(count: FetchCount): FetchCount {
+    if (this.counts.has(nameOf(count))) return count;
+    const crowded = (this.taken.get(networkNameOf(count)) ?? 0) >= MAX_AGENTS_OF_A_NETWORK;
+    const place = crowded ? { ...count, userAgent: OTHER } : count;
+    // The last place is for all who find none.
+    const full = (this.taken.get(count.newestKid) ?? 0) >= MAX_PLACES - 1;
+    if (!full || this.counts.has(nameOf(place))) return place;
+    return { ...count, userAgent: OTHER, network: OTHER };
+  }
+}
+
+function sum(one: FetchCount, other: FetchCount): FetchCount {
+  return {
+    ...one,
+    fetches: one.fetches + other.fetches,
+    firstFetchedAt:
+      one.firstFetchedAt < other.firstFetchedAt ? one.firstFetchedAt : other.firstFetchedAt,
+    lastFetchedAt:
+      one.lastFetchedAt > other.lastFetchedAt ? one.lastFetchedAt : other.lastFetchedAt,
+  };
+}
+
+/** Unambiguous: neither a `kid` nor a network has a blank in it. */
+function nameOf(count: FetchCount): string {
+  return `${networkNameOf(count)} ${count.userAgent}`;
+}
+
+function networkNameOf({ newestKid, network }: FetchCount): string {
+  return `${newestKid} ${network}`;
+}
