@@ -31,6 +31,7 @@ export interface AppConfig extends KeyEncryptionKeys {
   readonly notBeforeSkewSeconds: number;
   readonly enforceLicenseTypes: boolean;
   readonly jwksCacheSeconds: number;
+  readonly signingKeyRotationDays: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   /** What is allowed but likely a mistake. */
   readonly warnings: readonly string[];
@@ -74,6 +75,7 @@ export function readAppConfig(environment: Environment = process.env): AppConfig
     notBeforeSkewSeconds: reader.integer('NOT_BEFORE_SKEW_SECONDS', 5, 0, 3600),
     enforceLicenseTypes: reader.boolean('ENFORCE_LICENSE_TYPES', true),
     jwksCacheSeconds: reader.integer('JWKS_CACHE_SECONDS', 86_400, 1, 604_800),
+    signingKeyRotationDays: reader.integer('SIGNING_KEY_ROTATION_DAYS', 90, 1, 3650),
     logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
     warnings: ttlWarnings(serviceTokenTtlSeconds),
   };

@@ -9,6 +9,7 @@ import { UnsealError } from './platform/sealing.js';
 import type { ServiceConfig } from './platform/service-config.js';
 import { Readiness } from './probes/readiness.js';
 import { SealingJobs } from './scheduler/sealing-jobs.js';
+import { RotateSigningKeys } from './signing-keys/rotate-signing-keys.js';
 import { SigningKeys } from './signing-keys/signing-keys.service.js';
 import { IssuanceSnapshots } from './token-issuance/issuance-snapshots.js';
 import { IssuanceLedger } from './token-issuance/issuance-ledger.js';
@@ -29,14 +30,12 @@ export async function bringUp(
   dataSource: DataSourceOptions,
 ): Promise<void> {
   const database = app.get(Database);
-  const signingKeys = app.get(SigningKeys);
   const readiness = app.get(Readiness);
 
   await migrate(dataSource, config.databaseDirectUrl);
   await database.connect();
   readiness.markSchemaCurrent();
-  await signingKeys.ensureKeys();
-  await refusingWrongKey(() => signingKeys.refresh());
+  await refusingWrongKey(() => bringUpKeys(app));
   await readiness.proveSignature();
   await app.get(ApiTokens).setBootstrapToken(database.manager, config.bootstrapAdminToken);
   await app.get(IssuanceSnapshots).recordCurrent();
@@ -44,6 +43,12 @@ export async function bringUp(
   app.get(Notifications).start();
   // Beside the first syncs: it may take a while, and nobody waits for it.
   void app.get(SealingJobs).rewrap();
+}
+
+/** Takes every step that came due while nobody was there, but only with keys that can be opened. */
+async function bringUpKeys(app: INestApplicationContext): Promise<void> {
+  await app.get(RotateSigningKeys).carryOutDue();
+  await app.get(SigningKeys).refresh();
 }
 
 async function refusingWrongKey(work: () => Promise<void>): Promise<void> {

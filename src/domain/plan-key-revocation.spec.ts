@@ -27,7 +27,7 @@ const retired = (about: Partial<LifecycleKey> = {}) =>
   key('retired', { phase: 'retired', signsFrom: START, retiredAt: START, ...about });
 
 describe('the plan of a revocation', () => {
-  const lead = Math.ceil(1.1 * DAY);
+  const lead = 95_040;
   const keys = [current(), key('next'), retired()];
   const plan = (kid: string, now: Date, acceptOutage = false) => {
     const revoked = keys.find((candidate) => candidate.kid === kid) ?? current();

@@ -34,12 +34,12 @@ export interface PlannedStep {
   readonly dueAt: Date;
 }
 
-/** Beyond the time that validators keep keys: clocks differ, and a fetch takes a while. */
-const MARGIN = 1.1;
+/** In percent of the time that validators keep keys: clocks differ, and a fetch takes a while. */
+const LEAD_PERCENT = 110;
 
 /** How long a key has to be published before it may sign. */
 export function leadSeconds({ jwksCacheSeconds }: KeyPolicy): number {
-  return Math.ceil(jwksCacheSeconds * MARGIN);
+  return Math.ceil((jwksCacheSeconds * LEAD_PERCENT) / 100);
 }
 
 /** From when on every validator that keeps its caches as assumed knows the key. */

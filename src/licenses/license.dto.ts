@@ -1,7 +1,6 @@
 import { ApiProperty, ApiPropertyOptional, OmitType, PartialType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
-  Allow,
   IsBoolean,
   IsIn,
   IsObject,
@@ -98,15 +97,6 @@ export class RevokeLicenseBody {
   @MayBeAbsent()
   @IsText(1000)
   reason?: string;
-}
-
-const NO_MEMBER = Symbol('no member');
-
-export class ReinstateLicenseBody {
-  // class-validator refuses a class without any rule, even where nothing was sent: this one is for
-  // a member that no JSON can name.
-  @Allow()
-  readonly [NO_MEMBER]?: never;
 }
 
 export class ListLicensesQuery extends PageQuery {

@@ -13,6 +13,7 @@ import {
 import { ApiBody, ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { AdminApi } from '../access-control/admin-api.js';
+import { EmptyBody } from '../platform/empty-body.js';
 import { entityTag } from '../platform/entity-tag.js';
 import { nextLink } from '../platform/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
@@ -21,7 +22,6 @@ import { bodyValidation, optionalBodyValidation, queryValidation } from '../plat
 import {
   CreateLicenseBody,
   ListLicensesQuery,
-  ReinstateLicenseBody,
   RevokeLicenseBody,
   UpdateLicenseBody,
 } from './license.dto.js';
@@ -102,11 +102,11 @@ export class LicensesController {
   @Post('licenses/:id/reinstate')
   @HttpCode(200)
   @ApiOperation({ summary: 'Take a revocation back' })
-  @ApiBody({ type: ReinstateLicenseBody, required: false })
+  @ApiBody({ type: EmptyBody, required: false })
   @ApiOkResponse({ type: LicenseView })
   async reinstate(
     @Param('id', UuidParam) id: string,
-    @Body(optionalBodyValidation) _body: ReinstateLicenseBody,
+    @Body(optionalBodyValidation) _body: EmptyBody,
     @Headers('if-match') ifMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<LicenseView> {

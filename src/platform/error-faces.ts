@@ -64,6 +64,7 @@ export interface Problem {
 
 export function problemOf(error: IssuerError): Problem {
   return {
+    ...error.members,
     type: 'about:blank',
     title: TITLES[error.status] ?? 'Error',
     status: error.status,

@@ -19,6 +19,8 @@ export const HTTP_STATUS_BY_CODE = {
   LICENSE_KEY_TAKEN: 409,
   PURCHASE_OVERLAPS: 409,
   PURCHASE_ENDED: 409,
+  ROTATION_TOO_EARLY: 409,
+  STANDBY_TOO_YOUNG: 409,
   PRECONDITION_FAILED: 412,
   PAYLOAD_TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
@@ -40,6 +42,8 @@ export type ErrorDetail =
 export interface IssuerErrorExtras {
   readonly errors?: readonly ErrorDetail[];
   readonly retryAfterSeconds?: number;
+  /** Further members of the problem, such as the instant from which a refused action is allowed. */
+  readonly members?: Readonly<Record<string, unknown>>;
   /** For the log only. */
   readonly cause?: unknown;
 }
@@ -48,6 +52,7 @@ export interface IssuerErrorExtras {
 export class IssuerError extends Error {
   readonly errors: readonly ErrorDetail[];
   readonly retryAfterSeconds: number | undefined;
+  readonly members: Readonly<Record<string, unknown>>;
 
   constructor(
     readonly code: IssuerErrorCode,
@@ -58,6 +63,7 @@ export class IssuerError extends Error {
     this.name = 'IssuerError';
     this.errors = extras.errors ?? [];
     this.retryAfterSeconds = extras.retryAfterSeconds;
+    this.members = extras.members ?? {};
   }
 
   get status(): number {

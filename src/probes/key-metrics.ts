@@ -3,22 +3,57 @@ import { Gauge } from 'prom-client';
 import { Clock } from '../platform/clock.js';
 import { Metrics } from '../platform/metrics.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
+import { rotationState } from './rotation-state.js';
 
-/** How old each published key is, by its phase. */
+/** How old each published key is, by its phase, and when the next step of their lifecycle is due. */
 @Injectable()
 export class KeyMetrics {
-  constructor(metrics: Metrics, signingKeys: SigningKeys, clock: Clock) {
+  constructor(
+    private readonly metrics: Metrics,
+    private readonly signingKeys: SigningKeys,
+    private readonly clock: Clock,
+  ) {
+    this.gaugeAges();
+    this.gaugeNextStep();
+  }
+
+  private gaugeAges(): void {
+    const { signingKeys, clock } = this;
     new Gauge({
       name: 'issuer_signing_key_age_seconds',
       help: 'Seconds since a key was published.',
       labelNames: ['kid', 'phase'],
-      registers: [metrics.registry],
+      registers: [this.metrics.registry],
       collect() {
         const now = clock.now().getTime();
         this.reset();
         for (const { kid, phase, publishedAt } of signingKeys.timeline()) {
           this.set({ kid, phase }, (now - publishedAt.getTime()) / 1000);
         }
+      },
+    });
+  }
+
+  private gaugeNextStep(): void {
+    const { signingKeys, clock } = this;
+    new Gauge({
+      name: 'issuer_signing_key_next_step_timestamp_seconds',
+      help: 'When the next step of the keys is due (switch, forget, publish-next), as Unix time.',
+      labelNames: ['step'],
+      registers: [this.metrics.registry],
+      collect() {
+        this.reset();
+        const next = signingKeys.nextStep(clock.now());
+        if (next) this.set({ step: next.step.step }, next.dueAt.getTime() / 1000);
+      },
+    });
+    new Gauge({
+      name: 'issuer_signing_key_step_overdue',
+      help: '1 while a step of the keys is overdue by more than a minute: the scheduler or the database fails.',
+      registers: [this.metrics.registry],
+      collect() {
+        const now = clock.now();
+        this.set(rotationState(signingKeys.nextStep(now), now) === 'overdue' ? 1 : 0);
       },
     });
   }

@@ -1,8 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { compactVerify, importJWK } from 'jose';
+import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
+import { proveSignature } from '../signing-keys/prove-signature.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
+import { type RotationState, rotationState } from './rotation-state.js';
 
 export interface ReadinessReport {
   readonly status: 'ready' | 'starting';
@@ -11,7 +12,11 @@ export interface ReadinessReport {
     readonly signature: 'verified' | 'unproven';
     readonly schema: 'current' | 'unknown';
     readonly database: 'up' | 'away';
+    /** `overdue`: a step of the keys' lifecycle should have been taken. No reason to pull a replica. */
+    readonly rotation: RotationState;
   };
+  /** The next step of the keys' lifecycle; null before they are known. */
+  readonly next_key_step: { readonly step: string; readonly due_at: Date } | null;
 }
 
 /**
@@ -26,23 +31,25 @@ export class Readiness {
   constructor(
     private readonly signingKeys: SigningKeys,
     private readonly database: Database,
+    private readonly clock: Clock,
   ) {}
 
   markSchemaCurrent(): void {
     this.schemaCurrent = true;
   }
 
-  /** Signs something that is no token and verifies it as a validator would. */
+  /** Proves that the key that signs is the one that validators are given. */
   async proveSignature(): Promise<void> {
     const key = this.signingKeys.current();
     const published = this.signingKeys.published()?.keys.find(({ kid }) => kid === key.kid);
     if (!published) throw new Error('the signing key is not among the published keys');
-    const jws = await key.sign(Buffer.from(`trial signature ${randomBytes(16).toString('hex')}`));
-    await compactVerify(jws, await importJWK({ ...published }), { algorithms: ['RS256'] });
+    await proveSignature(key, published);
     this.signatureVerified = true;
   }
 
   async report(): Promise<ReadinessReport> {
+    const now = this.clock.now();
+    const next = this.signingKeys.nextStep(now);
     const keysPublished = this.signingKeys.published() !== null;
     const ready = keysPublished && this.signatureVerified && this.schemaCurrent;
     return {
@@ -52,7 +59,9 @@ export class Readiness {
         signature: this.signatureVerified ? 'verified' : 'unproven',
         schema: this.schemaCurrent ? 'current' : 'unknown',
         database: (await this.database.answers()) ? 'up' : 'away',
+        rotation: rotationState(next, now),
       },
+      next_key_step: next && { step: next.step.step, due_at: next.dueAt },
     };
   }
 }

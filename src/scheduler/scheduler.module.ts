@@ -4,12 +4,13 @@ import { SigningKeysModule } from '../signing-keys/signing-keys.module.js';
 import { TokenIssuanceModule } from '../token-issuance/token-issuance.module.js';
 import { JobRunner } from './job-runner.js';
 import { Jobs } from './jobs.js';
+import { KeyJobs } from './key-jobs.js';
 import { KeySetJobs } from './key-set-jobs.js';
 import { SealingJobs } from './sealing-jobs.js';
 import { Subscriptions } from './subscriptions.js';
 
 @Module({
   imports: [ScheduleModule.forRoot(), SigningKeysModule, TokenIssuanceModule],
-  providers: [JobRunner, Jobs, KeySetJobs, SealingJobs, Subscriptions],
+  providers: [JobRunner, Jobs, KeyJobs, KeySetJobs, SealingJobs, Subscriptions],
 })
 export class SchedulerModule {}

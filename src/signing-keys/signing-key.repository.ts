@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type EntityManager, In, IsNull } from 'typeorm';
+import { type EntityManager, IsNull } from 'typeorm';
 import { Metrics } from '../platform/metrics.js';
 import { type SealedColumn, sealedOwner } from '../platform/sealed-columns.js';
 import { Sealing } from '../platform/sealing.js';
@@ -13,6 +13,20 @@ export const SEALED_SIGNING_KEYS: SealedColumn = {
   column: 'sealed_private_key',
 };
 
+/** Who revoked a key, and why. */
+export interface KeyRevocation {
+  readonly revokedAt: Date;
+  readonly revokedBy: string;
+  readonly revocationReason: string | null;
+}
+
+/** How a key came to sign. */
+export interface KeyPromotion {
+  readonly signsFrom: Date;
+  readonly leadSeconds: number;
+  readonly outageAccepted: boolean;
+}
+
 @Injectable()
 export class SigningKeyRepository {
   constructor(
@@ -20,16 +34,17 @@ export class SigningKeyRepository {
     private readonly metrics: Metrics,
   ) {}
 
+  /** Every key that there ever was, the longest published first. */
+  async all(manager: EntityManager): Promise<SigningKeyEntity[]> {
+    return manager.find(SigningKeyEntity, { order: { publishedAt: 'ASC', kid: 'ASC' } });
+  }
+
   /** Every key that validators may see, the longest published first. */
   async published(manager: EntityManager): Promise<SigningKeyEntity[]> {
     return manager.find(SigningKeyEntity, {
       where: { unpublishedAt: IsNull() },
       order: { publishedAt: 'ASC', kid: 'ASC' },
     });
-  }
-
-  async hasKeys(manager: EntityManager): Promise<boolean> {
-    return manager.existsBy(SigningKeyEntity, { phase: In(['next', 'current']) });
   }
 
   /** Lets one session at a time plan and apply a change of the keys; held until it commits. */
@@ -56,6 +71,34 @@ export class SigningKeyRepository {
       retiredAt: null,
       unpublishedAt: null,
     });
+  }
+
+  /** It signs no more: its private half is erased. */
+  async retire(
+    manager: EntityManager,
+    kid: string,
+    retiredAt: Date,
+    revocation: KeyRevocation | null = null,
+  ): Promise<void> {
+    const change = { phase: 'retired', retiredAt, sealedPrivateKey: null, ...revocation } as const;
+    await manager.update(SigningKeyEntity, { kid }, change);
+  }
+
+  async promote(manager: EntityManager, kid: string, promotion: KeyPromotion): Promise<void> {
+    await manager.update(SigningKeyEntity, { kid }, { phase: 'current', ...promotion });
+  }
+
+  /** A retired key that is to be dropped before its tokens have expired. */
+  async revokeRetired(
+    manager: EntityManager,
+    kid: string,
+    revocation: KeyRevocation,
+  ): Promise<void> {
+    await manager.update(SigningKeyEntity, { kid }, { ...revocation });
+  }
+
+  async forget(manager: EntityManager, kid: string, unpublishedAt: Date): Promise<void> {
+    await manager.update(SigningKeyEntity, { kid }, { unpublishedAt });
   }
 
   /** @throws {UnsealError} when another key-encryption key sealed the private half. */

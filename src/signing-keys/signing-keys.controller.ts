@@ -1,42 +1,46 @@
-import { Get } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiProperty } from '@nestjs/swagger';
-import { AdminApi } from '../access-control/admin-api.js';
-import type { SigningKeyEntity, SigningKeyPhase } from './signing-key.entity.js';
+import { Body, Get, HttpCode, Inject, Post } from '@nestjs/common';
+import { ApiBody, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import { AdminApi, AskedBy } from '../access-control/admin-api.js';
+import type { Principal } from '../access-control/api-tokens.js';
+import { EmptyBody } from '../platform/empty-body.js';
+import { LOGGER, type Logger } from '../platform/logging.js';
+import { optionalBodyValidation } from '../platform/validation.js';
+import { KeyTimeline } from './key-timeline.js';
+import { RotateSigningKeys } from './rotate-signing-keys.js';
+import { SigningKeyList, signingKeyList } from './signing-key-view.js';
 import { SigningKeys } from './signing-keys.service.js';
-
-/** A signing key as the admin API shows it: never its private half. */
-export class SigningKeyView {
-  @ApiProperty() kid!: string;
-  @ApiProperty({ enum: ['next', 'current', 'retired'] }) phase!: SigningKeyPhase;
-  @ApiProperty({ type: Date }) published_at!: Date;
-  @ApiProperty({ type: Date, nullable: true }) signs_from!: Date | null;
-  @ApiProperty({ type: Date, nullable: true }) retired_at!: Date | null;
-  @ApiProperty({ type: Date, nullable: true }) unpublished_at!: Date | null;
-}
-
-export class SigningKeyList {
-  @ApiProperty({ type: [SigningKeyView] }) items!: SigningKeyView[];
-}
 
 @AdminApi('signing keys')
 export class SigningKeysController {
-  constructor(private readonly signingKeys: SigningKeys) {}
+  constructor(
+    private readonly timeline: KeyTimeline,
+    private readonly rotateSigningKeys: RotateSigningKeys,
+    private readonly signingKeys: SigningKeys,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
 
   @Get('signing_keys')
-  @ApiOperation({ summary: 'The published keys as this replica knows them' })
+  @ApiOperation({ summary: 'The timeline of the keys, past and planned' })
   @ApiOkResponse({ type: SigningKeyList })
-  list(): SigningKeyList {
-    return { items: this.signingKeys.timeline().map(signingKeyView) };
+  async list(): Promise<SigningKeyList> {
+    return signingKeyList(await this.timeline.read());
   }
-}
 
-function signingKeyView(key: SigningKeyEntity): SigningKeyView {
-  return {
-    kid: key.kid,
-    phase: key.phase,
-    published_at: key.publishedAt,
-    signs_from: key.signsFrom,
-    retired_at: key.retiredAt,
-    unpublished_at: key.unpublishedAt,
-  };
+  @Post('signing_keys/rotate')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Let the standby sign now instead of on schedule',
+    description: '409 ROTATION_TOO_EARLY with `allowed_from` while validators may not know it.',
+  })
+  @ApiBody({ type: EmptyBody, required: false })
+  @ApiOkResponse({ type: SigningKeyList })
+  async rotate(
+    @Body(optionalBodyValidation) _body: EmptyBody,
+    @AskedBy() principal: Principal,
+  ): Promise<SigningKeyList> {
+    await this.rotateSigningKeys.switchNow();
+    this.logger.info({ by: principal.name }, 'the signing key was rotated by hand');
+    await this.signingKeys.refresh();
+    return signingKeyList(await this.timeline.read());
+  }
 }

@@ -2,6 +2,10 @@ import { Module } from '@nestjs/common';
 import { AccessControlModule } from '../access-control/access-control.module.js';
 import { KeySetFetchRepository } from './key-set-fetch.repository.js';
 import { KeySetFetches } from './key-set-fetches.js';
+import { KeyTimeline } from './key-timeline.js';
+import { PrepareKeys } from './prepare-keys.js';
+import { Replicas } from './replicas.js';
+import { RotateSigningKeys } from './rotate-signing-keys.js';
 import { SigningKeyRepository } from './signing-key.repository.js';
 import { SigningKeysController } from './signing-keys.controller.js';
 import { SigningKeys } from './signing-keys.service.js';
@@ -9,7 +13,16 @@ import { SigningKeys } from './signing-keys.service.js';
 @Module({
   imports: [AccessControlModule],
   controllers: [SigningKeysController],
-  providers: [KeySetFetchRepository, KeySetFetches, SigningKeyRepository, SigningKeys],
-  exports: [KeySetFetches, SigningKeys],
+  providers: [
+    KeySetFetchRepository,
+    KeySetFetches,
+    KeyTimeline,
+    PrepareKeys,
+    Replicas,
+    RotateSigningKeys,
+    SigningKeyRepository,
+    SigningKeys,
+  ],
+  exports: [KeySetFetches, KeyTimeline, RotateSigningKeys, SigningKeys],
 })
 export class SigningKeysModule {}

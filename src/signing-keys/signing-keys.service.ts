@@ -1,13 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { type KeyPolicy, type PlannedStep, planKeyRotation } from '../domain/plan-key-rotation.js';
 import { type KeySetDocument, keySetFaults } from '../domain/published-document.js';
-import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
 import { databaseAway } from '../platform/database-away.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
+import { SharedRun } from '../platform/shared-run.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { keyPolicyOf } from './key-policy.js';
 import { PublishedKeysFile } from './published-keys-file.js';
 import type { SigningKeyEntity } from './signing-key.entity.js';
-import { generateSigningKey, type SigningKey } from './signing-key.js';
+import { Replicas } from './replicas.js';
+import type { SigningKey } from './signing-key.js';
 import { SigningKeyRepository } from './signing-key.repository.js';
 
 /**
@@ -20,15 +23,18 @@ export class SigningKeys {
   private document: KeySetDocument | null = null;
   private rows: readonly SigningKeyEntity[] = [];
   private readonly file: PublishedKeysFile;
+  private readonly policy: KeyPolicy;
+  private readonly reading = new SharedRun(() => this.read());
 
   constructor(
     private readonly database: Database,
     private readonly keys: SigningKeyRepository,
-    private readonly clock: Clock,
+    private readonly replicas: Replicas,
     @Inject(LOGGER) private readonly logger: Logger,
     @Inject(SERVICE_CONFIG) config: ServiceConfig,
   ) {
     this.file = new PublishedKeysFile(config.dataDir);
+    this.policy = keyPolicyOf(config);
   }
 
   /** The key that signs. @throws {IssuerError} UNAVAILABLE before keys were read from the database */
@@ -47,35 +53,41 @@ export class SigningKeys {
     return this.rows;
   }
 
-  /** Makes the first pair of keys of an empty database; any number of replicas may try at once. */
-  async ensureKeys(): Promise<void> {
-    if (await this.keys.hasKeys(this.database.manager)) return;
-    // Outside the transaction: making a key takes a while, and the loser just throws its pair away.
-    const [current, next] = await Promise.all([generateSigningKey(), generateSigningKey()]);
-    const now = this.clock.now();
-    await this.database.transaction(async (manager) => {
-      await this.keys.lockPlan(manager);
-      if (await this.keys.hasKeys(manager)) return;
-      await this.keys.insert(manager, current, 'current', now);
-      await this.keys.insert(manager, next, 'next', now);
-    });
-    current.privateKey.fill(0);
-    next.privateKey.fill(0);
+  /** The next step of the keys' lifecycle, as far as this replica knows; null before it knows any. */
+  nextStep(now: Date): PlannedStep | null {
+    if (this.rows.length === 0) return null;
+    return planKeyRotation(this.rows, this.policy, now)[0] ?? null;
+  }
+
+  /** When the published key set will change next; each step of the plan changes it. */
+  nextChangeAt(now: Date): Date | null {
+    return this.nextStep(now)?.dueAt ?? null;
   }
 
   /**
-   * Reads the keys and takes them over as a whole, or not at all.
-   * @throws {UnsealError} with a wrong key-encryption key
+   * Reads the keys, takes them over, and acknowledges them. Whoever asks while the keys are being
+   * read gets a reading of its own, so that an older one never comes last.
+   * @throws {UnsealError} with a wrong key-encryption key; the published keys are taken over then too
    */
   async refresh(): Promise<void> {
+    return this.reading.run();
+  }
+
+  private async read(): Promise<void> {
     const rows = await this.keys.published(this.database.manager);
-    const currentRow = rows.find(({ phase }) => phase === 'current');
-    if (!currentRow) throw new Error('the database has no signing key in phase current');
+    if (rows.length === 0) throw new Error('the database has no signing key');
     const document = { keys: rows.map(({ publicJwk }) => publicJwk) };
     requirePublishable(document);
-    if (this.signing?.kid !== currentRow.kid) this.signing = this.keys.open(currentRow);
     this.rows = rows;
     await this.publish(document);
+    const current = rows.find(({ phase }) => phase === 'current');
+    if (this.signing?.kid !== current?.kid) {
+      // First out with the old one: whatever comes of the new one, it signs no more.
+      this.signing = null;
+      if (current) this.signing = this.keys.open(current);
+    }
+    const kids = document.keys.map(({ kid }) => kid);
+    await this.replicas.acknowledge(this.database.manager, this.signing?.kid ?? null, kids);
   }
 
   /** Publishes what was published last. @returns false when nothing was kept */

@@ -1,0 +1,75 @@
+import { Injectable } from '@nestjs/common';
+import { forgetAt, maySignFrom, planKeyRotation } from '../domain/plan-key-rotation.js';
+import { Clock } from '../platform/clock.js';
+import { Database } from '../platform/database.js';
+import { type Replica, Replicas } from './replicas.js';
+import { RotateSigningKeys } from './rotate-signing-keys.js';
+import type { SigningKeyEntity } from './signing-key.entity.js';
+import { SigningKeyRepository } from './signing-key.repository.js';
+
+/** One key with what lies before it; instants that are over stand in the row. */
+export interface TimelineKey {
+  readonly row: SigningKeyEntity;
+  /** The earliest instant at which it may begin to sign; null once it has, or never will. */
+  readonly maySignFrom: Date | null;
+  readonly planned: {
+    readonly signsFrom: Date | null;
+    readonly retiredAt: Date | null;
+    /** Of a retired key; of one that still signs nobody knows it yet. */
+    readonly unpublishedAt: Date | null;
+  };
+  /** How many of the replicas that are alive sign with it, and publish it. */
+  readonly signingReplicas: number;
+  readonly publishingReplicas: number;
+}
+
+export interface Timeline {
+  readonly keys: readonly TimelineKey[];
+  readonly replicas: number;
+}
+
+/** Every key that there ever was, the longest published first: what was done and what is to come. */
+@Injectable()
+export class KeyTimeline {
+  constructor(
+    private readonly database: Database,
+    private readonly keys: SigningKeyRepository,
+    private readonly replicas: Replicas,
+    private readonly rotate: RotateSigningKeys,
+    private readonly clock: Clock,
+  ) {}
+
+  async read(): Promise<Timeline> {
+    const { manager } = this.database;
+    const [rows, alive] = [await this.keys.all(manager), await this.replicas.alive(manager)];
+    const switchAt = this.plannedSwitch(rows);
+    return {
+      keys: rows.map((row) => this.timelineOf(row, switchAt, alive)),
+      replicas: alive.length,
+    };
+  }
+
+  private timelineOf(
+    row: SigningKeyEntity,
+    switchAt: Date | null,
+    alive: readonly Replica[],
+  ): TimelineKey {
+    const { policy } = this.rotate;
+    return {
+      row,
+      maySignFrom: row.phase === 'next' ? maySignFrom(row, policy) : null,
+      planned: {
+        signsFrom: row.phase === 'next' ? switchAt : null,
+        retiredAt: row.phase === 'current' ? switchAt : null,
+        unpublishedAt: forgetAt(row, policy),
+      },
+      signingReplicas: alive.filter(({ signsWith }) => signsWith === row.kid).length,
+      publishingReplicas: alive.filter(({ publishes }) => publishes.includes(row.kid)).length,
+    };
+  }
+
+  private plannedSwitch(rows: readonly SigningKeyEntity[]): Date | null {
+    const plan = planKeyRotation(rows, this.rotate.policy, this.clock.now());
+    return plan.find(({ step }) => step.step === 'switch')?.dueAt ?? null;
+  }
+}

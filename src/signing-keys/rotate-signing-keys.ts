@@ -1,0 +1,133 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import {
+  dueStep,
+  type KeyPolicy,
+  type KeyStep,
+  leadSeconds,
+  maySignFrom,
+  planKeyRotation,
+} from '../domain/plan-key-rotation.js';
+import { Clock } from '../platform/clock.js';
+import { Database } from '../platform/database.js';
+import { IssuerError } from '../platform/issuer-error.js';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { keyPolicyOf } from './key-policy.js';
+import { PrepareKeys } from './prepare-keys.js';
+import type { SigningKeyEntity } from './signing-key.entity.js';
+import type { GeneratedKey } from './signing-key.js';
+import { SigningKeyRepository } from './signing-key.repository.js';
+
+/** No plan needs more: whatever looks endless is a bug, and stops here. */
+const MOST_STEPS = 20;
+
+/**
+ * Carries out what the plan of the keys says, on any number of replicas at once: keys are made
+ * outside the transaction; inside it, under a lock, the plan is made again, and only what is due by
+ * then is done.
+ */
+@Injectable()
+export class RotateSigningKeys {
+  readonly policy: KeyPolicy;
+
+  constructor(
+    private readonly database: Database,
+    private readonly keys: SigningKeyRepository,
+    private readonly prepare: PrepareKeys,
+    private readonly clock: Clock,
+    @Inject(SERVICE_CONFIG) config: ServiceConfig,
+  ) {
+    this.policy = keyPolicyOf(config);
+  }
+
+  /** Every step that is due, one transaction each. @returns what this replica did; often nothing */
+  async carryOutDue(): Promise<readonly KeyStep[]> {
+    const done: KeyStep[] = [];
+    for (let turns = 0; turns < MOST_STEPS; turns += 1) {
+      const step = this.due(await this.keys.all(this.database.manager), this.clock.now());
+      if (!step) return done;
+      if (await this.carryOut(step)) done.push(step);
+    }
+    throw new Error('the plan of the signing keys never comes to rest');
+  }
+
+  /**
+   * Switches to the standby now instead of on schedule.
+   * @throws {IssuerError} ROTATION_TOO_EARLY with `allowed_from`, while validators may not know it
+   */
+  async switchNow(): Promise<void> {
+    await this.carryOutDue();
+    const before = await this.keys.all(this.database.manager);
+    const asked = this.switchFrom(before, this.clock.now());
+    await this.prepare.around(asked, before, async (made) => {
+      await this.database.transaction(async (manager) => {
+        await this.keys.lockPlan(manager);
+        const now = this.clock.now();
+        const step = this.switchFrom(await this.keys.all(manager), now);
+        // Whoever was faster has switched already.
+        if (step.from === asked.from) await this.apply(manager, step, now, made);
+      });
+    });
+  }
+
+  /** @returns whether it was still due when its turn came */
+  private async carryOut(step: KeyStep): Promise<boolean> {
+    const before = await this.keys.all(this.database.manager);
+    return this.prepare.around(step, before, (made) =>
+      this.database.transaction(async (manager) => {
+        await this.keys.lockPlan(manager);
+        const now = this.clock.now();
+        const due = this.due(await this.keys.all(manager), now);
+        if (JSON.stringify(due) !== JSON.stringify(step)) return false;
+        await this.apply(manager, step, now, made);
+        return true;
+      }),
+    );
+  }
+
+  private async apply(
+    manager: EntityManager,
+    step: KeyStep,
+    now: Date,
+    made: readonly GeneratedKey[],
+  ): Promise<void> {
+    if (step.step === 'forget') return this.keys.forget(manager, step.kid, now);
+    const [next, first] = made;
+    if (!next) throw new Error('a step that publishes a key needs a new one');
+    if (step.step === 'publish-first') {
+      if (!first) throw new Error('the first step needs two new keys');
+      await this.keys.insert(manager, first, 'current', now);
+    }
+    if (step.step === 'switch') {
+      if (step.from !== null) await this.keys.retire(manager, step.from, now);
+      const lead = leadSeconds(this.policy);
+      const promotion = { signsFrom: now, leadSeconds: lead, outageAccepted: false };
+      await this.keys.promote(manager, step.to, promotion);
+    }
+    return this.keys.insert(manager, next, 'next', now);
+  }
+
+  private due(keys: readonly SigningKeyEntity[], now: Date): KeyStep | null {
+    return dueStep(planKeyRotation(keys, this.policy, now), now);
+  }
+
+  private switchFrom(
+    keys: readonly SigningKeyEntity[],
+    now: Date,
+  ): Extract<KeyStep, { step: 'switch' }> {
+    const next = keys.find(({ phase }) => phase === 'next');
+    if (!next) throw new Error('no signing key stands by');
+    const allowedFrom = maySignFrom(next, this.policy);
+    if (now < allowedFrom) throw tooEarly(allowedFrom);
+    const current = keys.find(({ phase }) => phase === 'current');
+    return { step: 'switch', from: current?.kid ?? null, to: next.kid };
+  }
+}
+
+function tooEarly(allowedFrom: Date): IssuerError {
+  return new IssuerError(
+    'ROTATION_TOO_EARLY',
+    `Validators may not know the key that stands by yet: rotate again from ${allowedFrom.toISOString()}.`,
+    { members: { allowed_from: allowedFrom.toISOString() } },
+  );
+}

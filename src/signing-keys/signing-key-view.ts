@@ -1,0 +1,78 @@
+import { ApiProperty } from '@nestjs/swagger';
+import type { SigningKeyPhase } from './signing-key.entity.js';
+import type { Timeline, TimelineKey } from './key-timeline.js';
+
+export class PlannedInstants {
+  @ApiProperty({ type: Date, nullable: true }) signs_from!: Date | null;
+  @ApiProperty({ type: Date, nullable: true }) retired_at!: Date | null;
+  @ApiProperty({
+    type: Date,
+    nullable: true,
+    description: 'Known once it is retired: its last token has expired, and caches were renewed',
+  })
+  unpublished_at!: Date | null;
+}
+
+export class AcknowledgedBy {
+  @ApiProperty({ description: 'Replicas that sign with it' }) signing!: number;
+  @ApiProperty({ description: 'Replicas that publish it' }) publishing!: number;
+  @ApiProperty({ description: 'Replicas that were heard of within a minute' }) replicas!: number;
+}
+
+/** A signing key as the admin API shows it: never its private half. */
+export class SigningKeyView {
+  @ApiProperty() kid!: string;
+  @ApiProperty({ enum: ['next', 'current', 'retired'] }) phase!: SigningKeyPhase;
+  @ApiProperty({ type: Date }) published_at!: Date;
+  @ApiProperty({ type: Date, nullable: true, description: 'Of a standby: the earliest instant' })
+  may_sign_from!: Date | null;
+  @ApiProperty({ type: Date, nullable: true }) signs_from!: Date | null;
+  @ApiProperty({ type: Date, nullable: true }) retired_at!: Date | null;
+  @ApiProperty({ type: Date, nullable: true, description: 'Set once it is forgotten' })
+  unpublished_at!: Date | null;
+  @ApiProperty({ description: 'What is to come, if nothing else changes' })
+  planned!: PlannedInstants;
+  @ApiProperty({ type: Date, nullable: true, description: 'No token of it expires later' })
+  tokens_expire_by!: Date | null;
+  @ApiProperty({ type: Date, nullable: true }) revoked_at!: Date | null;
+  @ApiProperty({ type: String, nullable: true }) revoked_by!: string | null;
+  @ApiProperty({ type: String, nullable: true }) revocation_reason!: string | null;
+  @ApiProperty({ description: 'It began to sign before all validators could know it' })
+  outage_accepted!: boolean;
+  @ApiProperty() acknowledged_by!: AcknowledgedBy;
+}
+
+export class SigningKeyList {
+  @ApiProperty({ type: [SigningKeyView] }) items!: SigningKeyView[];
+}
+
+export function signingKeyList({ keys, replicas }: Timeline): SigningKeyList {
+  return { items: keys.map((key) => signingKeyView(key, replicas)) };
+}
+
+function signingKeyView({ row, planned, ...key }: TimelineKey, replicas: number): SigningKeyView {
+  return {
+    kid: row.kid,
+    phase: row.phase,
+    published_at: row.publishedAt,
+    may_sign_from: key.maySignFrom,
+    signs_from: row.signsFrom,
+    retired_at: row.retiredAt,
+    unpublished_at: row.unpublishedAt,
+    planned: {
+      signs_from: planned.signsFrom,
+      retired_at: planned.retiredAt,
+      unpublished_at: planned.unpublishedAt,
+    },
+    tokens_expire_by: row.tokensExpireBy,
+    revoked_at: row.revokedAt,
+    revoked_by: row.revokedBy,
+    revocation_reason: row.revocationReason,
+    outage_accepted: row.outageAccepted,
+    acknowledged_by: {
+      signing: key.signingReplicas,
+      publishing: key.publishingReplicas,
+      replicas,
+    },
+  };
+}
