@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/common';
-import { CoalescedRuns } from './coalesced-runs.js';
 import { asIssuerError } from './error-faces.js';
 import { listen } from './listen.js';
 import { LOGGER, type Logger } from './logging.js';
+import { SharedRun } from './shared-run.js';
 import { SERVICE_CONFIG, type ServiceConfig } from './service-config.js';
 
 const RECONNECT_FIRST_MS = 500;
@@ -19,7 +19,7 @@ type Callback = () => Promise<void> | void;
  */
 @Injectable()
 export class Notifications implements BeforeApplicationShutdown {
-  private readonly runs = new Map<string, CoalescedRuns[]>();
+  private readonly runs = new Map<string, SharedRun[]>();
   private readonly stopping = new AbortController();
   private listening: Promise<void> | null = null;
   private up = false;
@@ -41,8 +41,8 @@ export class Notifications implements BeforeApplicationShutdown {
    */
   on(channel: string, callback: Callback): void {
     if (this.listening) throw new Error(`${channel} is registered after the start: nobody listens`);
-    const runs = new CoalescedRuns(() => this.call(channel, callback));
-    this.runs.set(channel, [...(this.runs.get(channel) ?? []), runs]);
+    const run = new SharedRun(() => this.call(channel, callback));
+    this.runs.set(channel, [...(this.runs.get(channel) ?? []), run]);
   }
 
   /** Listens from now on until the shutdown, however often the connection is lost. */
@@ -92,7 +92,8 @@ export class Notifications implements BeforeApplicationShutdown {
   }
 
   private demand(channel: string): void {
-    for (const runs of this.runs.get(channel) ?? []) runs.demand();
+    // It never rejects: `call` has told of it.
+    for (const run of this.runs.get(channel) ?? []) void run.run();
   }
 
   private async call(channel: string, callback: Callback): Promise<void> {
