@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { keySetMaxAgeSeconds } from '../domain/key-set-max-age.js';
 import { type KeySetDocument, newestKidOf } from '../domain/published-document.js';
 import { Clock } from '../platform/clock.js';
 import { databaseAway } from '../platform/database-away.js';
@@ -10,8 +11,6 @@ import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.j
 import { KeySetFetches } from '../signing-keys/key-set-fetches.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
 
-/** Far below what validators are assumed to keep keys for, so that caches between do not add to it. */
-const MAX_AGE_SECONDS = 3600;
 const KEY_SET_PATH = 'oauth/discovery/keys';
 
 interface RenderedKeySet {
@@ -34,7 +33,7 @@ interface Rendered {
 export class OidcController {
   private readonly discovery: Rendered;
   private keySet: RenderedKeySet | null = null;
-  private readonly cacheControl: string;
+  private readonly cacheSeconds: number;
 
   constructor(
     private readonly signingKeys: SigningKeys,
@@ -48,20 +47,21 @@ export class OidcController {
       jwks_uri: `${config.issuerUrl}/${KEY_SET_PATH}`,
       id_token_signing_alg_values_supported: ['RS256'],
     });
-    this.cacheControl = `public, max-age=${Math.min(MAX_AGE_SECONDS, config.jwksCacheSeconds)}`;
+    this.cacheSeconds = config.jwksCacheSeconds;
   }
 
   @Get('.well-known/openid-configuration')
   readDiscovery(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
-    this.send(this.discovery, request, reply);
+    this.send(this.discovery, request, reply, this.clock.now());
   }
 
   @Get(KEY_SET_PATH)
   readKeySet(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
     const { rendered, newestKid } = this.renderedKeySet();
-    this.send(rendered, request, reply);
+    const now = this.clock.now();
+    this.send(rendered, request, reply, now);
     if (request.method !== 'GET' || newestKid === undefined) return;
-    this.fetches.note(newestKid, request.headers['user-agent'], request.ip, this.clock.now());
+    this.fetches.note(newestKid, request.headers['user-agent'], request.ip, now);
   }
 
   /** Rendered once for each set of keys. */
@@ -76,9 +76,14 @@ export class OidcController {
     return this.keySet;
   }
 
-  private send({ text, etag }: Rendered, request: FastifyRequest, reply: FastifyReply): void {
+  private send(
+    { text, etag }: Rendered,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    now: Date,
+  ): void {
     void reply
-      .header('cache-control', this.cacheControl)
+      .header('cache-control', this.cacheControl(now))
       .header('etag', etag)
       .header('access-control-allow-origin', '*');
     if (isCurrent(request.headers['if-none-match'], etag)) {
@@ -86,6 +91,16 @@ export class OidcController {
       return;
     }
     sendJson(reply, 200, 'application/json', text);
+  }
+
+  private cacheControl(now: Date): string {
+    const maxAge = keySetMaxAgeSeconds({
+      nextChangeAt: this.signingKeys.nextChangeAt(now),
+      cacheSeconds: this.cacheSeconds,
+      now,
+      jitter: Math.random(),
+    });
+    return `public, max-age=${maxAge}`;
   }
 }
 

@@ -6,6 +6,7 @@ import {
   startChildIssuer,
   type ChildIssuer,
 } from '../support/child-issuer.js';
+import { maxAgeOf } from '../contract/max-age.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { DatabaseLink } from './database-link.js';
 import { timed } from './load.js';
@@ -69,6 +70,9 @@ describe('a start while the database is away', () => {
 
       expect(await textOf(issuer, '/oauth/discovery/keys')).toBe(published);
       expect(await textOf(issuer, '/.well-known/openid-configuration')).toContain(issuer.url);
+      // Nobody knows when these keys change.
+      const kept = await fetch(`${issuer.url}/oauth/discovery/keys`);
+      expect(maxAgeOf(kept)).toBeLessThanOrEqual(300);
       const sync = await timed('/graphql', () => restarted.sync(licenseKey));
       expect([sync.status, sync.retryAfter, sync.text]).toEqual([
         503,
