@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import { MAX_TTL_SECONDS } from '../src/domain/service-token-claims.js';
 import { type Environment, EnvironmentReader } from './environment-reader.js';
 import {
   type KeyEncryptionKeys,
@@ -55,7 +56,7 @@ export function readAppConfig(environment: Environment = process.env): AppConfig
     'SERVICE_TOKEN_TTL_SECONDS',
     259_200,
     3600,
-    604_800,
+    MAX_TTL_SECONDS,
   );
   const config: AppConfig = {
     host: reader.text('HOST') ?? '127.0.0.1',

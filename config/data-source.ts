@@ -8,6 +8,7 @@ import { CreateIssuedTokens1764000005000 } from '../migrations/1764000005000-cre
 import { PlanSigningKeys1764100000000 } from '../migrations/1764100000000-plan-signing-keys.js';
 import { RecordKeySetFetches1764100001000 } from '../migrations/1764100001000-record-key-set-fetches.js';
 import { ChainIssuedTokens1764100002000 } from '../migrations/1764100002000-chain-issued-tokens.js';
+import { CreateServiceTokenRevocations1764100004000 } from '../migrations/1764100004000-create-service-token-revocations.js';
 import { ApiTokenEntity } from '../src/access-control/api-token.entity.js';
 import { AddOnPurchaseEntity } from '../src/add-on-purchases/add-on-purchase.entity.js';
 import { InstanceEntity } from '../src/instances/instance.entity.js';
@@ -15,6 +16,7 @@ import { LicenseEntity } from '../src/licenses/license.entity.js';
 import { adminPoolSize, poolOptions } from '../src/platform/database.js';
 import type { ServiceConfig } from '../src/platform/service-config.js';
 import { SigningKeyEntity } from '../src/signing-keys/signing-key.entity.js';
+import { ServiceTokenRevocationEntity } from '../src/token-revocation/service-token-revocation.entity.js';
 
 type DatabaseConfig = Pick<ServiceConfig, 'databaseUrl' | 'databasePoolSize' | 'databaseTimeoutMs'>;
 
@@ -34,6 +36,7 @@ export function dataSourceOptions(config: DatabaseConfig): DataSourceOptions {
       AddOnPurchaseEntity,
       InstanceEntity,
       LicenseEntity,
+      ServiceTokenRevocationEntity,
       SigningKeyEntity,
     ],
     migrations: [
@@ -46,6 +49,7 @@ export function dataSourceOptions(config: DatabaseConfig): DataSourceOptions {
       PlanSigningKeys1764100000000,
       RecordKeySetFetches1764100001000,
       ChainIssuedTokens1764100002000,
+      CreateServiceTokenRevocations1764100004000,
     ],
     migrationsTransactionMode: 'each',
   };

@@ -1,6 +1,9 @@
 import { type License, graceEndsAt } from './license.js';
 import type { Resolution } from './scope-decision.js';
 
+/** No token ever lives longer, whatever was configured when it was issued. */
+export const MAX_TTL_SECONDS = 604_800;
+
 /** The claims of a service access token; instants are whole seconds since 1970 (RFC 7519). */
 export interface ServiceTokenClaims {
   readonly iss: string;

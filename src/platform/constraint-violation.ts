@@ -6,10 +6,14 @@ export type ErrorByConstraint = Readonly<Record<string, (cause: unknown) => Issu
 
 /** The name of the constraint that `error` says was violated; null for any other error. */
 export function violatedConstraint(error: unknown): string | null {
-  const driverError: unknown = error instanceof QueryFailedError ? error.driverError : error;
-  const name: unknown =
-    driverError instanceof Error ? Reflect.get(driverError, 'constraint') : null;
+  const name = said(error, 'constraint');
   return typeof name === 'string' ? name : null;
+}
+
+/** The detail that came with a violated constraint; empty when there was none. */
+export function detailOfViolation(error: unknown): string {
+  const detail = said(error, 'detail');
+  return typeof detail === 'string' ? detail : '';
 }
 
 /** Runs `write`; a violated constraint becomes the error that its name stands for. */
@@ -24,4 +28,9 @@ export async function translatingConstraints<Result>(
     const translate = constraint === null ? undefined : errors[constraint];
     throw translate ? translate(error) : error;
   }
+}
+
+function said(error: unknown, member: 'constraint' | 'detail'): unknown {
+  const driverError: unknown = error instanceof QueryFailedError ? error.driverError : error;
+  return driverError instanceof Error ? Reflect.get(driverError, member) : null;
 }

@@ -12,7 +12,9 @@ export class Metrics {
 
   readonly syncs = new Counter({
     name: 'issuer_syncs_total',
-    help: 'Token syncs by outcome (issued; answered, without a token; denied; failed) and code.',
+    help:
+      'Token syncs by outcome (issued; answered, when no token was asked for; revoked, when an ' +
+      'admin has revoked the tokens; denied; failed) and code.',
     labelNames: ['outcome', 'code'] as const,
     registers: [this.registry],
   });

@@ -18,15 +18,15 @@ import { type SyncHeaders, syncOf } from './sync-request.js';
 export interface SyncContext {
   readonly headers: SyncHeaders;
   readonly deadline: Deadline;
-  /** Set once a token has been issued. */
-  issued: boolean;
+  /** What came of it as far as no error is thrown: `answered` when no token was asked for. */
+  outcome: 'answered' | 'issued' | 'revoked';
 }
 
 interface AdmittedSync {
   readonly sync: Sync;
   readonly held: HeldLicense;
   /** Selected twice under two aliases, it is still one token. */
-  serviceToken?: Promise<ServiceTokenType>;
+  serviceToken?: Promise<ServiceTokenType | null>;
 }
 
 @Resolver(() => CloudConnectorAccess)
@@ -58,7 +58,7 @@ export class CloudConnectorAccessResolver {
   async serviceToken(
     @Parent() admitted: AdmittedSync,
     @Context() context: SyncContext,
-  ): Promise<ServiceTokenType> {
+  ): Promise<ServiceTokenType | null> {
     admitted.serviceToken ??= this.issue(admitted, context);
     return admitted.serviceToken;
   }
@@ -77,9 +77,12 @@ export class CloudConnectorAccessResolver {
     return this.catalogJson;
   }
 
-  private async issue(admitted: AdmittedSync, context: SyncContext): Promise<ServiceTokenType> {
-    const { token, expiresAt } = await this.issueServiceToken.issue(admitted.sync, admitted.held);
-    context.issued = true;
-    return { token, expiresAt: expiresAt.toISOString() };
+  private async issue(
+    { sync, held }: AdmittedSync,
+    context: SyncContext,
+  ): Promise<ServiceTokenType | null> {
+    const issued = await this.issueServiceToken.issue(sync, held);
+    context.outcome = issued === null ? 'revoked' : 'issued';
+    return issued && { token: issued.token, expiresAt: issued.expiresAt.toISOString() };
   }
 }

@@ -40,11 +40,11 @@ export class GraphqlController {
   private async execute(request: FastifyRequest): Promise<Buffer> {
     const { query, variables, operationName } = readGraphqlRequest(request.body);
     const deadline = new Deadline(this.deadlineMs);
-    const context: SyncContext = { headers: request.headers, deadline, issued: false };
+    const context: SyncContext = { headers: request.headers, deadline, outcome: 'answered' };
     const app = this.adapterHost.httpAdapter.getInstance<FastifyInstance>();
     const execution = app.graphql(query, context, variables, operationName);
     const data = await deadline.holds(dataOf(execution));
-    this.metrics.syncs.inc({ outcome: context.issued ? 'issued' : 'answered', code: '' });
+    this.metrics.syncs.inc({ outcome: context.outcome, code: '' });
     return encodeAnswer({ data });
   }
 

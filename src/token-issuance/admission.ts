@@ -46,13 +46,23 @@ export class Admission {
     private readonly instances: InstanceRepository,
   ) {}
 
-  /** @throws {IssuerError} the first denial that the key or its license meets */
+  /**
+   * Revoked tokens win over every denial of the license: the instance is to delete what it holds.
+   * @throws {IssuerError} the first denial that the key or its license meets
+   */
   async admit(sync: Sync): Promise<HeldLicense> {
     const held = await this.look(sync);
     if (!held) throw unknownKey(sync.licenseKey);
+    if (this.tokensRevoked(sync, held)) return held;
     const denial = denialOf(held.license, sync.at);
     if (denial !== null) throw new IssuerError(denial, LICENSE_DENIALS[denial](held.license));
     return held;
+  }
+
+  /** Whether all tokens of the license, or of the instance that is asking, are revoked. */
+  tokensRevoked(sync: Sync, { tokensRevoked }: HeldLicense): boolean {
+    // With a header that names none, it is not known which instance is asking.
+    return tokensRevoked.ofLicense || (tokensRevoked.ofInstance && !sync.instanceIdInvalid);
   }
 
   /** The UUID that the token will name. @throws {IssuerError} when it cannot be told */

@@ -16,6 +16,8 @@ export interface HeldLicense {
   readonly purchases: readonly AddOnPurchase[];
   /** The named instance, or the one last seen with the license when none is named. */
   readonly instance: KnownInstance | null;
+  /** Whether all tokens of the license, or of the instance, are revoked and not restored yet. */
+  readonly tokensRevoked: { readonly ofLicense: boolean; readonly ofInstance: boolean };
 }
 
 interface Row {
@@ -32,6 +34,8 @@ interface Row {
   readonly instance_row_id: string | null;
   readonly instance_id: string;
   readonly unique_instance_id: string | null;
+  readonly license_tokens_revoked: true | null;
+  readonly instance_tokens_revoked: true | null;
   readonly purchase_id: string | null;
   readonly add_on: string;
   readonly quantity: number;
@@ -51,17 +55,28 @@ const HELD_LICENSES = preparedStatement(
   `
     SELECT asked.n::int AS n, l.id, l.plan, l.kind, l.trial, l.seats, l.starts_on, l.expires_on,
            l.revoked_at, i.id AS instance_row_id, i.instance_id, i.unique_instance_id,
+           l.tokens_revoked AS license_tokens_revoked, i.tokens_revoked AS instance_tokens_revoked,
            p.id AS purchase_id, p.add_on, p.quantity, p.started_at,
            p.expires_on AS purchase_expires_on
     FROM unnest($1::bytea[], $2::text[], $3::date[])
       WITH ORDINALITY AS asked (key_digest, instance_id, today, n)
     CROSS JOIN LATERAL (
-      SELECT * FROM licenses WHERE key_digest = asked.key_digest LIMIT 1
+      SELECT licenses.*, (
+        SELECT true FROM service_token_revocations r
+        WHERE r.license_id = licenses.id AND r.restored_at IS NULL
+      ) AS tokens_revoked
+      FROM licenses WHERE key_digest = asked.key_digest LIMIT 1
     ) l
     LEFT JOIN LATERAL (
-      SELECT id, instance_id, unique_instance_id FROM instances
-      WHERE license_id = l.id AND (asked.instance_id IS NULL OR instance_id = asked.instance_id)
-      ORDER BY last_seen_at DESC LIMIT 1
+      SELECT seen.*, (
+        SELECT true FROM service_token_revocations r
+        WHERE r.instance_id = seen.id AND r.restored_at IS NULL
+      ) AS tokens_revoked
+      FROM (
+        SELECT id, instance_id, unique_instance_id FROM instances
+        WHERE license_id = l.id AND (asked.instance_id IS NULL OR instance_id = asked.instance_id)
+        ORDER BY last_seen_at DESC LIMIT 1
+      ) seen
     ) i ON true
     LEFT JOIN LATERAL (
       SELECT * FROM add_on_purchases
@@ -134,6 +149,10 @@ function heldLicenseOf(row: Row, rows: readonly Row[]): HeldLicense {
             instanceId: row.instance_id,
             uniqueInstanceId: row.unique_instance_id,
           },
+    tokensRevoked: {
+      ofLicense: row.license_tokens_revoked === true,
+      ofInstance: row.instance_tokens_revoked === true,
+    },
   };
 }
 

@@ -1,91 +1,37 @@
 import { Injectable } from '@nestjs/common';
 import { type CalendarDay, dayOf } from '../domain/calendar-day.js';
-import type { Resolution } from '../domain/scope-decision.js';
 import type { Deadline } from '../platform/answer-deadline.js';
 import { Database } from '../platform/database.js';
-import { violatedConstraint } from '../platform/constraint-violation.js';
+import { detailOfViolation, violatedConstraint } from '../platform/constraint-violation.js';
 import { Metrics } from '../platform/metrics.js';
-import { preparedStatement } from '../platform/prepared-statements.js';
 import { SharedBatches } from '../platform/shared-batches.js';
 import { IssuanceSnapshots } from './issuance-snapshots.js';
 import { type LedgerBatch, LedgerChain } from './ledger-chain.js';
+import { type IssuedToken, RECORD, recordValues, type Row } from './record-issued-tokens.js';
 import { ScopeSets } from './scope-sets.js';
-
-/** What the ledger keeps of a token: everything but the token. */
-export interface IssuedToken {
-  readonly jti: string;
-  readonly licenseId: string;
-  /** The row of the instance, not the UUID that it sends. */
-  readonly instanceRowId: string;
-  readonly kid: string;
-  readonly resolution: Pick<Resolution, 'scopes' | 'audiences'>;
-  readonly gitlabVersion: string;
-  readonly hostName: string | null;
-  readonly issuedAt: Date;
-  readonly expiresAt: Date;
-  /** SHA-256 of the signed payload. */
-  readonly claimsDigest: Buffer;
-  /** Its place among all tokens that status lists tell of; null when none tells of it. */
-  readonly statusIndex: number | null;
-}
 
 /** The token was signed by a key that may not sign any more. */
 export class KeyNotCurrentError extends Error {
   override readonly name = 'KeyNotCurrentError';
 }
 
-interface Row extends IssuedToken {
-  readonly scopeSetDigest: Buffer;
-  readonly catalogDigest: Buffer;
+/** The license or the instance has had its tokens revoked: it gets none until that is lifted. */
+export class TokensRevokedError extends Error {
+  override readonly name = 'TokensRevokedError';
 }
+
+type Outcome = 'recorded' | 'revoked';
 
 /** One at a time: a flush is a write to disk, and what waits for it shares the next. */
 const BATCHES = { concurrent: 1, items: 500 };
 const DAYS_AHEAD = 8;
 const DEADLOCK_DETECTED = '40P01';
 const CHECK_VIOLATION = '23514';
+const REVOKED = 'issued_tokens_revoked_check';
 const LOST_REFERENCES = new Set([
   'issued_tokens_references_check',
   'ledger_batches_policy_digest_fkey',
 ]);
-
-/**
- * One statement, one flush: the batch as a link of its chain, its rows, and what each instance was
- * last seen with.
- */
-const RECORD = preparedStatement(
-  'record_issued_tokens',
-  `
-    WITH batch AS (
-      SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bytea[], $6::bytea[],
-                           $7::text[], $8::text[], $9::timestamptz[], $10::timestamptz[], $11::bytea[],
-                           $12::bigint[])
-        AS b (jti, license_id, instance_id, kid, scope_set_digest, catalog_digest,
-              gitlab_version, host_name, issued_at, expires_at, claims_digest, status_index)
-    ), latest AS (
-      SELECT DISTINCT ON (instance_id) instance_id, issued_at, gitlab_version, host_name,
-             jti, expires_at, scope_set_digest
-      FROM batch ORDER BY instance_id, issued_at DESC
-    ), seen AS (
-      UPDATE instances SET last_sync_at = greatest(last_sync_at, latest.issued_at),
-        last_seen_at = greatest(last_seen_at, latest.issued_at),
-        gitlab_version = latest.gitlab_version,
-        host_name = coalesce(latest.host_name, instances.host_name),
-        token_jti = latest.jti, token_expires_at = latest.expires_at,
-        token_scope_set_digest = latest.scope_set_digest
-      FROM latest WHERE instances.id = latest.instance_id
-    ), link AS (
-      INSERT INTO ledger_batches (chain_id, number, previous_hash, hash, tokens, first_jti, last_jti,
-                                  policy_digest)
-      VALUES ($13, $14, $15, $16, $17, $18, $19, $20)
-    )
-    INSERT INTO issued_tokens (jti, license_id, instance_id, kid, scope_set_digest, catalog_digest,
-                               gitlab_version, issued_at, expires_at, claims_digest, status_index,
-                               chain_id, batch_number)
-    SELECT jti, license_id, instance_id, kid, scope_set_digest, catalog_digest,
-           gitlab_version, issued_at, expires_at, claims_digest, status_index, $13, $14
-    FROM batch`,
-);
 
 /**
  * Records issued tokens, durably, before they leave. Requests that come together share a flush: under
@@ -93,7 +39,7 @@ const RECORD = preparedStatement(
  */
 @Injectable()
 export class IssuanceLedger {
-  private readonly flushes = new SharedBatches<Row, undefined>((rows) => this.write(rows), BATCHES);
+  private readonly flushes = new SharedBatches<Row, Outcome>((rows) => this.write(rows), BATCHES);
   private readonly chain = new LedgerChain();
 
   constructor(
@@ -106,11 +52,14 @@ export class IssuanceLedger {
   /**
    * Resolves once the row is committed.
    * @throws {KeyNotCurrentError} when a rotation came first; nothing was written
+   * @throws {TokensRevokedError} when a revocation came first; the row was not written
    */
   async record(token: IssuedToken, deadline: Deadline): Promise<void> {
     const scopeSetDigest = await this.scopeSets.digestOf(token.resolution);
     const { catalogDigest } = this.snapshots;
-    await this.flushes.add({ ...token, scopeSetDigest, catalogDigest }, deadline);
+    const row = { ...token, scopeSetDigest, catalogDigest };
+    const outcome = await this.flushes.add(row, deadline);
+    if (outcome === 'revoked') throw new TokensRevokedError('its tokens were revoked');
   }
 
   /** Makes the partitions of today and the days to come, so that no sync has to wait for one. */
@@ -126,20 +75,37 @@ export class IssuanceLedger {
   }
 
   /** A batch lies in one day, whose rows are dropped together one day. */
-  private async write(rows: readonly Row[]): Promise<undefined[]> {
+  private async write(rows: readonly Row[]): Promise<Outcome[]> {
     this.metrics.ledgerBatchRows.observe(rows.length);
-    for (const sameDay of byDay(rows)) await this.writeBatch(sameDay);
-    return rows.map(() => undefined);
+    const revoked = new Set<string>();
+    for (const sameDay of byDay(rows)) await this.writeUnrevoked(sameDay, revoked);
+    return rows.map(({ jti }) => (revoked.has(jti) ? 'revoked' : 'recorded'));
   }
 
-  private async writeBatch(rows: readonly Row[]): Promise<void> {
+  /** Writes what the database does not refuse as revoked, and adds the rest to `revoked`. */
+  private async writeUnrevoked(rows: readonly Row[], revoked: Set<string>): Promise<void> {
+    let left = rows;
+    while (left.length > 0) {
+      const refused = await this.writeBatch(left);
+      if (refused.length === 0) return;
+      for (const jti of refused) revoked.add(jti);
+      const rest = left.filter(({ jti }) => !revoked.has(jti));
+      if (rest.length === left.length) throw new Error('a refused batch names none of its tokens');
+      left = rest;
+    }
+  }
+
+  /** All or nothing. @returns the tokens for which it was refused, as their owner has none any more */
+  private async writeBatch(rows: readonly Row[]): Promise<readonly string[]> {
     const [first] = rows;
-    if (!first) return;
+    if (!first) return [];
     const batch = this.chain.next(rows, this.snapshots.policyDigest, first.issuedAt);
     try {
       await this.writeMending(rows, batch);
       this.chain.advance(batch);
+      return [];
     } catch (error) {
+      if (violatedConstraint(error) === REVOKED) return detailOfViolation(error).split(' ');
       // An answer that did not come may have been a yes.
       this.chain.abandon();
       throw error;
@@ -183,29 +149,7 @@ export class IssuanceLedger {
   }
 
   private async writeOnce(rows: readonly Row[], batch: LedgerBatch): Promise<void> {
-    const values = [
-      rows.map(({ jti }) => jti),
-      rows.map(({ licenseId }) => licenseId),
-      rows.map(({ instanceRowId }) => instanceRowId),
-      rows.map(({ kid }) => kid),
-      rows.map(({ scopeSetDigest }) => scopeSetDigest),
-      rows.map(({ catalogDigest }) => catalogDigest),
-      rows.map(({ gitlabVersion }) => gitlabVersion),
-      rows.map(({ hostName }) => hostName),
-      rows.map(({ issuedAt }) => issuedAt.toISOString()),
-      rows.map(({ expiresAt }) => expiresAt.toISOString()),
-      rows.map(({ claimsDigest }) => claimsDigest),
-      rows.map(({ statusIndex }) => statusIndex),
-      batch.chainId,
-      batch.number,
-      batch.previousHash,
-      batch.hash,
-      batch.tokens,
-      batch.firstJti,
-      batch.lastJti,
-      batch.policyDigest,
-    ];
-    await this.database.prepared.run(RECORD, values);
+    await this.database.prepared.run(RECORD, recordValues(rows, batch));
   }
 }
 

@@ -10,7 +10,7 @@ import { SigningKeys } from '../signing-keys/signing-keys.service.js';
 import { Admission, type Sync } from './admission.js';
 import { Entitlements } from './entitlements.js';
 import type { HeldLicense } from './held-license.js';
-import { IssuanceLedger, KeyNotCurrentError } from './issuance-ledger.js';
+import { IssuanceLedger, KeyNotCurrentError, TokensRevokedError } from './issuance-ledger.js';
 import { IssuancePolicy } from './issuance-policy.js';
 
 export interface ServiceToken {
@@ -39,10 +39,13 @@ export class IssueServiceToken {
   ) {}
 
   /**
-   * A fresh token for an admitted sync; its row is in the ledger before it is returned.
+   * A fresh token for an admitted sync; its row is in the ledger before it is returned. Null only
+   * where an admin has revoked the tokens of the license or the instance: told of it, an instance
+   * deletes all that it holds, so no failure may ever look like this.
    * @throws {IssuerError} INSTANCE_ID_INVALID, INSTANCE_UNKNOWN, NOTHING_TO_GRANT, UNAVAILABLE
    */
-  async issue(sync: Sync, held: HeldLicense): Promise<ServiceToken> {
+  async issue(sync: Sync, held: HeldLicense): Promise<ServiceToken | null> {
+    if (this.admission.tokensRevoked(sync, held)) return null;
     const instanceId = this.admission.identityOf(sync, held);
     const resolution = this.entitlements.resolve(
       held.license,
@@ -59,10 +62,20 @@ export class IssueServiceToken {
     const claims = serviceTokenClaims(held.license, subject, resolution, terms, sync.at, jti);
     this.policy.requireSound(claims, sync.at);
     const token = await this.signAndRecord({ sync, held, instance, resolution, claims });
-    return { token, expiresAt: new Date(claims.exp * 1000) };
+    return token === null ? null : { token, expiresAt: new Date(claims.exp * 1000) };
   }
 
-  private async signAndRecord(draft: Draft): Promise<string> {
+  /** Null when a revocation came between the look-up and the ledger. */
+  private async signAndRecord(draft: Draft): Promise<string | null> {
+    try {
+      return await this.signAndRecordUnderCurrentKey(draft);
+    } catch (error) {
+      if (error instanceof TokensRevokedError) return null;
+      throw error;
+    }
+  }
+
+  private async signAndRecordUnderCurrentKey(draft: Draft): Promise<string> {
     try {
       return await this.signAndRecordOnce(draft);
     } catch (error) {
