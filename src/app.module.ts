@@ -20,6 +20,7 @@ import { SEALED_SIGNING_KEYS } from './signing-keys/signing-key.repository.js';
 import { SigningKeysModule } from './signing-keys/signing-keys.module.js';
 import { SyncModule } from './sync/sync.module.js';
 import { TokenIssuanceModule } from './token-issuance/token-issuance.module.js';
+import { TokenRevocationModule } from './token-revocation/token-revocation.module.js';
 
 export interface Foundations {
   readonly config: ServiceConfig;
@@ -60,5 +61,6 @@ function useCases({ config, dataSource, catalog, clock, logger }: Foundations) {
     InstancesModule,
     SigningKeysModule,
     TokenIssuanceModule,
+    TokenRevocationModule,
   ];
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { isUuid } from './uuid.js';
-import { uuidV7 } from './uuid-v7.js';
+import { firstUuidV7, uuidV7 } from './uuid-v7.js';
 
 const random = fc.uint8Array({ minLength: 10, maxLength: 10 });
 const instants = fc.nat({ max: 2 ** 48 - 1 });
@@ -52,5 +52,17 @@ describe('uuidV7', () => {
     }
     changed.delete(whole);
     expect(changed.size).toBe(74);
+  });
+});
+
+describe('firstUuidV7', () => {
+  it('lies after every id of the millisecond before and before every other of its own', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 2 ** 48 - 1 }), random, (instant, bytes) => {
+        const first = firstUuidV7(new Date(instant));
+        expect(uuidV7(new Date(instant - 1), bytes) < first).toBe(true);
+        expect(uuidV7(new Date(instant), bytes) >= first).toBe(true);
+      }),
+    );
   });
 });

@@ -18,3 +18,8 @@ export function uuidV7(now: Date, random: Uint8Array): string {
     hex.slice(20),
   ].join('-');
 }
+
+/** The lowest UUID of version 7 that can be made in the millisecond `at`: ranges of ids begin here. */
+export function firstUuidV7(at: Date): string {
+  return uuidV7(at, new Uint8Array(10));
+}

@@ -47,6 +47,7 @@ export function nextLink(pageUrl: string, query: object, nextCursor: string): st
   return `<${url.href}>; rel="next"`;
 }
 
-function perPage(query: PageQuery): number {
+/** Items a page. */
+export function perPage(query: PageQuery): number {
   return Number(query.per_page ?? STANDARD_PER_PAGE);
 }

@@ -68,6 +68,12 @@ describe('what a sync grants', () => {
     expect(await select(issuer, 'SELECT 1 FROM instances WHERE license_id = $1', [id])).toEqual([]);
   });
 
+  it('is not looked at where the tokens of the license are revoked', async () => {
+    const { id, licenseKey } = await registerLicense(issuer);
+    await issuer.admin('POST', `licenses/${id}/service_tokens/revoke`);
+    expect(await sync(licenseKey)).toMatchObject({ errors: [], effect: 'deletes its tokens' });
+  });
+
   it('is looked at last: whom it cannot name it denies before', async () => {
     const { licenseKey } = await registerLicense(issuer);
     const unnamed = new GitlabInstance(issuer.url, { licenseKey });

@@ -210,6 +210,6 @@ describe('an instance', () => {
       violating('instances_license_id_fkey'),
     );
     await expect(tables.pool.query('DELETE FROM instances')).rejects.toMatchObject(KEPT);
-    await expect(tables.pool.query('TRUNCATE instances')).rejects.toMatchObject(KEPT);
+    await expect(tables.pool.query('TRUNCATE instances CASCADE')).rejects.toMatchObject(KEPT);
   });
 });

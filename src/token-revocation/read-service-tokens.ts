@@ -1,0 +1,42 @@
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../platform/clock.js';
+import { Database } from '../platform/database.js';
+import { perPage } from '../platform/paging.js';
+import { type RecordedToken, RecordedTokens, type TokenPage } from './recorded-tokens.js';
+import { type ListServiceTokensQuery, tokenFilter } from './service-token.dto.js';
+import type { ServiceTokenRevocationEntity } from './service-token-revocation.entity.js';
+import { ServiceTokenRevocationRepository } from './service-token-revocation.repository.js';
+
+export interface TokenDetail {
+  readonly token: RecordedToken;
+  readonly scopes: readonly string[];
+  readonly audiences: readonly string[];
+  /** What revoked it; null for one that is not revoked. */
+  readonly revocation: ServiceTokenRevocationEntity | null;
+}
+
+/** What the ledger knows of tokens. */
+@Injectable()
+export class ReadServiceTokens {
+  constructor(
+    private readonly database: Database,
+    private readonly tokens: RecordedTokens,
+    private readonly revocations: ServiceTokenRevocationRepository,
+    private readonly clock: Clock,
+  ) {}
+
+  /** @throws {IssuerError} NOT_FOUND */
+  async get(jti: string): Promise<TokenDetail> {
+    const { manager } = this.database;
+    const token = await this.tokens.get(manager, jti);
+    const { scopes, audiences } = await this.tokens.scopesOf(manager, jti);
+    return { token, scopes, audiences, revocation: await this.revocations.behind(manager, token) };
+  }
+
+  async list(query: ListServiceTokensQuery): Promise<TokenPage> {
+    const { manager } = this.database;
+    const after = query.cursor?.toLowerCase() ?? null;
+    const filter = tokenFilter(query);
+    return this.tokens.list(manager, filter, after, perPage(query), this.clock.now());
+  }
+}

@@ -1,0 +1,139 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { MAX_TTL_SECONDS } from '../domain/service-token-claims.js';
+import { firstUuidV7 } from '../domain/uuid-v7.js';
+import { IssuerError } from '../platform/issuer-error.js';
+
+/** A token as the ledger knows it. */
+export interface RecordedToken {
+  readonly jti: string;
+  readonly licenseId: string;
+  /** The row of the instance. */
+  readonly instanceId: string;
+  readonly kid: string;
+  readonly gitlabVersion: string;
+  readonly issuedAt: Date;
+  readonly expiresAt: Date;
+  readonly revokedAt: Date | null;
+  readonly statusIndex: number | null;
+}
+
+/** What is looked for; null: whatever. */
+export interface TokenFilter {
+  readonly licenseId: string | null;
+  readonly instanceId: string | null;
+  readonly kid: string | null;
+  readonly live: boolean | null;
+  readonly revoked: boolean | null;
+}
+
+export interface TokenPage {
+  readonly items: readonly RecordedToken[];
+  readonly nextCursor: string | null;
+}
+
+/** Rows of the ledger that one page may look at where no index knows what is looked for. */
+const MAX_EXAMINED = 10_000;
+
+const FIRST_JTI = firstUuidV7(new Date(0));
+
+const COLUMNS = `jti, license_id AS "licenseId", instance_id AS "instanceId", kid,
+  gitlab_version AS "gitlabVersion", issued_at AS "issuedAt", expires_at AS "expiresAt",
+  revoked_at AS "revokedAt", status_index::float8 AS "statusIndex"`;
+
+/** No token that is live at `now` has a lower `jti`: older partitions of the ledger stay closed. */
+export function firstLiveJti(now: Date): string {
+  return firstUuidV7(new Date(now.getTime() - MAX_TTL_SECONDS * 1000));
+}
+
+/** Reads the ledger as an admin asks for it, never all of it. */
+@Injectable()
+export class RecordedTokens {
+  /** @throws {IssuerError} NOT_FOUND */
+  async get(manager: EntityManager, jti: string): Promise<RecordedToken> {
+    const sql = `SELECT ${COLUMNS} FROM issued_tokens WHERE jti = $1`;
+    const [token] = await manager.query<RecordedToken[]>(sql, [jti]);
+    if (token) return token;
+    throw new IssuerError('NOT_FOUND', 'The ledger has no token with this jti.');
+  }
+
+  /** The scopes and audiences of a token. */
+  async scopesOf(
+    manager: EntityManager,
+    jti: string,
+  ): Promise<{ readonly scopes: readonly string[]; readonly audiences: readonly string[] }> {
+    const [set] = await manager.query<{ scopes: string[]; audiences: string[] }[]>(
+      `SELECT scopes, audiences FROM scope_sets
+       WHERE digest = (SELECT scope_set_digest FROM issued_tokens WHERE jti = $1)`,
+      [jti],
+    );
+    return set ?? { scopes: [], audiences: [] };
+  }
+
+  /**
+   * The tokens after `after`, oldest first. The tokens of an instance or a license and the revoked
+   * ones are found by an index. Anything else is a walk along the ledger, so many rows a page: such a
+   * page may be short, or empty, and not be the last.
+   */
+  async list(
+    manager: EntityManager,
+    filter: TokenFilter,
+    after: string | null,
+    perPage: number,
+    now: Date,
+  ): Promise<TokenPage> {
+    const { sql, values, walks } = search(filter, after, now);
+    const found = await manager.query<RecordedToken[]>(`${sql} LIMIT ${perPage + 1}`, values);
+    const items = found.slice(0, perPage);
+    if (found.length > perPage) return { items, nextCursor: items.at(-1)?.jti ?? null };
+    return {
+      items,
+      nextCursor: walks ? await this.lastExamined(manager, filter, after, now) : null,
+    };
+  }
+
+  /** Where a walk stopped that did not come to the end of the ledger. */
+  private async lastExamined(
+    manager: EntityManager,
+    filter: TokenFilter,
+    after: string | null,
+    now: Date,
+  ): Promise<string | null> {
+    const [last] = await manager.query<{ jti: string }[]>(
+      `SELECT jti FROM issued_tokens WHERE jti > $1 ORDER BY jti OFFSET ${MAX_EXAMINED - 1} LIMIT 1`,
+      [startOf(filter, after, now)],
+    );
+    return last?.jti ?? null;
+  }
+}
+
+function search(filter: TokenFilter, after: string | null, now: Date) {
+  const { licenseId, instanceId, kid, live, revoked } = filter;
+  const values: unknown[] = [];
+  const parameter = (value: unknown) => `$${values.push(value)}`;
+  const within = [`jti > ${parameter(startOf(filter, after, now))}`];
+  if (instanceId !== null) within.push(`instance_id = ${parameter(instanceId)}`);
+  if (licenseId !== null) within.push(ofLicense(parameter(licenseId)));
+  if (revoked === true) within.push('revoked_at IS NOT NULL');
+  const walks = within.length === 1;
+  const also = ['true'];
+  if (revoked === false) also.push('revoked_at IS NULL');
+  if (kid !== null) also.push(`kid = ${parameter(kid)}`);
+  if (live !== null) also.push(`expires_at ${live ? '>' : '<='} ${parameter(now)}`);
+  // OFFSET 0 has the rows found by their own index, not along the ledger in the order of the page.
+  const extent = walks ? `ORDER BY jti LIMIT ${MAX_EXAMINED}` : 'OFFSET 0';
+  const sql = `
+    SELECT ${COLUMNS} FROM (SELECT * FROM issued_tokens WHERE ${within.join(' AND ')} ${extent}) t
+    WHERE ${also.join(' AND ')} ORDER BY jti`;
+  return { sql, values, walks };
+}
+
+/** The ledger has an index by instance; a license has few of them. */
+export function ofLicense(parameter: string): string {
+  return `instance_id = ANY (ARRAY(SELECT id FROM instances WHERE license_id = ${parameter}))`;
+}
+
+function startOf({ live }: TokenFilter, after: string | null, now: Date): string {
+  const first = live === true ? firstLiveJti(now) : FIRST_JTI;
+  return after !== null && after > first ? after : first;
+}

@@ -1,0 +1,112 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsIn } from 'class-validator';
+import type { Principal } from '../access-control/api-tokens.js';
+import { PageQuery } from '../platform/paging.js';
+import { IsText, IsUuid, MayBeAbsent } from '../platform/validators.js';
+import type { Order } from './revoke-service-token.js';
+import type { Standing } from './revoke-service-tokens.js';
+import {
+  REVOCATION_SUBJECTS,
+  type RevocationSubject,
+  type ServiceTokenRevocationEntity,
+} from './service-token-revocation.entity.js';
+
+export class RevokeServiceTokensBody {
+  @ApiPropertyOptional({ description: 'Kept with the revocation', example: 'laptop stolen' })
+  @MayBeAbsent()
+  @IsText(1000)
+  reason?: string;
+}
+
+export class RestoreServiceTokensBody {
+  @ApiPropertyOptional({ description: 'Kept with the revocation', example: 'laptop found' })
+  @MayBeAbsent()
+  @IsText(1000)
+  reason?: string;
+}
+
+export class ListRevocationsQuery extends PageQuery {
+  @ApiPropertyOptional({ format: 'uuid', description: 'That license, and each of its instances' })
+  @MayBeAbsent()
+  @IsUuid('the id of a license')
+  license_id?: string;
+
+  @ApiPropertyOptional({ format: 'uuid' })
+  @MayBeAbsent()
+  @IsUuid('the id of an instance')
+  instance_id?: string;
+
+  @ApiPropertyOptional({ enum: ['true', 'false'], description: 'Whether it is not restored yet' })
+  @MayBeAbsent()
+  @IsIn(['true', 'false'], { message: 'must be true or false' })
+  active?: 'true' | 'false';
+}
+
+/** A revocation as the admin API shows it. */
+export class RevocationView {
+  @ApiProperty({ format: 'uuid' }) id!: string;
+  @ApiProperty({ enum: REVOCATION_SUBJECTS, description: 'Whose tokens' })
+  subject!: RevocationSubject;
+  @ApiProperty({ type: String, format: 'uuid', nullable: true }) jti!: string | null;
+  @ApiProperty({ type: String, format: 'uuid', nullable: true }) license_id!: string | null;
+  @ApiProperty({ type: String, format: 'uuid', nullable: true }) instance_id!: string | null;
+  @ApiProperty({ type: String, nullable: true }) reason!: string | null;
+  @ApiProperty({ type: Date }) revoked_at!: Date;
+  @ApiProperty({ description: 'The name of the API token' }) revoked_by!: string;
+  @ApiProperty({ type: 'integer', description: 'How many live tokens it revoked' })
+  live_tokens!: number;
+  @ApiProperty({ type: Date, nullable: true, description: 'When the last of them would expire' })
+  last_expires_at!: Date | null;
+  @ApiProperty({ type: Date, nullable: true }) restored_at!: Date | null;
+  @ApiProperty({ type: String, nullable: true }) restored_by!: string | null;
+  @ApiProperty({ type: String, nullable: true }) restore_reason!: string | null;
+}
+
+export class RevocationPage {
+  @ApiProperty({ type: [RevocationView] }) items!: RevocationView[];
+  @ApiProperty({ type: String, nullable: true }) next_cursor!: string | null;
+}
+
+/** How the tokens of a license or an instance stand. */
+export class RevocationStandingView {
+  @ApiProperty({ format: 'uuid' }) license_id!: string;
+  @ApiProperty({ type: String, format: 'uuid', nullable: true }) instance_id!: string | null;
+  @ApiProperty({ type: RevocationView, nullable: true, description: 'The last one' })
+  revocation!: RevocationView | null;
+  @ApiProperty({ type: [RevocationView], description: 'What has syncs answer null now' })
+  active!: RevocationView[];
+}
+
+export function orderOf(
+  principal: Principal,
+  { reason }: RevokeServiceTokensBody | RestoreServiceTokensBody,
+): Order {
+  return { by: principal.name, reason: reason ?? null };
+}
+
+export function revocationView(revocation: ServiceTokenRevocationEntity): RevocationView {
+  return {
+    id: revocation.id,
+    subject: revocation.subject,
+    jti: revocation.jti,
+    license_id: revocation.licenseId,
+    instance_id: revocation.instanceId,
+    reason: revocation.reason,
+    revoked_at: revocation.revokedAt,
+    revoked_by: revocation.revokedBy,
+    live_tokens: revocation.liveTokens,
+    last_expires_at: revocation.lastExpiresAt,
+    restored_at: revocation.restoredAt,
+    restored_by: revocation.restoredBy,
+    restore_reason: revocation.restoreReason,
+  };
+}
+
+export function revocationStandingView(standing: Standing): RevocationStandingView {
+  return {
+    license_id: standing.licenseId,
+    instance_id: standing.instanceId,
+    revocation: standing.revocation && revocationView(standing.revocation),
+    active: standing.active.map(revocationView),
+  };
+}

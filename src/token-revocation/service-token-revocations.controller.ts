@@ -1,0 +1,113 @@
+import { Body, Get, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiBody, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { AdminApi, AskedBy } from '../access-control/admin-api.js';
+import type { Principal } from '../access-control/api-tokens.js';
+import { Database } from '../platform/database.js';
+import { nextLink, pageOf } from '../platform/paging.js';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { UuidParam } from '../platform/uuid-param.js';
+import { optionalBodyValidation, queryValidation } from '../platform/validation.js';
+import { RevokeServiceTokens } from './revoke-service-tokens.js';
+import {
+  ListRevocationsQuery,
+  orderOf,
+  RestoreServiceTokensBody,
+  RevocationPage,
+  RevocationStandingView,
+  revocationStandingView,
+  revocationView,
+  RevokeServiceTokensBody,
+} from './service-token-revocation.dto.js';
+import { ServiceTokenRevocationRepository } from './service-token-revocation.repository.js';
+
+const REVOKE = {
+  summary: 'Have its syncs answer null until it is restored: instances delete their tokens',
+  description: 'Its live tokens are revoked for good. Twice does nothing.',
+};
+const RESTORE = {
+  summary: 'Issue tokens again',
+  description: 'Tokens that were revoked stay revoked. `active` says what still stands against it.',
+};
+
+@AdminApi('service tokens')
+export class ServiceTokenRevocationsController {
+  constructor(
+    private readonly database: Database,
+    private readonly serviceTokens: RevokeServiceTokens,
+    private readonly revocations: ServiceTokenRevocationRepository,
+    @Inject(SERVICE_CONFIG) private readonly config: ServiceConfig,
+  ) {}
+
+  @Post('licenses/:id/service_tokens/revoke')
+  @HttpCode(200)
+  @ApiOperation(REVOKE)
+  @ApiBody({ type: RevokeServiceTokensBody, required: false })
+  @ApiOkResponse({ type: RevocationStandingView })
+  async revokeOfLicense(
+    @Param('id', UuidParam) licenseId: string,
+    @Body(optionalBodyValidation) body: RevokeServiceTokensBody,
+    @AskedBy() principal: Principal,
+  ): Promise<RevocationStandingView> {
+    const standing = await this.serviceTokens.revoke({ licenseId }, orderOf(principal, body));
+    return revocationStandingView(standing);
+  }
+
+  @Post('licenses/:id/service_tokens/restore')
+  @HttpCode(200)
+  @ApiOperation(RESTORE)
+  @ApiBody({ type: RestoreServiceTokensBody, required: false })
+  @ApiOkResponse({ type: RevocationStandingView })
+  async restoreOfLicense(
+    @Param('id', UuidParam) licenseId: string,
+    @Body(optionalBodyValidation) body: RestoreServiceTokensBody,
+    @AskedBy() principal: Principal,
+  ): Promise<RevocationStandingView> {
+    const standing = await this.serviceTokens.restore({ licenseId }, orderOf(principal, body));
+    return revocationStandingView(standing);
+  }
+
+  @Post('instances/:id/service_tokens/revoke')
+  @HttpCode(200)
+  @ApiOperation(REVOKE)
+  @ApiBody({ type: RevokeServiceTokensBody, required: false })
+  @ApiOkResponse({ type: RevocationStandingView })
+  async revokeOfInstance(
+    @Param('id', UuidParam) instanceId: string,
+    @Body(optionalBodyValidation) body: RevokeServiceTokensBody,
+    @AskedBy() principal: Principal,
+  ): Promise<RevocationStandingView> {
+    const standing = await this.serviceTokens.revoke({ instanceId }, orderOf(principal, body));
+    return revocationStandingView(standing);
+  }
+
+  @Post('instances/:id/service_tokens/restore')
+  @HttpCode(200)
+  @ApiOperation(RESTORE)
+  @ApiBody({ type: RestoreServiceTokensBody, required: false })
+  @ApiOkResponse({ type: RevocationStandingView })
+  async restoreOfInstance(
+    @Param('id', UuidParam) instanceId: string,
+    @Body(optionalBodyValidation) body: RestoreServiceTokensBody,
+    @AskedBy() principal: Principal,
+  ): Promise<RevocationStandingView> {
+    const standing = await this.serviceTokens.restore({ instanceId }, orderOf(principal, body));
+    return revocationStandingView(standing);
+  }
+
+  @Get('service_token_revocations')
+  @ApiOperation({ summary: 'Who revoked which tokens, and why, oldest first; restored ones too' })
+  @ApiOkResponse({ type: RevocationPage })
+  async list(
+    @Query(queryValidation) query: ListRevocationsQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RevocationPage> {
+    const rows = await this.revocations.list(this.database.manager, query);
+    const { items, nextCursor } = pageOf(rows, query);
+    if (nextCursor !== null) {
+      const url = `${this.config.issuerUrl}/api/v1/service_token_revocations`;
+      void reply.header('link', nextLink(url, query, nextCursor));
+    }
+    return { items: items.map(revocationView), next_cursor: nextCursor };
+  }
+}

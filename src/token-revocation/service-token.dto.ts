@@ -1,0 +1,111 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsIn } from 'class-validator';
+import { statusReferenceOf } from '../domain/status-list.js';
+import { PageQuery } from '../platform/paging.js';
+import { IsText, IsUuid, MayBeAbsent } from '../platform/validators.js';
+import type { TokenDetail } from './read-service-tokens.js';
+import type { RecordedToken, TokenFilter } from './recorded-tokens.js';
+import { RevocationView, revocationView } from './service-token-revocation.dto.js';
+
+const FLAG = { enum: ['true', 'false'] } as const;
+const FLAGS = ['true', 'false'] as const;
+const MUST_BE_FLAG = { message: 'must be true or false' } as const;
+
+export class ListServiceTokensQuery extends PageQuery {
+  @ApiPropertyOptional({ format: 'uuid' })
+  @MayBeAbsent()
+  @IsUuid('the id of a license')
+  license_id?: string;
+
+  @ApiPropertyOptional({ format: 'uuid' })
+  @MayBeAbsent()
+  @IsUuid('the id of an instance')
+  instance_id?: string;
+
+  @ApiPropertyOptional({ description: 'The key that signed it' })
+  @MayBeAbsent()
+  @IsText()
+  kid?: string;
+
+  @ApiPropertyOptional({ ...FLAG, description: 'Whether it has not expired yet' })
+  @MayBeAbsent()
+  @IsIn(FLAGS, MUST_BE_FLAG)
+  live?: (typeof FLAGS)[number];
+
+  @ApiPropertyOptional(FLAG)
+  @MayBeAbsent()
+  @IsIn(FLAGS, MUST_BE_FLAG)
+  revoked?: (typeof FLAGS)[number];
+}
+
+export class StatusListView {
+  @ApiProperty({ type: 'integer' }) idx!: number;
+  @ApiProperty({ format: 'uri' }) uri!: string;
+}
+
+/** An issued token as the ledger knows it: everything but the token. */
+export class ServiceTokenView {
+  @ApiProperty({ format: 'uuid' }) jti!: string;
+  @ApiProperty({ format: 'uuid' }) license_id!: string;
+  @ApiProperty({ format: 'uuid' }) instance_id!: string;
+  @ApiProperty() kid!: string;
+  @ApiProperty() gitlab_version!: string;
+  @ApiProperty({ type: Date }) issued_at!: Date;
+  @ApiProperty({ type: Date }) expires_at!: Date;
+  @ApiProperty({ type: Date, nullable: true }) revoked_at!: Date | null;
+  @ApiProperty({
+    type: StatusListView,
+    nullable: true,
+    description: 'Where validators learn of its revocation; null: nowhere, it runs to its exp',
+  })
+  status_list!: StatusListView | null;
+}
+
+export class ServiceTokenDetailView extends ServiceTokenView {
+  @ApiProperty({ type: [String] }) scopes!: readonly string[];
+  @ApiProperty({ type: [String] }) audiences!: readonly string[];
+  @ApiProperty({ type: RevocationView, nullable: true, description: 'What revoked it' })
+  revocation!: RevocationView | null;
+}
+
+export class ServiceTokenPage {
+  @ApiProperty({ type: [ServiceTokenView] }) items!: ServiceTokenView[];
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Null on the last page only: a page may be short, or empty, before that',
+  })
+  next_cursor!: string | null;
+}
+
+export function tokenFilter(query: ListServiceTokensQuery): TokenFilter {
+  return {
+    licenseId: query.license_id ?? null,
+    instanceId: query.instance_id ?? null,
+    kid: query.kid ?? null,
+    live: query.live === undefined ? null : query.live === 'true',
+    revoked: query.revoked === undefined ? null : query.revoked === 'true',
+  };
+}
+
+export function serviceTokenView(token: RecordedToken, issuer: string): ServiceTokenView {
+  return {
+    jti: token.jti,
+    license_id: token.licenseId,
+    instance_id: token.instanceId,
+    kid: token.kid,
+    gitlab_version: token.gitlabVersion,
+    issued_at: token.issuedAt,
+    expires_at: token.expiresAt,
+    revoked_at: token.revokedAt,
+    status_list: token.statusIndex === null ? null : statusReferenceOf(issuer, token.statusIndex),
+  };
+}
+
+export function serviceTokenDetailView(
+  { token, scopes, audiences, revocation }: TokenDetail,
+  issuer: string,
+): ServiceTokenDetailView {
+  const view: Readonly<ServiceTokenView> = serviceTokenView(token, issuer);
+  return { ...view, scopes, audiences, revocation: revocation && revocationView(revocation) };
+}

@@ -1,0 +1,80 @@
+import { Body, Get, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiBody, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { AdminApi, AskedBy } from '../access-control/admin-api.js';
+import type { Principal } from '../access-control/api-tokens.js';
+import { nextLink } from '../platform/paging.js';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { UuidParam } from '../platform/uuid-param.js';
+import { optionalBodyValidation, queryValidation } from '../platform/validation.js';
+import { ReadServiceTokens } from './read-service-tokens.js';
+import { RevokeServiceToken } from './revoke-service-token.js';
+import { orderOf, RevokeServiceTokensBody } from './service-token-revocation.dto.js';
+import {
+  ListServiceTokensQuery,
+  ServiceTokenDetailView,
+  serviceTokenDetailView,
+  ServiceTokenPage,
+  serviceTokenView,
+} from './service-token.dto.js';
+
+@AdminApi('service tokens')
+export class ServiceTokensController {
+  private readonly issuer: string;
+
+  constructor(
+    private readonly tokens: ReadServiceTokens,
+    private readonly revokeServiceToken: RevokeServiceToken,
+    @Inject(SERVICE_CONFIG) config: ServiceConfig,
+  ) {
+    this.issuer = config.issuerUrl;
+  }
+
+  @Get('service_tokens')
+  @ApiOperation({
+    summary: 'List issued tokens, oldest first',
+    description:
+      'With `license_id`, `instance_id` or `revoked=true` an index finds them. Anything else walks ' +
+      'along the ledger, 10,000 rows a page: such a page may be short, or empty, with more to come.',
+  })
+  @ApiOkResponse({ type: ServiceTokenPage })
+  async list(
+    @Query(queryValidation) query: ListServiceTokensQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ServiceTokenPage> {
+    const { items, nextCursor } = await this.tokens.list(query);
+    if (nextCursor !== null) {
+      const url = `${this.issuer}/api/v1/service_tokens`;
+      void reply.header('link', nextLink(url, query, nextCursor));
+    }
+    return {
+      items: items.map((token) => serviceTokenView(token, this.issuer)),
+      next_cursor: nextCursor,
+    };
+  }
+
+  @Get('service_tokens/:jti')
+  @ApiOperation({ summary: 'What a token was issued for, and what revoked it' })
+  @ApiOkResponse({ type: ServiceTokenDetailView })
+  async get(@Param('jti', UuidParam) jti: string): Promise<ServiceTokenDetailView> {
+    return serviceTokenDetailView(await this.tokens.get(jti), this.issuer);
+  }
+
+  @Post('service_tokens/:jti/revoke')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Revoke one token, for good',
+    description:
+      'Status lists tell of it, if `status_list` is not null; the next sync issues another as usual.',
+  })
+  @ApiBody({ type: RevokeServiceTokensBody, required: false })
+  @ApiOkResponse({ type: ServiceTokenDetailView })
+  async revoke(
+    @Param('jti', UuidParam) jti: string,
+    @Body(optionalBodyValidation) body: RevokeServiceTokensBody,
+    @AskedBy() principal: Principal,
+  ): Promise<ServiceTokenDetailView> {
+    await this.revokeServiceToken.revoke(jti, orderOf(principal, body));
+    return this.get(jti);
+  }
+}
