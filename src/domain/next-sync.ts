@@ -1,0 +1,51 @@
+import { type CalendarDay, dayOf, startOfDay } from './calendar-day.js';
+import { type GitlabVersion, reachesVersion } from './gitlab-version.js';
+import type { LicenseKind } from './license.js';
+
+/** What the service remembers of an instance's syncs. */
+export interface SyncRecord {
+  /** As of its last sync. */
+  readonly gitlabVersion: GitlabVersion | null;
+  /** When it last got a token; null when it never has. */
+  readonly lastSyncAt: Date | null;
+  /** When the token of that sync expires, whether it has or not. */
+  readonly tokenExpiresAt: Date | null;
+}
+
+const HOUR_MS = 3_600_000;
+/** An instance asks for a new token once the newest one has less than this left. */
+const REFRESH_MS = 48 * HOUR_MS;
+const HOURLY_SINCE: GitlabVersion = { text: '18.0', parts: [18, 0, 0] };
+/** Older instances choose a minute of these two hours (UTC) whenever their jobs are started. */
+const DAILY_FROM_MS = 5 * HOUR_MS;
+const DAILY_UNTIL_MS = 7 * HOUR_MS;
+/** One hourly check may be missed, as when the instance is upgraded, before anybody is told. */
+const SLACK_MS = HOUR_MS;
+
+/**
+ * When an instance that is well has synced again at the latest. From GitLab 18.0 on it checks once
+ * an hour and syncs when its token has less than two days left (merge request 188065 of
+ * gitlab-org/gitlab); before, it synced every day between 05:00 and 07:00 UTC. Null when nobody can
+ * tell: it has never synced, or its license is an offline one, with which only a script asks.
+ */
+export function nextSyncDueAt(
+  { gitlabVersion, lastSyncAt, tokenExpiresAt }: SyncRecord,
+  kind: LicenseKind,
+): Date | null {
+  if (lastSyncAt === null || tokenExpiresAt === null || kind === 'offline_cloud') return null;
+  if (!reachesVersion(gitlabVersion, HOURLY_SINCE)) return endOfDailyWindowAfter(lastSyncAt);
+  const refreshFrom = tokenExpiresAt.getTime() - REFRESH_MS;
+  return new Date(Math.max(refreshFrom, lastSyncAt.getTime()) + HOUR_MS);
+}
+
+/** Whether the sync that was due at `dueAt` has not come, an hour's patience included. */
+export function isSyncOverdue(dueAt: Date | null, now: Date): boolean {
+  return dueAt !== null && now.getTime() >= dueAt.getTime() + SLACK_MS;
+}
+
+/** The end of the first window that lies after `instant` as a whole. */
+function endOfDailyWindowAfter(instant: Date): Date {
+  const today: CalendarDay = dayOf(instant);
+  const days = instant.getTime() <= startOfDay(today).getTime() + DAILY_FROM_MS ? 0 : 1;
+  return new Date(startOfDay(today, days).getTime() + DAILY_UNTIL_MS);
+}
