@@ -5,6 +5,7 @@ import { AccessControlModule } from './access-control/access-control.module.js';
 import { AddOnPurchasesModule } from './add-on-purchases/add-on-purchases.module.js';
 import { CatalogModule } from './catalog/catalog.module.js';
 import type { LoadedCatalog } from './catalog/load-catalog.js';
+import { InstanceHealthModule } from './instance-health/instance-health.module.js';
 import { InstancesModule } from './instances/instances.module.js';
 import { SEALED_LICENSE_KEYS } from './licenses/license.repository.js';
 import { LicensesModule } from './licenses/licenses.module.js';
@@ -61,6 +62,7 @@ function useCases({ config, dataSource, catalog, clock, logger }: Foundations) {
     InstancesModule,
     SigningKeysModule,
     TokenIssuanceModule,
+    InstanceHealthModule,
     TokenRevocationModule,
   ];
 }

@@ -2,31 +2,32 @@ import { Get, Inject, Param, Query, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { AdminApi } from '../access-control/admin-api.js';
-import { Database } from '../platform/database.js';
-import { nextLink, pageOf } from '../platform/paging.js';
+import { ListInstancesQuery } from '../instances/instance.dto.js';
+import { nextLink } from '../platform/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { UuidParam } from '../platform/uuid-param.js';
 import { queryValidation } from '../platform/validation.js';
-import { InstancePage, InstanceView, instanceView, ListInstancesQuery } from './instance.dto.js';
-import { InstanceRepository } from './instance.repository.js';
+import { InstancePage, InstanceView, instanceView } from './instance-view.js';
+import { InstancesService } from './instances.service.js';
 
 @AdminApi('instances')
 export class InstancesController {
   constructor(
-    private readonly database: Database,
-    private readonly instances: InstanceRepository,
+    private readonly instances: InstancesService,
     @Inject(SERVICE_CONFIG) private readonly config: ServiceConfig,
   ) {}
 
   @Get('instances')
-  @ApiOperation({ summary: 'List the instances that have synced, oldest first' })
+  @ApiOperation({
+    summary: 'List the instances that have synced, oldest first',
+    description: 'What is told of their tokens is computed for the page as it is asked for.',
+  })
   @ApiOkResponse({ type: InstancePage })
   async list(
     @Query(queryValidation) query: ListInstancesQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<InstancePage> {
-    const rows = await this.instances.list(this.database.manager, query);
-    const { items, nextCursor } = pageOf(rows, query);
+    const { items, nextCursor } = await this.instances.list(query);
     if (nextCursor !== null) {
       const url = `${this.config.issuerUrl}/api/v1/instances`;
       void reply.header('link', nextLink(url, query, nextCursor));
@@ -37,6 +38,6 @@ export class InstancesController {
   @Get('instances/:id')
   @ApiOkResponse({ type: InstanceView })
   async get(@Param('id', UuidParam) id: string): Promise<InstanceView> {
-    return instanceView(await this.instances.get(this.database.manager, id));
+    return instanceView(await this.instances.get(id));
   }
 }

@@ -35,6 +35,6 @@ import { ScopeSets } from './scope-sets.js';
     IssueServiceToken,
     ScopeSets,
   ],
-  exports: [Admission, IssuanceSnapshots, IssuanceLedger, IssueServiceToken],
+  exports: [Admission, Entitlements, IssuanceSnapshots, IssuanceLedger, IssueServiceToken],
 })
 export class TokenIssuanceModule {}

@@ -1,0 +1,49 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { dayOf } from '../domain/calendar-day.js';
+import { type GitlabVersion, parseGitlabVersion } from '../domain/gitlab-version.js';
+import { type InstanceHealth, instanceHealth } from '../domain/instance-health.js';
+import type { InstanceEntity } from '../instances/instance.entity.js';
+import { Entitlements } from '../token-issuance/entitlements.js';
+import { InstanceHealthRepository } from './instance-health.repository.js';
+
+export type ExaminedInstance = Pick<
+  InstanceEntity,
+  'id' | 'licenseId' | 'gitlabVersion' | 'lastSyncAt' | 'tokenJti' | 'tokenExpiresAt'
+>;
+
+/** Holds the live tokens of instances against what their next sync would bring. */
+@Injectable()
+export class ExamineInstances {
+  constructor(
+    private readonly repository: InstanceHealthRepository,
+    private readonly entitlements: Entitlements,
+  ) {}
+
+  /** In the order of `instances`; so many statements however many they are. */
+  async examine<Instance extends ExaminedInstance>(
+    manager: EntityManager,
+    instances: readonly Instance[],
+    now: Date,
+  ): Promise<{ readonly instance: Instance; readonly health: InstanceHealth }[]> {
+    const licenseIds = [...new Set(instances.map(({ licenseId }) => licenseId))];
+    const instanceIds = instances.map(({ id }) => id);
+    const licenses = await this.repository.licenses(manager, licenseIds);
+    const purchases = await this.repository.activePurchases(manager, licenseIds, dayOf(now));
+    const tokens = await this.repository.liveTokens(manager, instanceIds, now);
+    return instances.map((instance) => {
+      const license = licenses.get(instance.licenseId);
+      if (!license) throw new Error(`instance ${instance.id} has no license`);
+      const record = { ...instance, gitlabVersion: versionOf(instance) };
+      const own = purchases.get(license.id) ?? [];
+      const { scopes } = this.entitlements.resolve(license, own, record.gitlabVersion, now);
+      const entitled = { license, scopes, tokensRevoked: false };
+      const live = tokens.get(instance.id) ?? [];
+      return { instance, health: instanceHealth(record, live, instance.tokenJti, entitled, now) };
+    });
+  }
+}
+
+function versionOf({ gitlabVersion }: ExaminedInstance): GitlabVersion | null {
+  return gitlabVersion === null ? null : parseGitlabVersion(gitlabVersion);
+}

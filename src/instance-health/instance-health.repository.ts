@@ -1,0 +1,100 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import type { AddOnPurchase } from '../domain/add-on-purchase.js';
+import type { CalendarDay } from '../domain/calendar-day.js';
+import type { LiveToken } from '../domain/instance-health.js';
+import type { License } from '../domain/license.js';
+import { uuidV7 } from '../domain/uuid-v7.js';
+
+/** No token was ever given a longer life: SERVICE_TOKEN_TTL_SECONDS has no higher value. */
+export const LONGEST_LIFETIME_MS = 604_800_000;
+
+// Days as text: whatever reads a `date` for TypeORM makes local midnight of it.
+const LICENSES = `
+  SELECT id, plan, kind, trial, seats, starts_on::text AS "startsOn", expires_on::text AS "expiresOn",
+         revoked_at AS "revokedAt"
+  FROM licenses WHERE id = ANY($1)`;
+
+const ACTIVE_PURCHASES = `
+  SELECT license_id AS "licenseId", id, add_on AS "addOn", quantity, started_at::text AS "startedAt",
+         expires_on::text AS "expiresOn", voided_at AS "voidedAt"
+  FROM add_on_purchases
+  WHERE license_id = ANY($1) AND voided_at IS NULL AND expires_on > $2
+    AND (started_at IS NULL OR started_at <= $2)`;
+
+// The least jti leaves out every day whose tokens have all expired. The subquery is lateral so that
+// each instance is a look-up in the index of the days that are left.
+const LIVE_TOKENS = `
+  SELECT wanted.id AS "instanceId", t.jti, t.expires_at AS "expiresAt", t.revoked_at AS "revokedAt",
+         encode(t.scope_set_digest, 'hex') AS digest
+  FROM unnest($1::uuid[]) AS wanted (id)
+  CROSS JOIN LATERAL (
+    SELECT jti, expires_at, revoked_at, scope_set_digest FROM issued_tokens
+    WHERE instance_id = wanted.id AND jti >= $2 AND expires_at > $3
+    OFFSET 0
+  ) t`;
+
+const SCOPE_SETS = `
+  SELECT encode(digest, 'hex') AS digest, scopes FROM scope_sets WHERE digest = ANY($1)`;
+
+interface TokenRow extends Omit<LiveToken, 'scopes'> {
+  readonly instanceId: string;
+  readonly digest: string;
+}
+
+/** What the health of many instances is judged by, in a few statements for all of them. */
+@Injectable()
+export class InstanceHealthRepository {
+  async licenses(
+    manager: EntityManager,
+    ids: readonly string[],
+  ): Promise<ReadonlyMap<string, License>> {
+    const rows = await manager.query<License[]>(LICENSES, [ids]);
+    return new Map(rows.map((license) => [license.id, license]));
+  }
+
+  /** By the id of their license. */
+  async activePurchases(
+    manager: EntityManager,
+    licenseIds: readonly string[],
+    today: CalendarDay,
+  ): Promise<ReadonlyMap<string, readonly AddOnPurchase[]>> {
+    const rows = await manager.query<(AddOnPurchase & { licenseId: string })[]>(ACTIVE_PURCHASES, [
+      licenseIds,
+      today,
+    ]);
+    return grouped(rows, ({ licenseId }) => licenseId);
+  }
+
+  /** The tokens that have not expired, by the row of their instance. */
+  async liveTokens(
+    manager: EntityManager,
+    instanceIds: readonly string[],
+    now: Date,
+  ): Promise<ReadonlyMap<string, readonly LiveToken[]>> {
+    const leastJti = uuidV7(new Date(now.getTime() - LONGEST_LIFETIME_MS), new Uint8Array(10));
+    const rows = await manager.query<TokenRow[]>(LIVE_TOKENS, [instanceIds, leastJti, now]);
+    const scopes = await this.scopeSets(manager, new Set(rows.map(({ digest }) => digest)));
+    const tokens = rows.map((row) => ({ ...row, scopes: scopes.get(row.digest) ?? [] }));
+    return grouped(tokens, ({ instanceId }) => instanceId);
+  }
+
+  private async scopeSets(
+    manager: EntityManager,
+    digests: ReadonlySet<string>,
+  ): Promise<ReadonlyMap<string, readonly string[]>> {
+    const values = [...digests].map((digest) => Buffer.from(digest, 'hex'));
+    const rows = await manager.query<{ digest: string; scopes: string[] }[]>(SCOPE_SETS, [values]);
+    return new Map(rows.map(({ digest, scopes }) => [digest, scopes]));
+  }
+}
+
+function grouped<Row>(rows: readonly Row[], keyOf: (row: Row) => string): Map<string, Row[]> {
+  const groups = new Map<string, Row[]>();
+  for (const row of rows) {
+    const group = groups.get(keyOf(row));
+    if (group) group.push(row);
+    else groups.set(keyOf(row), [row]);
+  }
+  return groups;
+}

@@ -1,0 +1,142 @@
+import { ApiProperty } from '@nestjs/swagger';
+import {
+  INSTANCE_STATES,
+  type InstanceState,
+  type NewestToken,
+  type SyncDenial,
+} from '../domain/instance-health.js';
+import type { ExaminedEntity } from './instances.service.js';
+
+const STATES =
+  'ok: it holds a token and will have renewed it in time. ' +
+  'sync_overdue: it holds a token, but the sync that was due more than an hour ago has not come. ' +
+  'denied: its next sync brings no token, for the reason in `denial`; what it holds runs on. ' +
+  'no_token: it holds no valid token, although a sync would bring one.';
+
+const DENIALS = [
+  'LICENSE_NOT_CLOUD',
+  'LICENSE_REVOKED',
+  'LICENSE_NOT_STARTED',
+  'LICENSE_EXPIRED',
+  'TOKENS_REVOKED',
+  'NOTHING_TO_GRANT',
+] as const satisfies SyncDenial[];
+
+/** The newest token of an instance. */
+export class InstanceTokenView {
+  @ApiProperty({ format: 'uuid' }) jti!: string;
+  @ApiProperty({ type: Date }) expires_at!: Date;
+  @ApiProperty({ type: Date, nullable: true }) revoked_at!: Date | null;
+
+  @ApiProperty({ type: [String], description: 'Scopes that the next token will not have' })
+  says_too_much!: string[];
+
+  @ApiProperty({ type: [String], description: 'Scopes that only the next token will have' })
+  lacks!: string[];
+}
+
+/** An instance as the admin API shows it. */
+export class InstanceView {
+  @ApiProperty({ format: 'uuid' }) id!: string;
+  @ApiProperty({ format: 'uuid' }) license_id!: string;
+  @ApiProperty() instance_id!: string;
+  @ApiProperty({ type: String, nullable: true }) unique_instance_id!: string | null;
+  @ApiProperty({ type: String, nullable: true }) host_name!: string | null;
+  @ApiProperty({ type: String, nullable: true }) gitlab_version!: string | null;
+  @ApiProperty({ type: Date, nullable: true }) last_sync_at!: Date | null;
+  @ApiProperty({ type: Date }) last_seen_at!: Date;
+  @ApiProperty({ type: Date }) created_at!: Date;
+
+  @ApiProperty({ enum: INSTANCE_STATES, description: STATES })
+  state!: InstanceState;
+
+  @ApiProperty({
+    enum: DENIALS,
+    nullable: true,
+    description: 'Why a sync would bring no token now',
+  })
+  denial!: SyncDenial | null;
+
+  @ApiProperty({
+    type: Date,
+    nullable: true,
+    description:
+      'When an instance that is well has synced again at the latest: from GitLab 18.0 on within an ' +
+      'hour after its token has less than two days left, before that daily by 07:00 UTC. Null when ' +
+      'it has never synced, and for an offline cloud license, with which only a script asks',
+  })
+  next_sync_due_at!: Date | null;
+
+  @ApiProperty({
+    type: Date,
+    nullable: true,
+    description:
+      'From when on it has no valid token if nothing changes: the end of its tokens when they will ' +
+      'not be renewed (denied, overdue, due too late), else the end of its license with its grace. ' +
+      'In the past when it has lost service already; null when it has never had a token',
+  })
+  loses_service_at!: Date | null;
+
+  @ApiProperty({
+    type: InstanceTokenView,
+    nullable: true,
+    description: 'Its newest token; null when that has expired',
+  })
+  token!: InstanceTokenView | null;
+
+  @ApiProperty({ type: 'integer', description: 'Its tokens that have not expired' })
+  live_tokens!: number;
+
+  @ApiProperty({
+    type: 'integer',
+    description:
+      'How many of them have scopes that the next token will not have. Older tokens stay with an ' +
+      'instance beside the right one until they expire; a revoked one counts, for not every ' +
+      'validator learns of it',
+  })
+  live_tokens_saying_too_much!: number;
+
+  @ApiProperty({ type: [String], description: 'The scopes that any of them has too many' })
+  says_too_much!: string[];
+
+  @ApiProperty({ type: Date, nullable: true, description: 'When the last of them expires' })
+  says_too_much_until!: Date | null;
+}
+
+export class InstancePage {
+  @ApiProperty({ type: [InstanceView] }) items!: InstanceView[];
+  @ApiProperty({ type: String, nullable: true }) next_cursor!: string | null;
+}
+
+export function instanceView({ instance, health }: ExaminedEntity): InstanceView {
+  return {
+    id: instance.id,
+    license_id: instance.licenseId,
+    instance_id: instance.instanceId,
+    unique_instance_id: instance.uniqueInstanceId,
+    host_name: instance.hostName,
+    gitlab_version: instance.gitlabVersion,
+    last_sync_at: instance.lastSyncAt,
+    last_seen_at: instance.lastSeenAt,
+    created_at: instance.createdAt,
+    state: health.state,
+    denial: health.denial,
+    next_sync_due_at: health.nextSyncDueAt,
+    loses_service_at: health.losesServiceAt,
+    token: health.newest === null ? null : tokenView(health.newest),
+    live_tokens: health.liveTokens,
+    live_tokens_saying_too_much: health.liveTokensSayingTooMuch,
+    says_too_much: [...health.saysTooMuch],
+    says_too_much_until: health.saysTooMuchUntil,
+  };
+}
+
+function tokenView(token: NewestToken): InstanceTokenView {
+  return {
+    jti: token.jti,
+    expires_at: token.expiresAt,
+    revoked_at: token.revokedAt,
+    says_too_much: [...token.saysTooMuch],
+    lacks: [...token.lacks],
+  };
+}

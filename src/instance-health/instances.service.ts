@@ -1,0 +1,44 @@
+import { Injectable } from '@nestjs/common';
+import type { InstanceHealth } from '../domain/instance-health.js';
+import type { ListInstancesQuery } from '../instances/instance.dto.js';
+import type { InstanceEntity } from '../instances/instance.entity.js';
+import { InstanceRepository } from '../instances/instance.repository.js';
+import { Clock } from '../platform/clock.js';
+import { Database } from '../platform/database.js';
+import { pageOf } from '../platform/paging.js';
+import { ExamineInstances } from './examine-instances.js';
+
+export interface ExaminedEntity {
+  readonly instance: InstanceEntity;
+  readonly health: InstanceHealth;
+}
+
+/** What an operator sees of instances. */
+@Injectable()
+export class InstancesService {
+  constructor(
+    private readonly database: Database,
+    private readonly instances: InstanceRepository,
+    private readonly examination: ExamineInstances,
+    private readonly clock: Clock,
+  ) {}
+
+  async list(
+    query: ListInstancesQuery,
+  ): Promise<{ readonly items: readonly ExaminedEntity[]; readonly nextCursor: string | null }> {
+    const now = this.clock.now();
+    const { manager } = this.database;
+    const { items, nextCursor } = pageOf(await this.instances.list(manager, query), query);
+    return { items: await this.examination.examine(manager, items, now), nextCursor };
+  }
+
+  /** @throws {IssuerError} NOT_FOUND */
+  async get(id: string): Promise<ExaminedEntity> {
+    const now = this.clock.now();
+    const { manager } = this.database;
+    const instance = await this.instances.get(manager, id);
+    const [examined] = await this.examination.examine(manager, [instance], now);
+    if (!examined) throw new Error('an instance was not examined');
+    return examined;
+  }
+}

@@ -1,0 +1,173 @@
+import { randomUUID } from 'node:crypto';
+import { catalogFolder, removeCatalogFolders } from '../catalog/catalog-folder.js';
+import { recordPurchase, registerLicense } from '../support/builders.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { GENERATIONS, GitlabInstance } from '../support/gitlab-instance.js';
+import { instanceOf, listInstances, THREE_SCOPES } from '../support/instance-health.js';
+import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
+
+const NOON = '2026-03-10T12:00:00.000Z';
+const DUE = '2026-03-11T13:00:00.000Z';
+const EXPIRES = '2026-03-13T12:00:00.000Z';
+const ALL = ['ask_epic', 'free_tool', 'ultimate_tool'];
+
+describe('an instance in the admin API', () => {
+  const clock = new FakeClock();
+  let issuer: TestIssuer;
+
+  beforeAll(async () => {
+    const environment = { CATALOG_DIR: catalogFolder(THREE_SCOPES) };
+    issuer = await startTestIssuer({ clock, environment });
+  });
+  beforeEach(() => {
+    clock.set(NOON);
+  });
+  afterAll(async () => {
+    await issuer.stop();
+    removeCatalogFolders();
+  });
+
+  /** A license with one purchase, and its instance, which syncs at noon. */
+  async function synced(about: Readonly<Record<string, unknown>> = {}, bought = {}) {
+    const license = await registerLicense(issuer, about);
+    const purchase = await recordPurchase(issuer, license.id, { add_on: 'duo_pro', ...bought });
+    const { licenseKey } = license;
+    const instance = new GitlabInstance(issuer.url, { licenseKey, instanceId: randomUUID() });
+    await instance.serviceToken();
+    return { license, purchase, instance, read: () => instanceOf(issuer, license.id) };
+  }
+
+  it('that has just synced holds the right token, and is to be renewed in time', async () => {
+    const { read } = await synced();
+    const instance = await read();
+    expect(instance).toMatchObject({
+      last_sync_at: NOON,
+      state: 'ok',
+      denial: null,
+      next_sync_due_at: DUE,
+      loses_service_at: '2027-01-15T00:00:00.000Z',
+      token: { expires_at: EXPIRES, revoked_at: null, says_too_much: [], lacks: [] },
+      live_tokens: 1,
+      live_tokens_saying_too_much: 0,
+      says_too_much: [],
+      says_too_much_until: null,
+    });
+    const response = await issuer.admin('GET', `instances/${instance.id}`);
+    expect(await response.json()).toEqual(instance);
+  });
+
+  it('says too much from the day on which a purchase is over', async () => {
+    const { read } = await synced({}, { expires_on: '2026-03-11' });
+    clock.set('2026-03-10T23:59:59.999Z');
+    expect(await read()).toMatchObject({ says_too_much: [] });
+    clock.set('2026-03-11T00:00:00.000Z');
+    expect(await read()).toMatchObject({
+      state: 'ok',
+      token: { says_too_much: ['ask_epic'], lacks: [] },
+      live_tokens_saying_too_much: 1,
+      says_too_much_until: EXPIRES,
+    });
+  });
+
+  it('gets the right token at its next sync, and the old one counts until it expires', async () => {
+    const { purchase, instance, read } = await synced();
+    expect((await issuer.admin('DELETE', `add_on_purchases/${purchase.id}`)).status).toBe(200);
+    expect(await read()).toMatchObject({ token: { says_too_much: ['ask_epic'] }, live_tokens: 1 });
+
+    clock.set(DUE);
+    await instance.serviceToken();
+    expect(await read()).toMatchObject({
+      token: { expires_at: '2026-03-14T13:00:00.000Z', says_too_much: [] },
+      live_tokens: 2,
+      live_tokens_saying_too_much: 1,
+      says_too_much: ['ask_epic'],
+      says_too_much_until: EXPIRES,
+    });
+    clock.set('2026-03-13T11:59:59.999Z');
+    expect(await read()).toMatchObject({ live_tokens_saying_too_much: 1 });
+    clock.set(EXPIRES);
+    expect(await read()).toMatchObject({
+      live_tokens: 1,
+      live_tokens_saying_too_much: 0,
+      says_too_much_until: null,
+    });
+  });
+
+  it('lacks what was bought since its last sync', async () => {
+    const { read } = await synced({}, { started_at: '2026-03-11' });
+    expect(await read()).toMatchObject({ token: { lacks: [] } });
+    clock.set('2026-03-11T00:00:00.000Z');
+    expect(await read()).toMatchObject({
+      token: { says_too_much: [], lacks: ['ask_epic'] },
+      live_tokens_saying_too_much: 0,
+    });
+  });
+
+  it('says too much when its license changes to a lesser plan', async () => {
+    const { license, read } = await synced();
+    await issuer.admin('PATCH', `licenses/${license.id}`, { plan: 'premium' });
+    expect(await read()).toMatchObject({ token: { says_too_much: ['ultimate_tool'] } });
+    await issuer.admin('PATCH', `licenses/${license.id}`, { plan: 'ultimate' });
+    expect(await read()).toMatchObject({ token: { says_too_much: [] } });
+  });
+
+  it('of a revoked license is denied, and loses service when its token expires', async () => {
+    const { license, read } = await synced();
+    await issuer.admin('POST', `licenses/${license.id}/revoke`);
+    const denied = { state: 'denied', denial: 'LICENSE_REVOKED', loses_service_at: EXPIRES };
+    expect(await read()).toMatchObject({ ...denied, says_too_much: ALL });
+    clock.set(EXPIRES);
+    expect(await read()).toMatchObject({ ...denied, token: null, says_too_much: [] });
+  });
+
+  it('of an expired license loses service when the grace is over, to which its token is cut', async () => {
+    const { read } = await synced({ expires_on: '2026-02-26' });
+    const ends = { loses_service_at: '2026-03-12T00:00:00.000Z' };
+    expect(await read()).toMatchObject({
+      state: 'ok',
+      ...ends,
+      next_sync_due_at: '2026-03-10T13:00:00.000Z',
+    });
+    clock.set('2026-03-11T23:59:59.999Z');
+    expect(await read()).toMatchObject({ state: 'sync_overdue', denial: null, ...ends });
+    clock.set('2026-03-12T00:00:00.000Z');
+    expect(await read()).toMatchObject({ state: 'denied', denial: 'LICENSE_EXPIRED', ...ends });
+  });
+
+  it('that stays silent is overdue an hour after its sync was due, until it syncs', async () => {
+    const { instance, read } = await synced();
+    clock.set('2026-03-11T13:59:59.999Z');
+    expect(await read()).toMatchObject({ state: 'ok' });
+    clock.set('2026-03-11T14:00:00.000Z');
+    expect(await read()).toMatchObject({ state: 'sync_overdue', loses_service_at: EXPIRES });
+    await instance.serviceToken();
+    expect(await read()).toMatchObject({ state: 'ok' });
+  });
+
+  it('that has lost its last token says since when', async () => {
+    const { read } = await synced();
+    clock.set(EXPIRES);
+    const lost = { state: 'no_token', token: null, live_tokens: 0, loses_service_at: EXPIRES };
+    expect(await read()).toMatchObject(lost);
+  });
+
+  it('with an older GitLab is due the next morning', async () => {
+    const { id, licenseKey } = await registerLicense(issuer);
+    const identity = { licenseKey, instanceId: randomUUID() };
+    await new GitlabInstance(issuer.url, identity, GENERATIONS['GitLab 17.5']).serviceToken();
+    expect(await instanceOf(issuer, id)).toMatchObject({
+      next_sync_due_at: '2026-03-11T07:00:00.000Z',
+    });
+  });
+
+  it('is told of beside the others of a page, each by its own license', async () => {
+    const [first, second] = [await synced(), await synced({ plan: 'premium' })];
+    await issuer.admin('PATCH', `licenses/${first.license.id}`, { plan: 'premium' });
+    const page = await listInstances(issuer, 'per_page=100');
+    const tooMuch = (licenseId: string) =>
+      page.find(({ license_id }) => license_id === licenseId)?.says_too_much;
+    expect(tooMuch(first.license.id)).toEqual(['ultimate_tool']);
+    expect(tooMuch(second.license.id)).toEqual([]);
+    expect(page.length).toBeGreaterThan(2);
+  });
+});

@@ -1,0 +1,51 @@
+import type { TestIssuer } from './test-issuer.js';
+
+/** An instance as the admin API answers with it. */
+export interface InstanceJson {
+  readonly id: string;
+  readonly license_id: string;
+  readonly instance_id: string;
+  readonly last_sync_at: string | null;
+  readonly state: string;
+  readonly denial: string | null;
+  readonly next_sync_due_at: string | null;
+  readonly loses_service_at: string | null;
+  readonly token: {
+    readonly jti: string;
+    readonly expires_at: string;
+    readonly revoked_at: string | null;
+    readonly says_too_much: readonly string[];
+    readonly lacks: readonly string[];
+  } | null;
+  readonly live_tokens: number;
+  readonly live_tokens_saying_too_much: number;
+  readonly says_too_much: readonly string[];
+  readonly says_too_much_until: string | null;
+}
+
+/** Those of a page of `GET instances`. */
+export async function listInstances(issuer: TestIssuer, query = ''): Promise<InstanceJson[]> {
+  const response = await issuer.admin('GET', `instances?${query}`);
+  if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`);
+  return ((await response.json()) as { items: InstanceJson[] }).items;
+}
+
+/** The only instance of a license. */
+export async function instanceOf(issuer: TestIssuer, licenseId: string): Promise<InstanceJson> {
+  const [instance] = await listInstances(issuer, `license_id=${licenseId}`);
+  if (!instance) throw new Error('no instance has used this license');
+  return instance;
+}
+
+/** A catalog folder's files: one scope that is free, one to be bought, one for ultimate only. */
+export const THREE_SCOPES = {
+  'unit_primitives/ask_epic.yml':
+    'name: ask_epic\ndescription: Asks\nbackend_services: [gateway]\nadd_ons: [duo_pro]\n' +
+    'cut_off_date: 2024-10-17T00:00:00+00:00\n',
+  'unit_primitives/free_tool.yml':
+    'name: free_tool\ndescription: Free\nbackend_services: [gateway]\n',
+  'unit_primitives/ultimate_tool.yml':
+    'name: ultimate_tool\ndescription: Plan\nbackend_services: [gateway]\n' +
+    'license_types: [ultimate]\n',
+  'license_types/premium.yml': 'name: premium\n',
+} as const;
