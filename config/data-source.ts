@@ -9,6 +9,7 @@ import { PlanSigningKeys1764100000000 } from '../migrations/1764100000000-plan-s
 import { RecordKeySetFetches1764100001000 } from '../migrations/1764100001000-record-key-set-fetches.js';
 import { ChainIssuedTokens1764100002000 } from '../migrations/1764100002000-chain-issued-tokens.js';
 import { CreateServiceTokenRevocations1764100004000 } from '../migrations/1764100004000-create-service-token-revocations.js';
+import { SweepInstances1764100006000 } from '../migrations/1764100006000-sweep-instances.js';
 import { ApiTokenEntity } from '../src/access-control/api-token.entity.js';
 import { AddOnPurchaseEntity } from '../src/add-on-purchases/add-on-purchase.entity.js';
 import { InstanceEntity } from '../src/instances/instance.entity.js';
@@ -50,6 +51,7 @@ export function dataSourceOptions(config: DatabaseConfig): DataSourceOptions {
       RecordKeySetFetches1764100001000,
       ChainIssuedTokens1764100002000,
       CreateServiceTokenRevocations1764100004000,
+      SweepInstances1764100006000,
     ],
     migrationsTransactionMode: 'each',
   };

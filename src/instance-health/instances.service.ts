@@ -28,7 +28,7 @@ export class InstancesService {
   ): Promise<{ readonly items: readonly ExaminedEntity[]; readonly nextCursor: string | null }> {
     const now = this.clock.now();
     const { manager } = this.database;
-    const { items, nextCursor } = pageOf(await this.instances.list(manager, query), query);
+    const { items, nextCursor } = pageOf(await this.instances.list(manager, query, now), query);
     return { items: await this.examination.examine(manager, items, now), nextCursor };
   }
 

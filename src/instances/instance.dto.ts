@@ -1,4 +1,5 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
+import { IsIn } from 'class-validator';
 import { PageQuery } from '../platform/paging.js';
 import { IsText, IsUuid, MayBeAbsent } from '../platform/validators.js';
 
@@ -12,4 +13,12 @@ export class ListInstancesQuery extends PageQuery {
   @MayBeAbsent()
   @IsText()
   instance_id?: string;
+
+  @ApiPropertyOptional({
+    enum: ['true', 'false'],
+    description: 'Whether a live token has scopes that the next one will not have',
+  })
+  @MayBeAbsent()
+  @IsIn(['true', 'false'], { message: 'must be true or false' })
+  says_too_much?: 'true' | 'false';
 }

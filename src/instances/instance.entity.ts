@@ -1,4 +1,4 @@
-import { Check, Column, Entity, ForeignKey, PrimaryColumn, Unique } from 'typeorm';
+import { Check, Column, Entity, ForeignKey, Index, PrimaryColumn, Unique } from 'typeorm';
 import { LicenseEntity } from '../licenses/license.entity.js';
 
 @Entity('instances')
@@ -7,6 +7,11 @@ import { LicenseEntity } from '../licenses/license.entity.js';
   `(token_jti IS NULL) = (token_expires_at IS NULL)
           AND (token_jti IS NULL) = (token_scope_set_digest IS NULL)`,
 )
+@Check(
+  'instances_excess_check',
+  `(excess_scopes IS NULL) = (excess_until IS NULL) AND cardinality(excess_scopes) > 0`,
+)
+@Index('instances_excess_idx', ['id'], { where: 'excess_until IS NOT NULL' })
 @Unique('instances_license_id_instance_id_key', ['licenseId', 'instanceId'])
 export class InstanceEntity {
   /** Also the `gitlab_instance_uid` of an instance that has not told its own. */
@@ -48,4 +53,12 @@ export class InstanceEntity {
 
   @Column('bytea', { name: 'token_scope_set_digest', nullable: true })
   tokenScopeSetDigest!: Buffer | null;
+
+  /** As of the last sweep: the scopes that its live tokens have too many; null without any. */
+  @Column('text', { name: 'excess_scopes', array: true, nullable: true })
+  excessScopes!: string[] | null;
+
+  /** When the last of those tokens expires. */
+  @Column('timestamptz', { name: 'excess_until', nullable: true })
+  excessUntil!: Date | null;
 }

@@ -1,5 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { type EntityManager, type FindOptionsWhere, MoreThan } from 'typeorm';
+import {
+  type EntityManager,
+  type FindOptionsWhere,
+  IsNull,
+  LessThanOrEqual,
+  MoreThan,
+  Or,
+} from 'typeorm';
 import type { Queryable } from '../platform/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { newId } from '../platform/new-id.js';
@@ -45,10 +52,18 @@ export class InstanceRepository {
     throw new IssuerError('NOT_FOUND', 'There is no instance with this id.');
   }
 
-  async list(manager: EntityManager, query: ListInstancesQuery): Promise<InstanceEntity[]> {
+  async list(
+    manager: EntityManager,
+    query: ListInstancesQuery,
+    now: Date,
+  ): Promise<InstanceEntity[]> {
     const where: FindOptionsWhere<InstanceEntity> = {};
     if (query.license_id !== undefined) where.licenseId = query.license_id;
     if (query.instance_id !== undefined) where.instanceId = query.instance_id;
+    if (query.says_too_much !== undefined) {
+      where.excessUntil =
+        query.says_too_much === 'true' ? MoreThan(now) : Or(IsNull(), LessThanOrEqual(now));
+    }
     if (query.cursor !== undefined) where.id = MoreThan(query.cursor);
     return manager.find(InstanceEntity, { where, order: { id: 'ASC' }, take: rowsToFetch(query) });
   }

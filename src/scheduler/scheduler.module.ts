@@ -1,7 +1,9 @@
 import { Module } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
+import { InstanceHealthModule } from '../instance-health/instance-health.module.js';
 import { SigningKeysModule } from '../signing-keys/signing-keys.module.js';
 import { TokenIssuanceModule } from '../token-issuance/token-issuance.module.js';
+import { InstanceJobs } from './instance-jobs.js';
 import { JobRunner } from './job-runner.js';
 import { Jobs } from './jobs.js';
 import { KeyJobs } from './key-jobs.js';
@@ -10,7 +12,7 @@ import { SealingJobs } from './sealing-jobs.js';
 import { Subscriptions } from './subscriptions.js';
 
 @Module({
-  imports: [ScheduleModule.forRoot(), SigningKeysModule, TokenIssuanceModule],
-  providers: [JobRunner, Jobs, KeyJobs, KeySetJobs, SealingJobs, Subscriptions],
+  imports: [ScheduleModule.forRoot(), InstanceHealthModule, SigningKeysModule, TokenIssuanceModule],
+  providers: [InstanceJobs, JobRunner, Jobs, KeyJobs, KeySetJobs, SealingJobs, Subscriptions],
 })
 export class SchedulerModule {}

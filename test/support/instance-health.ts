@@ -1,3 +1,7 @@
+import { SchedulerRegistry } from '@nestjs/schedule';
+import { SweepInstances } from '../../src/instance-health/sweep-instances.js';
+import { FollowChanges } from '../../src/instance-health/follow-changes.js';
+import { InstanceMetrics } from '../../src/instance-health/instance-metrics.js';
 import type { TestIssuer } from './test-issuer.js';
 
 /** An instance as the admin API answers with it. */
@@ -35,6 +39,32 @@ export async function instanceOf(issuer: TestIssuer, licenseId: string): Promise
   const [instance] = await listInstances(issuer, `license_id=${licenseId}`);
   if (!instance) throw new Error('no instance has used this license');
   return instance;
+}
+
+/** From here on nothing happens by itself. */
+export function stopJobs(issuer: TestIssuer): void {
+  const registry = issuer.running.app.get(SchedulerRegistry);
+  for (const name of registry.getIntervals()) registry.deleteInterval(name);
+}
+
+/** What the scheduler does now and then. @returns whether this replica swept */
+export async function sweep(issuer: TestIssuer): Promise<boolean> {
+  return issuer.running.app.get(SweepInstances).sweep();
+}
+
+/** What the scheduler does every few seconds. @returns how many instances it looked at */
+export async function followChanges(issuer: TestIssuer): Promise<number> {
+  const swept = await issuer.running.app.get(FollowChanges).follow();
+  await issuer.running.app.get(InstanceMetrics).refresh();
+  return swept;
+}
+
+/** The value of a metric; undefined when it is not shown. */
+export async function metric(issuer: TestIssuer, name: string): Promise<number | undefined> {
+  await issuer.running.app.get(InstanceMetrics).refresh();
+  const text = await (await fetch(`${issuer.url}/-/metrics`)).text();
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
+  return line === undefined ? undefined : Number(line.slice(name.length + 1));
 }
 
 /** A catalog folder's files: one scope that is free, one to be bought, one for ultimate only. */

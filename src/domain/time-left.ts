@@ -1,0 +1,20 @@
+const HOUR_MS = 3_600_000;
+
+/** How long until an instance loses service; `none`: it has never had a token. */
+export const TIMES_LEFT = ['expired', '1h', '6h', '24h', '48h', 'more', 'none'] as const;
+export type TimeLeft = (typeof TIMES_LEFT)[number];
+
+const UP_TO_HOURS = [
+  ['expired', 0],
+  ['1h', 1],
+  ['6h', 6],
+  ['24h', 24],
+  ['48h', 48],
+] as const satisfies readonly (readonly [TimeLeft, number])[];
+
+/** The shortest time that covers what is left at `now`. */
+export function timeLeft(losesServiceAt: Date | null, now: Date): TimeLeft {
+  if (losesServiceAt === null) return 'none';
+  const hours = (losesServiceAt.getTime() - now.getTime()) / HOUR_MS;
+  return UP_TO_HOURS.find(([, upTo]) => hours <= upTo)?.[0] ?? 'more';
+}

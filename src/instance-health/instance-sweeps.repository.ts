@@ -1,0 +1,131 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import type { TimeLeft } from '../domain/time-left.js';
+
+/** What a sweep of all instances found. */
+export interface InstanceSweep {
+  readonly startedAt: Date;
+  readonly finishedAt: Date;
+  readonly seconds: number;
+  /** Instances that hold a token but have not synced when it was due. */
+  readonly overdue: number;
+  readonly byTimeLeft: Readonly<Record<TimeLeft, number>>;
+}
+
+/** Where somebody who follows the changes of licenses and purchases has got to. */
+export interface ChangeCursor {
+  readonly licenses: string;
+  readonly purchases: string;
+}
+
+// By the database's clock, which is one for all replicas. Whoever dies sweeping is replaced soon.
+const CLAIM = `
+  UPDATE instance_sweeps
+  SET claimed_by = $1, claimed_until = clock_timestamp() + interval '30 seconds'
+  WHERE id = 1 AND (claimed_by IS NULL OR claimed_until < clock_timestamp())
+    AND started_at IS NOT DISTINCT FROM $2`;
+
+const KEEP = `
+  UPDATE instance_sweeps SET claimed_until = clock_timestamp() + interval '30 seconds'
+  WHERE id = 1 AND claimed_by = $1`;
+
+const FINISH = `
+  UPDATE instance_sweeps
+  SET claimed_by = NULL, claimed_until = NULL, started_at = $2, finished_at = $3, seconds = $4,
+      overdue = $5, by_time_left = $6
+  WHERE id = 1 AND claimed_by = $1`;
+
+const RELEASE = `
+  UPDATE instance_sweeps SET claimed_by = NULL, claimed_until = NULL
+  WHERE id = 1 AND claimed_by = $1`;
+
+const LAST = `
+  SELECT started_at AS "startedAt", finished_at AS "finishedAt", seconds, overdue,
+         by_time_left AS "byTimeLeft"
+  FROM instance_sweeps WHERE id = 1 AND finished_at IS NOT NULL`;
+
+const TOO_BROAD = `SELECT count(*)::int AS instances FROM instances WHERE excess_until > $1`;
+
+const LAST_CHANGES = `
+  SELECT coalesce((SELECT max(history_id) FROM licenses_history), 0) AS licenses,
+         coalesce((SELECT max(history_id) FROM add_on_purchases_history), 0) AS purchases`;
+
+const CHANGES = `
+  WITH license AS (
+    SELECT history_id, id FROM licenses_history WHERE history_id > $1 ORDER BY history_id LIMIT $3
+  ), purchase AS (
+    SELECT history_id, license_id FROM add_on_purchases_history
+    WHERE history_id > $2 ORDER BY history_id LIMIT $3
+  )
+  SELECT coalesce((SELECT max(history_id) FROM license), $1) AS licenses,
+         coalesce((SELECT max(history_id) FROM purchase), $2) AS purchases,
+         ARRAY(SELECT id FROM license UNION SELECT license_id FROM purchase) AS "licenseIds"`;
+
+/** Who sweeps, what the last sweep counted, and which licenses have changed since. */
+@Injectable()
+export class InstanceSweepsRepository {
+  /**
+   * Takes the turn after the sweep `last` for 30 seconds.
+   * @returns false when somebody else is at it, or has been since
+   */
+  async claim(
+    manager: EntityManager,
+    sweeper: string,
+    last: InstanceSweep | null,
+  ): Promise<boolean> {
+    return (await update(manager, CLAIM, [sweeper, last?.startedAt ?? null])) === 1;
+  }
+
+  /** Keeps the turn for another 30 seconds. @returns false when it was too late */
+  async keep(manager: EntityManager, sweeper: string): Promise<boolean> {
+    return (await update(manager, KEEP, [sweeper])) === 1;
+  }
+
+  /** Gives the turn back with what was found. */
+  async finish(manager: EntityManager, sweeper: string, sweep: InstanceSweep): Promise<void> {
+    const { startedAt, finishedAt, seconds, overdue, byTimeLeft } = sweep;
+    const counts = [overdue, JSON.stringify(byTimeLeft)];
+    await update(manager, FINISH, [sweeper, startedAt, finishedAt, seconds, ...counts]);
+  }
+
+  async release(manager: EntityManager, sweeper: string): Promise<void> {
+    await update(manager, RELEASE, [sweeper]);
+  }
+
+  /** Null before the first. */
+  async last(manager: EntityManager): Promise<InstanceSweep | null> {
+    const [sweep] = await manager.query<InstanceSweep[]>(LAST);
+    return sweep ?? null;
+  }
+
+  /** How many instances hold a token that says too much at `now`. */
+  async tooBroad(manager: EntityManager, now: Date): Promise<number> {
+    const [row] = await manager.query<{ instances: number }[]>(TOO_BROAD, [now]);
+    return row?.instances ?? 0;
+  }
+
+  async lastChanges(manager: EntityManager): Promise<ChangeCursor> {
+    const [cursor] = await manager.query<ChangeCursor[]>(LAST_CHANGES);
+    if (!cursor) throw new Error('asking for the last change returned no row');
+    return cursor;
+  }
+
+  /** The licenses that have changed since `cursor`, or purchases of theirs, and the next cursor. */
+  async changesSince(
+    manager: EntityManager,
+    cursor: ChangeCursor,
+    limit: number,
+  ): Promise<ChangeCursor & { readonly licenseIds: readonly string[] }> {
+    const values = [cursor.licenses, cursor.purchases, limit];
+    type Changes = ChangeCursor & { readonly licenseIds: string[] };
+    const [changes] = await manager.query<Changes[]>(CHANGES, values);
+    if (!changes) throw new Error('asking for changes returned no row');
+    return changes;
+  }
+}
+
+/** How many rows it changed: of an update TypeORM answers with the rows and their number. */
+async function update(manager: EntityManager, sql: string, values: unknown[]): Promise<number> {
+  const [, changed] = await manager.query<[unknown[], number]>(sql, values);
+  return changed;
+}

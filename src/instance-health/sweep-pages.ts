@@ -1,0 +1,59 @@
+import { Injectable } from '@nestjs/common';
+import type { InstanceHealth } from '../domain/instance-health.js';
+import { Database } from '../platform/database.js';
+import { ExamineInstances } from './examine-instances.js';
+import { type Excess, ExcessRepository, type SweptInstance } from './excess.repository.js';
+import { LONGEST_LIFETIME_MS } from './instance-health.repository.js';
+
+export interface Swept {
+  readonly instance: SweptInstance;
+  /** Null when it has had no token for so long that none can be live: nothing was looked up. */
+  readonly health: InstanceHealth | null;
+}
+
+const PER_PAGE = 500;
+const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
+
+/** Walks instances page by page and keeps in their rows what their tokens say too much. */
+@Injectable()
+export class SweepPages {
+  constructor(
+    private readonly database: Database,
+    private readonly excess: ExcessRepository,
+    private readonly examination: ExamineInstances,
+  ) {}
+
+  /** All instances, or those of `licenseIds`; a page is stored before it is yielded. */
+  async *sweep(now: Date, licenseIds: readonly string[] | null): AsyncGenerator<readonly Swept[]> {
+    const { manager } = this.database;
+    let after: string | undefined = BEFORE_ALL;
+    while (after !== undefined) {
+      const page = await this.excess.page(manager, after, PER_PAGE, licenseIds);
+      const swept = await this.examine(page, now);
+      await this.excess.store(manager, swept.flatMap(changeOf));
+      yield swept;
+      after = page.length < PER_PAGE ? undefined : page.at(-1)?.id;
+    }
+  }
+
+  private async examine(page: readonly SweptInstance[], now: Date): Promise<Swept[]> {
+    const recent = page.filter((instance) => mayHoldToken(instance, now));
+    const rest = page.filter((instance) => !mayHoldToken(instance, now));
+    const examined = await this.examination.examine(this.database.manager, recent, now);
+    return [...examined, ...rest.map((instance) => ({ instance, health: null }))];
+  }
+}
+
+function mayHoldToken({ lastSyncAt }: SweptInstance, now: Date): boolean {
+  return lastSyncAt !== null && lastSyncAt.getTime() > now.getTime() - LONGEST_LIFETIME_MS;
+}
+
+/** What is to be stored, if that is not what stands there. */
+function changeOf({ instance, health }: Swept): Excess[] {
+  const until = health?.saysTooMuchUntil ?? null;
+  const scopes = health && until !== null ? health.saysTooMuch : null;
+  const unchanged =
+    instance.excessUntil?.getTime() === until?.getTime() &&
+    instance.excessScopes?.join() === scopes?.join();
+  return unchanged ? [] : [{ id: instance.id, scopes, until }];
+}

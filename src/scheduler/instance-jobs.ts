@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import { FollowChanges } from '../instance-health/follow-changes.js';
+import { InstanceMetrics } from '../instance-health/instance-metrics.js';
+import { SweepInstances } from '../instance-health/sweep-instances.js';
+import { JobRunner } from './job-runner.js';
+
+const CHANGES_EVERY_MS = 5000;
+/** How often it is asked whether a sweep is due. */
+const SWEEP_EVERY_MS = 10_000;
+
+/** Keeps count of what instances hold, and of what they should. */
+@Injectable()
+export class InstanceJobs {
+  constructor(
+    private readonly runner: JobRunner,
+    private readonly sweep: SweepInstances,
+    private readonly changes: FollowChanges,
+    private readonly metrics: InstanceMetrics,
+  ) {}
+
+  @Interval(CHANGES_EVERY_MS)
+  async followChanges(): Promise<void> {
+    await this.runner.run('follow changes of entitlements', async () => {
+      await this.changes.follow();
+      await this.metrics.refresh();
+    });
+  }
+
+  @Interval(SWEEP_EVERY_MS)
+  async sweepInstances(): Promise<void> {
+    await this.runner.run('sweep instances', () => this.sweep.sweepIfDue());
+  }
+}

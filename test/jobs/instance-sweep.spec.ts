@@ -1,0 +1,230 @@
+import { randomUUID } from 'node:crypto';
+import { SweepInstances } from '../../src/instance-health/sweep-instances.js';
+import { catalogFolder, removeCatalogFolders } from '../catalog/catalog-folder.js';
+import { select } from '../contract/ledger.js';
+import { recordPurchase, registerLicense } from '../support/builders.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { GitlabInstance } from '../support/gitlab-instance.js';
+import {
+  followChanges,
+  listInstances,
+  metric,
+  stopJobs,
+  sweep,
+  THREE_SCOPES,
+} from '../support/instance-health.js';
+import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
+
+const NOON = '2026-03-10T12:00:00.000Z';
+const EXPIRES = '2026-03-13T12:00:00.000Z';
+const TOO_BROAD = 'issuer_instances_token_too_broad';
+const OVERDUE = 'issuer_instances_sync_overdue';
+const left = (time: string) => `issuer_instances_by_time_left{left="${time}"}`;
+
+describe('the sweep of instances', () => {
+  const clock = new FakeClock();
+  let issuer: TestIssuer;
+
+  beforeEach(async () => {
+    clock.set(NOON);
+    const environment = { CATALOG_DIR: catalogFolder(THREE_SCOPES) };
+    issuer = await startTestIssuer({ clock, environment });
+    stopJobs(issuer);
+  });
+  afterEach(async () => {
+    await issuer.stop();
+    removeCatalogFolders();
+  });
+
+  /** A license whose instance has synced; its purchase is over on the day `expires_on`. */
+  async function synced(expires_on = '2027-01-01') {
+    const license = await registerLicense(issuer);
+    await recordPurchase(issuer, license.id, { add_on: 'duo_pro', expires_on });
+    const { licenseKey } = license;
+    const instance = new GitlabInstance(issuer.url, { licenseKey, instanceId: randomUUID() });
+    await instance.serviceToken();
+    return { license, instance };
+  }
+
+  const stored = () =>
+    select(issuer, 'SELECT excess_scopes, excess_until FROM instances ORDER BY excess_until');
+
+  it('counts the instances whose purchase is over, until the last such token expires', async () => {
+    const { instance } = await synced('2026-03-11');
+    await synced();
+    await sweep(issuer);
+    expect(await metric(issuer, TOO_BROAD)).toBe(0);
+
+    clock.set('2026-03-11T13:00:00.000Z');
+    await sweep(issuer);
+    expect(await metric(issuer, TOO_BROAD)).toBe(1);
+    expect(await stored()).toEqual([
+      { excess_scopes: ['ask_epic'], excess_until: new Date(EXPIRES) },
+      { excess_scopes: null, excess_until: null },
+    ]);
+
+    await instance.serviceToken();
+    await sweep(issuer);
+    expect(await metric(issuer, TOO_BROAD)).toBe(1);
+    clock.set('2026-03-13T11:59:59.999Z');
+    expect(await metric(issuer, TOO_BROAD)).toBe(1);
+    clock.set(EXPIRES);
+    expect(await metric(issuer, TOO_BROAD)).toBe(0);
+    await sweep(issuer);
+    expect(await stored()).toEqual(Array(2).fill({ excess_scopes: null, excess_until: null }));
+  });
+
+  it('lets instances be listed by whether a token says too much', async () => {
+    const { license } = await synced('2026-03-11');
+    const other = await synced();
+    clock.set('2026-03-11T00:00:00.000Z');
+    await sweep(issuer);
+    const ofLicenses = async (query: string) =>
+      (await listInstances(issuer, query)).map(({ license_id }) => license_id).sort();
+    expect(await ofLicenses('says_too_much=true')).toEqual([license.id]);
+    expect(await ofLicenses('says_too_much=false')).toEqual([other.license.id]);
+    clock.set('2026-03-14T00:00:00.000Z');
+    expect(await ofLicenses('says_too_much=true')).toEqual([]);
+    expect(await ofLicenses('says_too_much=false')).toEqual([license.id, other.license.id].sort());
+    const refused = await issuer.admin('GET', 'instances?says_too_much=yes');
+    expect(refused.status).toBe(422);
+  });
+
+  it('counts instances by the time until they lose service, and those that stay silent', async () => {
+    const [silent, revoked] = [await synced(), await synced()];
+    const { licenseKey } = await registerLicense(issuer, { expires_on: '2026-02-27' });
+    const ending = { licenseKey, instanceId: randomUUID() };
+    await new GitlabInstance(issuer.url, ending).serviceToken();
+    await issuer.admin('POST', `licenses/${revoked.license.id}/revoke`);
+    await select(
+      issuer,
+      `INSERT INTO instances (id, license_id, instance_id, created_at, last_seen_at)
+       VALUES (gen_random_uuid(), $1, 'never synced', now(), now())`,
+      [silent.license.id],
+    );
+
+    await sweep(issuer);
+    expect(await metric(issuer, left('none'))).toBe(1);
+    expect(await metric(issuer, left('more'))).toBe(3);
+    clock.set('2026-03-11T14:00:00.000Z');
+    await sweep(issuer);
+    expect(await metric(issuer, OVERDUE)).toBe(2);
+    expect(await metric(issuer, left('48h'))).toBe(3);
+    clock.set('2026-03-13T11:00:00.000Z');
+    await sweep(issuer);
+    expect(await metric(issuer, left('1h'))).toBe(2);
+    expect(await metric(issuer, left('expired'))).toBe(1);
+    clock.set('2026-03-30T00:00:00.000Z');
+    await sweep(issuer);
+    expect(await metric(issuer, left('expired'))).toBe(3);
+    expect(await metric(issuer, OVERDUE)).toBe(0);
+    expect(await metric(issuer, 'issuer_sweep_last_success_timestamp_seconds')).toBe(
+      Date.parse('2026-03-30T00:00:00Z') / 1000,
+    );
+  });
+
+  it('sees right after a restart what another catalog no longer grants', async () => {
+    await synced();
+    await sweep(issuer);
+    clock.advance(1000);
+    const files = { ...THREE_SCOPES, 'unit_primitives/free_tool.yml': null };
+    const environment = { CATALOG_DIR: catalogFolder(files) };
+    const restarted = await startTestIssuer({ clock, environment, sharing: issuer });
+    stopJobs(restarted);
+    try {
+      const [instance] = await listInstances(restarted);
+      expect(instance).toMatchObject({ token: { says_too_much: ['free_tool'] } });
+      expect(await restarted.running.app.get(SweepInstances).sweepIfDue()).toBe(true);
+      expect(await metric(restarted, TOO_BROAD)).toBe(1);
+      expect(restarted.logs.join('')).toContain('"instances":1,"before":0');
+    } finally {
+      await restarted.stop();
+    }
+  });
+
+  it('follows a change of a license or a purchase by itself, and looks at no other', async () => {
+    const [changed] = [await synced(), await synced()];
+    await followChanges(issuer);
+    expect(await followChanges(issuer)).toBe(0);
+
+    await issuer.admin('PATCH', `licenses/${changed.license.id}`, { plan: 'premium' });
+    expect(await followChanges(issuer)).toBe(1);
+    expect(await metric(issuer, TOO_BROAD)).toBe(1);
+    await issuer.admin('PATCH', `licenses/${changed.license.id}`, { plan: 'ultimate' });
+    expect(await followChanges(issuer)).toBe(1);
+    expect(await metric(issuer, TOO_BROAD)).toBe(0);
+
+    const path = `licenses/${changed.license.id}/add_on_purchases`;
+    const { items } = (await (await issuer.admin('GET', path)).json()) as {
+      items: { id: string }[];
+    };
+    await issuer.admin('DELETE', `add_on_purchases/${items[0]?.id ?? ''}`);
+    expect(await followChanges(issuer)).toBe(1);
+    expect(await metric(issuer, TOO_BROAD)).toBe(1);
+  });
+
+  it('is done once by two replicas that start it at the same moment', async () => {
+    await synced();
+    const other = await startTestIssuer({
+      clock,
+      sharing: issuer,
+      environment: { CATALOG_DIR: issuer.running.config.catalogDir ?? '' },
+    });
+    stopJobs(other);
+    try {
+      const swept = await Promise.all(
+        [issuer, other, issuer, other].map((replica) =>
+          replica.running.app.get(SweepInstances).sweepIfDue(),
+        ),
+      );
+      expect(swept.filter(Boolean)).toHaveLength(1);
+      // What one of them found, both show.
+      expect(await metric(other, left('more'))).toBe(1);
+      expect(await metric(issuer, left('more'))).toBe(1);
+    } finally {
+      await other.stop();
+    }
+  });
+
+  it('is due every five minutes, on a new day, and when the clock was set back', async () => {
+    const ifDue = () => issuer.running.app.get(SweepInstances).sweepIfDue();
+    await sweep(issuer);
+    expect(await ifDue()).toBe(false);
+    clock.set('2026-03-10T12:04:59.999Z');
+    expect(await ifDue()).toBe(false);
+    clock.set('2026-03-10T12:05:00.000Z');
+    expect(await ifDue()).toBe(true);
+    clock.set('2026-03-10T12:00:00.000Z');
+    expect(await ifDue()).toBe(true);
+    clock.set('2026-03-10T23:59:59.999Z');
+    expect(await ifDue()).toBe(true);
+    clock.set('2026-03-11T00:00:00.000Z');
+    expect(await ifDue()).toBe(true);
+    expect(await ifDue()).toBe(false);
+  });
+
+  it('is taken over from a replica that died at it', async () => {
+    const dead = `UPDATE instance_sweeps SET claimed_by = gen_random_uuid(), claimed_until = `;
+    await select(issuer, `${dead} clock_timestamp() + interval '20 seconds'`);
+    expect(await sweep(issuer)).toBe(false);
+    await select(issuer, `${dead} clock_timestamp()`);
+    expect(await sweep(issuer)).toBe(true);
+  });
+
+  it('gets through while a sync holds the rows of several instances', async () => {
+    await synced('2026-03-11');
+    await synced('2026-03-11');
+    clock.set('2026-03-11T00:00:00.000Z');
+    await Promise.all([
+      select(
+        issuer,
+        `DO $$ BEGIN
+           PERFORM FROM instances ORDER BY id DESC FOR UPDATE;
+           PERFORM pg_sleep(0.2);
+         END $$`,
+      ),
+      sweep(issuer),
+    ]);
+    expect(await metric(issuer, TOO_BROAD)).toBe(2);
+  });
+});
