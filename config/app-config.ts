@@ -19,7 +19,7 @@ export interface AppConfig extends KeyEncryptionKeys {
   readonly trustedProxies: readonly string[];
   /** Null: the embedded Postgres. */
   readonly databaseUrl: string | null;
-  /** For migrations, past a pooler. Null: `databaseUrl`. */
+  /** For migrations and notifications, past a pooler. Null: `databaseUrl`. */
   readonly databaseDirectUrl: string | null;
   readonly databasePoolSize: number;
   readonly databaseTimeoutMs: number;

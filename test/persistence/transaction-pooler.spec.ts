@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { freePort } from '../../src/platform/free-port.js';
+import { createLogger } from '../../src/platform/logging.js';
+import { Notifications } from '../../src/platform/notifications.js';
 import { registerPaidLicense } from '../support/builders.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
@@ -44,6 +46,26 @@ if (!PGBOUNCER) process.stderr.write('skipped: no pgbouncer here (Debian package
         data: { cloudConnectorAccess: { serviceToken: { token: expect.any(String) as string } } },
       });
     }
+  });
+
+  it('takes no harm from a replica that listens through it, and may never be told a thing', async () => {
+    const logs: string[] = [];
+    const logger = createLogger('info', { write: (line) => logs.push(line) });
+    const notifications = new Notifications({ databaseDirectUrl: pooler.url }, logger);
+    let calls = 0;
+    notifications.on('signing_keys', () => void (calls += 1));
+    notifications.start();
+    while (calls === 0) await sleep(10);
+    const { licenseKey } = await registerPaidLicense(issuer);
+    const client = new Client({ connectionString: database.url });
+    await client.connect();
+    for (let count = 0; count < 20; count += 1) {
+      await client.query('NOTIFY signing_keys');
+      expect(JSON.stringify(await sync(issuer, licenseKey))).toContain('"token":"ey');
+    }
+    await client.end();
+    await notifications.beforeApplicationShutdown();
+    expect(logs).toEqual([]);
   });
 });
 
