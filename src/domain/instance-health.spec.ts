@@ -131,10 +131,11 @@ describe('the end of service', () => {
     expect(health).toMatchObject({ liveTokens: 2, losesServiceAt: '2026-06-05T00:00:00.000Z' });
   });
 
-  it('comes when its only token is revoked', () => {
+  it('does not come with the revocation of one token, which the next sync replaces', () => {
     const revoked = '2026-06-01T15:00:00.000Z';
     const health = healthAt('2026-06-01T16:00:00Z', { tokens: [token({ revoked })] });
-    expect(health).toMatchObject({ state: 'no_token', losesServiceAt: revoked });
+    expect(health).toMatchObject({ state: 'ok', losesServiceAt: GRACE_ENDS });
+    expect(health.newest?.revokedAt).toEqual(new Date(revoked));
   });
 
   it('comes before the daily sync of an older GitLab whose tokens are too short-lived', () => {

@@ -30,8 +30,8 @@ export interface InstanceHealth {
   readonly denial: SyncDenial | null;
   readonly nextSyncDueAt: Date | null;
   /**
-   * The instant from which the instance has no valid token if nothing changes; in the past when it
-   * has lost it already, null when it has never had one.
+   * The instant from which the instance has no token that a validator takes if nothing changes; in
+   * the past when it has lost it already, null when it has never had one.
    */
   readonly losesServiceAt: Date | null;
   readonly liveTokens: number;
@@ -51,8 +51,8 @@ export interface NewestToken extends LiveToken {
 }
 
 /**
- * How an instance stands at `now`. A token that was revoked by itself is no longer valid, but still
- * says what it says: most validators look at nothing but its signature and its `exp`.
+ * How an instance stands at `now`. A revoked token counts like any other until it expires: validators
+ * that read no status list take it. What ends it sooner is a sync that is answered with null.
  * @param live the tokens that have not expired at `now`
  * @param newestJti of the last token that was handed out, expired or not
  */
@@ -70,7 +70,7 @@ export function instanceHealth(
     return scopes.length === 0 ? [] : [{ scopes, expiresAt: token.expiresAt }];
   });
   const dueAt = nextSyncDueAt(record, entitled.license.kind);
-  const validUntil = lastOf(live.map(endOf)) ?? record.tokenExpiresAt;
+  const validUntil = lastOf(live.map(({ expiresAt }) => expiresAt)) ?? record.tokenExpiresAt;
   return {
     state: stateOf(denial, validUntil, dueAt, now),
     denial,
@@ -130,10 +130,6 @@ function newestOf(
     saysTooMuch: newest.scopes.filter((scope) => !granted.has(scope)),
     lacks: [...granted].filter((scope) => !has.has(scope)),
   };
-}
-
-function endOf({ expiresAt, revokedAt }: LiveToken): Date {
-  return revokedAt !== null && revokedAt < expiresAt ? revokedAt : expiresAt;
 }
 
 function lastOf(instants: readonly Date[]): Date | null {

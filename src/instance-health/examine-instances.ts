@@ -31,13 +31,14 @@ export class ExamineInstances {
     const licenses = await this.repository.licenses(manager, licenseIds);
     const purchases = await this.repository.activePurchases(manager, licenseIds, dayOf(now));
     const tokens = await this.repository.liveTokens(manager, instanceIds, now);
+    const revoked = await this.repository.tokensRevoked(manager, instances);
     return instances.map((instance) => {
       const license = licenses.get(instance.licenseId);
       if (!license) throw new Error(`instance ${instance.id} has no license`);
       const record = { ...instance, gitlabVersion: versionOf(instance) };
       const own = purchases.get(license.id) ?? [];
       const { scopes } = this.entitlements.resolve(license, own, record.gitlabVersion, now);
-      const entitled = { license, scopes, tokensRevoked: false };
+      const entitled = { license, scopes, tokensRevoked: revoked.has(instance.id) };
       const live = tokens.get(instance.id) ?? [];
       return { instance, health: instanceHealth(record, live, instance.tokenJti, entitled, now) };
     });

@@ -4,16 +4,22 @@ import type { AddOnPurchase } from '../domain/add-on-purchase.js';
 import type { CalendarDay } from '../domain/calendar-day.js';
 import type { LiveToken } from '../domain/instance-health.js';
 import type { License } from '../domain/license.js';
-import { uuidV7 } from '../domain/uuid-v7.js';
-
-/** No token was ever given a longer life: SERVICE_TOKEN_TTL_SECONDS has no higher value. */
-export const LONGEST_LIFETIME_MS = 604_800_000;
+import { MAX_TTL_SECONDS } from '../domain/service-token-claims.js';
+import { firstUuidV7 } from '../domain/uuid-v7.js';
 
 // Days as text: whatever reads a `date` for TypeORM makes local midnight of it.
 const LICENSES = `
   SELECT id, plan, kind, trial, seats, starts_on::text AS "startsOn", expires_on::text AS "expiresOn",
          revoked_at AS "revokedAt"
   FROM licenses WHERE id = ANY($1)`;
+
+// At most one revocation of each license and each instance stands.
+const REVOKED = `
+  SELECT wanted.id FROM unnest($1::uuid[], $2::uuid[]) AS wanted (id, license_id)
+  WHERE (SELECT true FROM service_token_revocations r
+         WHERE r.instance_id = wanted.id AND r.restored_at IS NULL)
+     OR (SELECT true FROM service_token_revocations r
+         WHERE r.license_id = wanted.license_id AND r.restored_at IS NULL)`;
 
 const ACTIVE_PURCHASES = `
   SELECT license_id AS "licenseId", id, add_on AS "addOn", quantity, started_at::text AS "startedAt",
@@ -66,13 +72,24 @@ export class InstanceHealthRepository {
     return grouped(rows, ({ licenseId }) => licenseId);
   }
 
+  /** The rows of those whose tokens, or those of their license, are revoked and not restored. */
+  async tokensRevoked(
+    manager: EntityManager,
+    instances: readonly { readonly id: string; readonly licenseId: string }[],
+  ): Promise<ReadonlySet<string>> {
+    const ids = instances.map(({ id }) => id);
+    const licenseIds = instances.map(({ licenseId }) => licenseId);
+    const rows = await manager.query<{ id: string }[]>(REVOKED, [ids, licenseIds]);
+    return new Set(rows.map(({ id }) => id));
+  }
+
   /** The tokens that have not expired, by the row of their instance. */
   async liveTokens(
     manager: EntityManager,
     instanceIds: readonly string[],
     now: Date,
   ): Promise<ReadonlyMap<string, readonly LiveToken[]>> {
-    const leastJti = uuidV7(new Date(now.getTime() - LONGEST_LIFETIME_MS), new Uint8Array(10));
+    const leastJti = firstUuidV7(new Date(now.getTime() - MAX_TTL_SECONDS * 1000));
     const rows = await manager.query<TokenRow[]>(LIVE_TOKENS, [instanceIds, leastJti, now]);
     const scopes = await this.scopeSets(manager, new Set(rows.map(({ digest }) => digest)));
     const tokens = rows.map((row) => ({ ...row, scopes: scopes.get(row.digest) ?? [] }));

@@ -12,7 +12,7 @@ export interface InstanceSweep {
   readonly byTimeLeft: Readonly<Record<TimeLeft, number>>;
 }
 
-/** Where somebody who follows the changes of licenses and purchases has got to. */
+/** Where somebody who follows the changes of licenses and purchases has got to, in their history. */
 export interface ChangeCursor {
   readonly licenses: string;
   readonly purchases: string;
@@ -60,6 +60,15 @@ const CHANGES = `
   SELECT coalesce((SELECT max(history_id) FROM license), $1) AS licenses,
          coalesce((SELECT max(history_id) FROM purchase), $2) AS purchases,
          ARRAY(SELECT id FROM license UNION SELECT license_id FROM purchase) AS "licenseIds"`;
+
+// Few: what was restored stands no more.
+const REVOCATIONS = `
+  SELECT r.id, r.license_id AS "licenseId" FROM service_token_revocations r
+  WHERE r.license_id IS NOT NULL AND r.restored_at IS NULL
+  UNION ALL
+  SELECT r.id, i.license_id FROM service_token_revocations r
+  JOIN instances i ON i.id = r.instance_id
+  WHERE r.instance_id IS NOT NULL AND r.restored_at IS NULL`;
 
 /** Who sweeps, what the last sweep counted, and which licenses have changed since. */
 @Injectable()
@@ -121,6 +130,12 @@ export class InstanceSweepsRepository {
     const [changes] = await manager.query<Changes[]>(CHANGES, values);
     if (!changes) throw new Error('asking for changes returned no row');
     return changes;
+  }
+
+  /** The licenses of the revocations of licenses and instances that stand, by their revocation. */
+  async standingRevocations(manager: EntityManager): Promise<ReadonlyMap<string, string>> {
+    const rows = await manager.query<{ id: string; licenseId: string }[]>(REVOCATIONS);
+    return new Map(rows.map(({ id, licenseId }) => [id, licenseId]));
   }
 }
 

@@ -11,7 +11,7 @@ const STATES =
   'ok: it holds a token and will have renewed it in time. ' +
   'sync_overdue: it holds a token, but the sync that was due more than an hour ago has not come. ' +
   'denied: its next sync brings no token, for the reason in `denial`; what it holds runs on. ' +
-  'no_token: it holds no valid token, although a sync would bring one.';
+  'no_token: it holds no token that has not expired, although a sync would bring one.';
 
 const DENIALS = [
   'LICENSE_NOT_CLOUD',
@@ -71,8 +71,9 @@ export class InstanceView {
     type: Date,
     nullable: true,
     description:
-      'From when on it has no valid token if nothing changes: the end of its tokens when they will ' +
-      'not be renewed (denied, overdue, due too late), else the end of its license with its grace. ' +
+      'From when on it has no token if nothing changes: the end of its tokens when they will not be ' +
+      'renewed (denied, overdue, due too late), the next sync when its tokens are revoked, else the ' +
+      'end of its license with its grace. ' +
       'In the past when it has lost service already; null when it has never had a token',
   })
   loses_service_at!: Date | null;

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { InstanceHealth } from '../domain/instance-health.js';
+import { MAX_TTL_SECONDS } from '../domain/service-token-claims.js';
 import { Database } from '../platform/database.js';
 import { ExamineInstances } from './examine-instances.js';
 import { type Excess, ExcessRepository, type SweptInstance } from './excess.repository.js';
-import { LONGEST_LIFETIME_MS } from './instance-health.repository.js';
 
 export interface Swept {
   readonly instance: SweptInstance;
@@ -45,7 +45,7 @@ export class SweepPages {
 }
 
 function mayHoldToken({ lastSyncAt }: SweptInstance, now: Date): boolean {
-  return lastSyncAt !== null && lastSyncAt.getTime() > now.getTime() - LONGEST_LIFETIME_MS;
+  return lastSyncAt !== null && lastSyncAt.getTime() > now.getTime() - MAX_TTL_SECONDS * 1000;
 }
 
 /** What is to be stored, if that is not what stands there. */

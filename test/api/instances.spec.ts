@@ -120,6 +120,25 @@ describe('an instance in the admin API', () => {
     expect(await read()).toMatchObject({ ...denied, token: null, says_too_much: [] });
   });
 
+  it('whose tokens are revoked loses service at its next sync, and not after they are restored', async () => {
+    const { license, read } = await synced();
+    const { id } = await read();
+    for (const owner of [`licenses/${license.id}`, `instances/${id}`]) {
+      await issuer.admin('POST', `${owner}/service_tokens/revoke`);
+      const revoked = { state: 'denied', denial: 'TOKENS_REVOKED', loses_service_at: DUE };
+      expect(await read()).toMatchObject({ ...revoked, says_too_much: ALL });
+      await issuer.admin('POST', `${owner}/service_tokens/restore`);
+      expect(await read()).toMatchObject({ state: 'ok', denial: null, says_too_much: [] });
+    }
+  });
+
+  it('one of whose tokens is revoked keeps what it has, and says so', async () => {
+    const { read } = await synced();
+    const jti = (await read()).token?.jti ?? '';
+    await issuer.admin('POST', `service_tokens/${jti}/revoke`);
+    expect(await read()).toMatchObject({ state: 'ok', token: { jti, revoked_at: NOON } });
+  });
+
   it('of an expired license loses service when the grace is over, to which its token is cut', async () => {
     const { read } = await synced({ expires_on: '2026-02-26' });
     const ends = { loses_service_at: '2026-03-12T00:00:00.000Z' };

@@ -163,6 +163,22 @@ describe('the sweep of instances', () => {
     expect(await metric(issuer, TOO_BROAD)).toBe(1);
   });
 
+  it('follows a revocation of tokens, and its end', async () => {
+    const { license } = await synced();
+    await synced();
+    await followChanges(issuer);
+    const [instance] = await listInstances(issuer, `license_id=${license.id}`);
+    for (const owner of [`licenses/${license.id}`, `instances/${instance?.id ?? ''}`]) {
+      await issuer.admin('POST', `${owner}/service_tokens/revoke`);
+      expect(await followChanges(issuer)).toBe(1);
+      expect(await metric(issuer, TOO_BROAD)).toBe(1);
+      expect(await followChanges(issuer)).toBe(0);
+      await issuer.admin('POST', `${owner}/service_tokens/restore`);
+      expect(await followChanges(issuer)).toBe(1);
+      expect(await metric(issuer, TOO_BROAD)).toBe(0);
+    }
+  });
+
   it('is done once by two replicas that start it at the same moment', async () => {
     await synced();
     const other = await startTestIssuer({
