@@ -3,8 +3,10 @@ import { MAX_TTL_SECONDS } from '../src/domain/service-token-claims.js';
 import { type Environment, EnvironmentReader } from './environment-reader.js';
 import {
   type KeyEncryptionKeys,
+  type Pkcs11Config,
   readBootstrapAdminToken,
   readKeyEncryptionKeys,
+  readPkcs11,
 } from './read-secrets.js';
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -26,6 +28,8 @@ export interface AppConfig extends KeyEncryptionKeys {
   readonly dataDir: string;
   /** An origin without a trailing slash: the `iss` of every token. */
   readonly issuerUrl: string;
+  /** Where signing keys are made; null: in this process, and kept in the database. */
+  readonly pkcs11: Pkcs11Config | null;
   readonly bootstrapAdminToken: string | null;
   readonly catalogDir: string | null;
   readonly serviceTokenTtlSeconds: number;
@@ -70,6 +74,7 @@ export function readAppConfig(environment: Environment = process.env): AppConfig
     dataDir: reader.text('DATA_DIR') ?? '.data',
     issuerUrl: readIssuerUrl(reader, port),
     ...readKeyEncryptionKeys(reader, databaseUrl === null),
+    pkcs11: readPkcs11(reader),
     bootstrapAdminToken: readBootstrapAdminToken(reader),
     catalogDir: reader.text('CATALOG_DIR'),
     serviceTokenTtlSeconds,

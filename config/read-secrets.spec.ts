@@ -97,3 +97,37 @@ describe('the previous key-encryption key', () => {
     ]);
   });
 });
+
+describe('the token that signs', () => {
+  const PKCS11 = {
+    PKCS11_MODULE: '/usr/lib/libtoken.so',
+    PKCS11_TOKEN_LABEL: 'issuer',
+    PKCS11_PIN: 'secret-pin',
+  };
+  const NAMES = Object.keys(PKCS11);
+
+  it('is none unless all that it takes is set', () => {
+    expect(readAppConfig({}).pkcs11).toBeNull();
+    const token = { module: '/usr/lib/libtoken.so', tokenLabel: 'issuer', pin: 'secret-pin' };
+    expect(readAppConfig(PKCS11).pkcs11).toEqual(token);
+  });
+
+  it.each(NAMES)('is a fault with nothing but %s, for each that is missing', (name) => {
+    const faults = faultsOf({ [name]: PKCS11[name as keyof typeof PKCS11] });
+    expect(faults).toEqual(
+      NAMES.filter((other) => other !== name).map((other) => `${other}: required beside ${name}`),
+    );
+    expect(faults.join()).not.toContain('secret-pin');
+  });
+
+  it('may have its PIN in a file, which must not be empty', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'app-config-'));
+    const file = join(folder, 'pin');
+    const inFile = { ...PKCS11, PKCS11_PIN: '', PKCS11_PIN_FILE: file };
+    writeFileSync(file, '1234\n');
+    expect(readAppConfig(inFile).pkcs11?.pin).toBe('1234');
+    writeFileSync(file, '\n');
+    expect(faultsOf(inFile)).toEqual([expect.stringMatching(/^PKCS11_PIN: required beside/)]);
+    rmSync(folder, { recursive: true });
+  });
+});

@@ -10,6 +10,14 @@ export interface KeyEncryptionKeys {
   readonly keyEncryptionKeyPrevious: Buffer | null;
 }
 
+/** A PKCS #11 token (an HSM), on which signing keys are made and stay. */
+export interface Pkcs11Config {
+  /** Path of the library that speaks to it. */
+  readonly module: string;
+  readonly tokenLabel: string;
+  readonly pin: string;
+}
+
 /** Reads both key-encryption keys; their values are in no fault. */
 export function readKeyEncryptionKeys(
   reader: EnvironmentReader,
@@ -42,6 +50,24 @@ function keyOf(reader: EnvironmentReader, name: string, text: string | null): Bu
   if (key.length === KEY_ENCRYPTION_KEY_BYTES && key.toString('base64') === text) return key;
   reader.faults.push(`${name}: must be ${KEY_ENCRYPTION_KEY_BYTES} bytes in base64`);
   return null;
+}
+
+/** All variables of the token or none: without one of them, keys would be made elsewhere unnoticed. */
+export function readPkcs11(reader: EnvironmentReader): Pkcs11Config | null {
+  const values = {
+    PKCS11_MODULE: reader.text('PKCS11_MODULE'),
+    PKCS11_TOKEN_LABEL: reader.text('PKCS11_TOKEN_LABEL'),
+    PKCS11_PIN: reader.secret('PKCS11_PIN'),
+  };
+  const set = Object.entries(values).filter(([, value]) => value !== null);
+  if (set.length === 0) return null;
+  for (const [name, value] of Object.entries(values)) {
+    if (value === null || value === '') {
+      reader.faults.push(`${name}: required beside ${set.map(([other]) => other).join(' and ')}`);
+    }
+  }
+  const { PKCS11_MODULE: module, PKCS11_TOKEN_LABEL: tokenLabel, PKCS11_PIN: pin } = values;
+  return module && tokenLabel && pin ? { module, tokenLabel, pin } : null;
 }
 
 export function readBootstrapAdminToken(reader: EnvironmentReader): string | null {

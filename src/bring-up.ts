@@ -10,6 +10,7 @@ import type { ServiceConfig } from './platform/service-config.js';
 import { Readiness } from './probes/readiness.js';
 import { SealingJobs } from './scheduler/sealing-jobs.js';
 import { RotateSigningKeys } from './signing-keys/rotate-signing-keys.js';
+import { SigningTokenError } from './signing-keys/signing-token-error.js';
 import { SigningKeys } from './signing-keys/signing-keys.service.js';
 import { IssuanceSnapshots } from './token-issuance/issuance-snapshots.js';
 import { IssuanceLedger } from './token-issuance/issuance-ledger.js';
@@ -35,8 +36,7 @@ export async function bringUp(
   await migrate(dataSource, config.databaseDirectUrl);
   await database.connect();
   readiness.markSchemaCurrent();
-  await refusingWrongKey(() => bringUpKeys(app));
-  await readiness.proveSignature();
+  await refusingWrongSecrets(() => bringUpKeys(app));
   await app.get(ApiTokens).setBootstrapToken(database.manager, config.bootstrapAdminToken);
   await app.get(IssuanceSnapshots).recordCurrent();
   await app.get(IssuanceLedger).createPartitionsAhead(app.get(Clock).now());
@@ -49,12 +49,16 @@ export async function bringUp(
 async function bringUpKeys(app: INestApplicationContext): Promise<void> {
   await app.get(RotateSigningKeys).carryOutDue();
   await app.get(SigningKeys).refresh();
+  await app.get(Readiness).proveSignature();
 }
 
-async function refusingWrongKey(work: () => Promise<void>): Promise<void> {
+async function refusingWrongSecrets(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
+    if (error instanceof SigningTokenError) {
+      throw new StartRefusedError(`The signing keys cannot be used: ${error.message}.`);
+    }
     if (!(error instanceof UnsealError)) throw error;
     throw new StartRefusedError(
       `KEY_ENCRYPTION_KEY does not open what is in this database: ${error.message}. ` +

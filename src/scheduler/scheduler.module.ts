@@ -10,9 +10,19 @@ import { KeyJobs } from './key-jobs.js';
 import { KeySetJobs } from './key-set-jobs.js';
 import { SealingJobs } from './sealing-jobs.js';
 import { Subscriptions } from './subscriptions.js';
+import { TokenKeyJobs } from './token-key-jobs.js';
 
 @Module({
   imports: [ScheduleModule.forRoot(), InstanceHealthModule, SigningKeysModule, TokenIssuanceModule],
-  providers: [InstanceJobs, JobRunner, Jobs, KeyJobs, KeySetJobs, SealingJobs, Subscriptions],
+  providers: [
+    InstanceJobs,
+    JobRunner,
+    Jobs,
+    KeyJobs,
+    KeySetJobs,
+    SealingJobs,
+    Subscriptions,
+    TokenKeyJobs,
+  ],
 })
 export class SchedulerModule {}

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { KeyStep } from '../domain/plan-key-rotation.js';
 import { proveSignature } from './prove-signature.js';
 import type { SigningKeyEntity } from './signing-key.entity.js';
-import { type GeneratedKey, generateSigningKey } from './signing-key.js';
+import type { GeneratedKey } from './signing-key.js';
 import { SigningKeyRepository } from './signing-key.repository.js';
 
 const NEW_KEYS: Readonly<Record<KeyStep['step'], number>> = {
@@ -31,7 +31,7 @@ export class PrepareKeys {
     // A standby that could not sign, or one that validators could not verify, would end all syncs.
     if (row) await proveSignature(this.keys.open(row), row.publicJwk);
     const made = await Promise.all(
-      Array.from({ length: NEW_KEYS[step.step] }, () => generateSigningKey()),
+      Array.from({ length: NEW_KEYS[step.step] }, () => this.keys.generate()),
     );
     try {
       return await work(made);

@@ -3,8 +3,9 @@ import { type EntityManager, IsNull } from 'typeorm';
 import { Metrics } from '../platform/metrics.js';
 import { type SealedColumn, sealedOwner } from '../platform/sealed-columns.js';
 import { Sealing } from '../platform/sealing.js';
+import { KeyStore } from './key-store.js';
 import { SigningKeyEntity } from './signing-key.entity.js';
-import { type GeneratedKey, type SigningKey, signingKeyOf } from './signing-key.js';
+import type { GeneratedKey, SigningKey } from './signing-key.js';
 
 /** The private halves of keys that sign or are about to. */
 export const SEALED_SIGNING_KEYS: SealedColumn = {
@@ -30,6 +31,7 @@ export interface KeyPromotion {
 @Injectable()
 export class SigningKeyRepository {
   constructor(
+    private readonly store: KeyStore,
     private readonly sealing: Sealing,
     private readonly metrics: Metrics,
   ) {}
@@ -101,7 +103,15 @@ export class SigningKeyRepository {
     await manager.update(SigningKeyEntity, { kid }, { unpublishedAt });
   }
 
-  /** @throws {UnsealError} when another key-encryption key sealed the private half. */
+  /** A fresh key, in no row yet. @throws {SigningTokenError} */
+  async generate(): Promise<GeneratedKey> {
+    return this.store.generate();
+  }
+
+  /**
+   * @throws {UnsealError} when another key-encryption key sealed the private half
+   * @throws {SigningTokenError} when it is on a token and none is configured
+   */
   open(row: SigningKeyEntity): SigningKey {
     if (row.sealedPrivateKey === null)
       throw new Error(`signing key ${row.kid} has no private half`);
@@ -109,7 +119,7 @@ export class SigningKeyRepository {
       row.sealedPrivateKey,
       sealedOwner(SEALED_SIGNING_KEYS, row.kid),
     );
-    const key = signingKeyOf(row.publicJwk, privateKey);
+    const key = this.store.open(row.publicJwk, privateKey);
     return { ...key, sign: (payload) => this.metrics.timeSignature(() => key.sign(payload)) };
   }
 }

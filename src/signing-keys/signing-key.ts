@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
 import type { PublicJwk } from '../domain/published-document.js';
 
-const MODULUS_BITS = 2048;
+export const MODULUS_BITS = 2048;
 const ALGORITHM = 'RS256';
 
 /** A key that may sign. The private half is closed over: nothing hands it out. */
@@ -17,7 +17,7 @@ export interface SigningKey {
 export interface GeneratedKey {
   readonly kid: string;
   readonly publicJwk: PublicJwk;
-  /** PKCS #8, DER: to be sealed and then wiped. */
+  /** What the row keeps of the private half, to be sealed and then wiped: PKCS #8, DER, here. */
   readonly privateKey: Buffer;
 }
 
@@ -26,7 +26,9 @@ export async function generateSigningKey(): Promise<GeneratedKey> {
   const { publicKey, privateKey } = await promisify(generateKeyPair)('rsa', {
     modulusLength: MODULUS_BITS,
   });
-  const publicJwk = await publicJwkOf(publicKey);
+  const { n, e } = await exportJWK(publicKey);
+  if (n === undefined || e === undefined) throw new Error('the generated key is no RSA key');
+  const publicJwk = await publicJwkOf(n, e);
   return {
     kid: publicJwk.kid,
     publicJwk,
@@ -38,6 +40,14 @@ export async function generateSigningKey(): Promise<GeneratedKey> {
 export function signingKeyOf(publicJwk: PublicJwk, pkcs8: Buffer): SigningKey {
   const privateKey = createPrivateKey({ key: pkcs8, type: 'pkcs8', format: 'der' });
   pkcs8.fill(0);
+  return jwsSigner(publicJwk, (signingInput) => signRs256(signingInput, privateKey));
+}
+
+/** A key that makes compact JWSs of what `sign` makes of their signing input, wherever that happens. */
+export function jwsSigner(
+  publicJwk: PublicJwk,
+  sign: (signingInput: Buffer) => Promise<Buffer>,
+): SigningKey {
   const header = JSON.stringify({ typ: 'JWT', alg: ALGORITHM, kid: publicJwk.kid });
   const protectedHeader = Buffer.from(header).toString('base64url');
   return {
@@ -45,7 +55,7 @@ export function signingKeyOf(publicJwk: PublicJwk, pkcs8: Buffer): SigningKey {
     publicJwk,
     sign: async (payload) => {
       const signingInput = `${protectedHeader}.${Buffer.from(payload).toString('base64url')}`;
-      const signature = await signRs256(Buffer.from(signingInput), privateKey);
+      const signature = await sign(Buffer.from(signingInput));
       return `${signingInput}.${signature.toString('base64url')}`;
     },
   };
@@ -64,9 +74,8 @@ function signRs256(signingInput: Buffer, privateKey: KeyObject): Promise<Buffer>
   });
 }
 
-async function publicJwkOf(publicKey: KeyObject): Promise<PublicJwk> {
-  const { n, e } = await exportJWK(publicKey);
-  if (n === undefined || e === undefined) throw new Error('the generated key is no RSA key');
+/** @param n, e the modulus and the exponent as Base64urlUInt (RFC 7518 section 6.3.1) */
+export async function publicJwkOf(n: string, e: string): Promise<PublicJwk> {
   const kid = await calculateJwkThumbprint({ kty: 'RSA', n, e }, 'sha256');
   return { kty: 'RSA', n, e, kid, use: 'sig', alg: ALGORITHM };
 }

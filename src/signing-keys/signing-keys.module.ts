@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AccessControlModule } from '../access-control/access-control.module.js';
+import { EraseTokenKeys } from './erase-token-keys.js';
+import { KeyStore } from './key-store.js';
 import { KeySetFetchRepository } from './key-set-fetch.repository.js';
 import { KeySetFetches } from './key-set-fetches.js';
 import { KeyTimeline } from './key-timeline.js';
@@ -14,8 +16,10 @@ import { SigningKeys } from './signing-keys.service.js';
   imports: [AccessControlModule],
   controllers: [SigningKeysController],
   providers: [
+    EraseTokenKeys,
     KeySetFetchRepository,
     KeySetFetches,
+    KeyStore,
     KeyTimeline,
     PrepareKeys,
     Replicas,
@@ -23,6 +27,6 @@ import { SigningKeys } from './signing-keys.service.js';
     SigningKeyRepository,
     SigningKeys,
   ],
-  exports: [KeySetFetches, KeyTimeline, RotateSigningKeys, SigningKeys],
+  exports: [EraseTokenKeys, KeySetFetches, KeyTimeline, RotateSigningKeys, SigningKeys],
 })
 export class SigningKeysModule {}

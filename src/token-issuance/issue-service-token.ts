@@ -6,12 +6,16 @@ import { uuidV7 } from '../domain/uuid-v7.js';
 import type { KnownInstance } from '../instances/instance.repository.js';
 import { databaseAway } from '../platform/database-away.js';
 import { IssuerError } from '../platform/issuer-error.js';
+import { SigningKeyGoneError, SigningTokenError } from '../signing-keys/signing-token-error.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
 import { Admission, type Sync } from './admission.js';
 import { Entitlements } from './entitlements.js';
 import type { HeldLicense } from './held-license.js';
 import { IssuanceLedger, KeyNotCurrentError, TokensRevokedError } from './issuance-ledger.js';
 import { IssuancePolicy } from './issuance-policy.js';
+
+/** For a token (HSM) that does not answer. */
+const RETRY_AFTER_SECONDS = 2;
 
 export interface ServiceToken {
   /** A compact JWS. */
@@ -79,7 +83,9 @@ export class IssueServiceToken {
     try {
       return await this.signAndRecordOnce(draft);
     } catch (error) {
-      if (!(error instanceof KeyNotCurrentError)) throw error;
+      if (!(error instanceof KeyNotCurrentError || error instanceof SigningKeyGoneError)) {
+        throw error instanceof SigningTokenError ? signingTokenAway(error) : error;
+      }
       // This replica slept through a rotation; the token it signed never left.
       await this.signingKeys.refresh();
       return this.signAndRecordOnce(draft);
@@ -109,6 +115,11 @@ export class IssueServiceToken {
     const [token] = await Promise.all([key.sign(payload), recorded]);
     return token;
   }
+}
+
+function signingTokenAway(cause: SigningTokenError): IssuerError {
+  const detail = 'The keys that sign cannot be reached: try again shortly.';
+  return new IssuerError('UNAVAILABLE', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
 }
 
 function nothingToGrant({ purchases }: HeldLicense): IssuerError {

@@ -1,0 +1,180 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
+import { Client } from 'pg';
+import { Sealing } from '../../src/platform/sealing.js';
+import {
+  buildIssuer,
+  type ChildIssuer,
+  createLicense,
+  startChildIssuer,
+  tokenOf,
+} from '../support/child-issuer.js';
+import { createSoftHsm, type SoftHsm, softHsmMissing } from '../support/soft-hsm.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const MISSING = softHsmMissing();
+if (MISSING) process.stderr.write(`skipped: ${MISSING}\n`);
+if (MISSING && process.env.CI === 'true') {
+  it('runs wherever CI does', () => {
+    throw new Error(MISSING);
+  });
+}
+
+const KEY = Buffer.alloc(32, 'k');
+/** A standby may sign 1.1 s after its publication. */
+const COMMON = {
+  KEY_ENCRYPTION_KEY: KEY.toString('base64'),
+  BOOTSTRAP_ADMIN_TOKEN: 'an-admin-token-of-every-replica-here',
+  JWKS_CACHE_SECONDS: '1',
+};
+
+let database: TestDatabase;
+let hsm: SoftHsm;
+const children: ChildIssuer[] = [];
+
+async function start(environment: Readonly<Record<string, string>>): Promise<ChildIssuer> {
+  const child = await startChildIssuer(database.url, { ...COMMON, ...environment });
+  children.push(child);
+  return child;
+}
+
+async function started(environment: Readonly<Record<string, string>>): Promise<ChildIssuer> {
+  const child = await start(environment);
+  await child.listening;
+  return child;
+}
+
+(MISSING ? describe.skip : describe)('signing keys on a PKCS #11 token', () => {
+  beforeAll(buildIssuer);
+  beforeEach(async () => {
+    database = await createTestDatabase();
+    hsm = await createSoftHsm();
+  });
+  afterEach(async () => {
+    for (const child of children.splice(0)) {
+      await child.remove();
+      expect(child.output.stdout + child.output.stderr).not.toContain(hsm.environment.PKCS11_PIN);
+    }
+    await hsm.remove();
+    await database.drop();
+  });
+
+  it('sign what verifies with the published keys, before and after a restart', async () => {
+    const first = await started(hsm.environment);
+    const licenseKey = await createLicense(first);
+    const kid = await signedBy(first, licenseKey);
+    await first.remove();
+
+    const second = await started(hsm.environment);
+    const syncs = Array.from({ length: 40 }, () => signedBy(second, licenseKey));
+    expect(new Set(await Promise.all(syncs))).toEqual(new Set([kid]));
+    await expect(hsm.read()).resolves.toMatchObject({ keys: { length: 2 } });
+  });
+
+  it('never leave it: the database has a reference, and the token tells nobody', async () => {
+    await started(hsm.environment);
+    const rows = await signingKeys();
+    const { keys, publicIds } = await hsm.read();
+    expect(keys.map(({ id }) => id).sort()).toEqual(rows.map(({ kid }) => kid).sort());
+    expect([...publicIds].sort()).toEqual(keys.map(({ id }) => id).sort());
+    for (const key of keys) {
+      expect(key).toEqual({
+        id: key.id,
+        label: expect.stringMatching(/^issuer-[0-9a-f]{10}-\d+$/) as string,
+        ...{ sensitive: true, extractable: false, signs: true, deciphers: false },
+        ...{ privateExponent: 'CKR_ATTRIBUTE_SENSITIVE', prime: 'CKR_ATTRIBUTE_SENSITIVE' },
+      });
+    }
+    for (const { kid, sealed } of rows) {
+      const kept = new Sealing(KEY).open(sealed ?? Buffer.of(), `signing_keys:${kid}`);
+      expect(JSON.parse(kept.toString())).toEqual({ pkcs11: { id: kid } });
+    }
+  });
+
+  it('are destroyed on it once they are retired, and a replica that slept signs with the next', async () => {
+    const [awake, asleep] = [await started(hsm.environment), await started(hsm.environment)];
+    const licenseKey = await createLicense(awake);
+    const retired = await signedBy(asleep, licenseKey);
+    asleep.child.kill('SIGSTOP');
+    await rotate(awake);
+    const next = await signedBy(awake, licenseKey);
+    expect(next).not.toBe(retired);
+    while ((await hsm.read()).keys.some(({ id }) => id === retired)) await sleep(50);
+    const { keys, publicIds } = await hsm.read();
+    expect(publicIds).not.toContain(retired);
+    // The one that signs and the one that stands by.
+    expect(keys).toHaveLength(2);
+
+    asleep.child.kill('SIGCONT');
+    await expect(signedBy(asleep, licenseKey)).resolves.toBe(next);
+  });
+
+  it('take the place of keys in the database by rotations, and give it back', async () => {
+    const without = await started({});
+    const licenseKey = await createLicense(without);
+    const kidBefore = await signedBy(without, licenseKey);
+    await without.remove();
+
+    const onToken = await started(hsm.environment);
+    await expect(signedBy(onToken, licenseKey)).resolves.toBe(kidBefore);
+    await rotate(onToken);
+    await rotate(onToken);
+    const kidOnToken = await signedBy(onToken, licenseKey);
+    expect((await hsm.read()).keys.map(({ id }) => id)).toContain(kidOnToken);
+    await onToken.remove();
+
+    const refused = await start({});
+    await expect(refused.ended).resolves.toBe(1);
+    expect(refused.output.stderr).toMatch(/is on a PKCS #11 token: set PKCS11_MODULE/);
+  });
+
+  it('sign with a token that does not hash', async () => {
+    await hsm.remove();
+    hsm = await createSoftHsm('slots.mechanisms = -CKM_SHA256_RSA_PKCS');
+    const issuer = await started(hsm.environment);
+    await signedBy(issuer, await createLicense(issuer));
+  });
+
+  it.each([
+    [{ PKCS11_PIN: 'a-wrong-pin' }, /PKCS11_PIN: the token does not take this PIN: CKR_PIN_INCO/],
+    [{ PKCS11_TOKEN_LABEL: 'other' }, /PKCS11_TOKEN_LABEL: no token is labelled "other"/],
+    [{ PKCS11_MODULE: '/etc/hostname' }, /PKCS11_MODULE: \/etc\/hostname is no PKCS #11 library/],
+  ])('refuse a start with %j by the name of the variable', async (wrong, message) => {
+    const refused = await start({ ...hsm.environment, ...wrong });
+    await expect(refused.ended).resolves.toBe(1);
+    expect(refused.output.stderr).toMatch(message);
+    expect(refused.output.stderr).not.toContain('a-wrong-pin');
+    expect(refused.output.stderr).not.toMatch(/\n +at /);
+  });
+});
+
+/** One sync, whose token verifies with nothing but what is published. @returns the kid that signed it */
+async function signedBy(issuer: ChildIssuer, licenseKey: string): Promise<string> {
+  const token = await tokenOf(await issuer.sync(licenseKey));
+  const published = await fetch(`${issuer.url}/oauth/discovery/keys`);
+  const keySet = createLocalJWKSet((await published.json()) as JSONWebKeySet);
+  const { protectedHeader } = await jwtVerify(token, keySet, { algorithms: ['RS256'] });
+  return protectedHeader.kid ?? '';
+}
+
+/** Switches to the standby as soon as it may sign. */
+async function rotate(issuer: ChildIssuer): Promise<void> {
+  for (;;) {
+    const answer = await issuer.admin('POST', 'signing_keys/rotate');
+    if (answer.status === 200) return;
+    const text = await answer.text();
+    if (!text.includes('ROTATION_TOO_EARLY')) throw new Error(`no rotation: ${text}`);
+    await sleep(100);
+  }
+}
+
+async function signingKeys(): Promise<{ kid: string; sealed: Buffer | null }[]> {
+  const client = new Client({ connectionString: database.url });
+  await client.connect();
+  try {
+    const sql = 'SELECT kid, sealed_private_key AS sealed FROM signing_keys';
+    return (await client.query<{ kid: string; sealed: Buffer | null }>(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
