@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { forgetAt, maySignFrom, planKeyRotation } from '../domain/plan-key-rotation.js';
-import { Clock } from '../platform/clock.js';
+import { forgetAt, maySignFrom } from '../domain/plan-key-rotation.js';
 import { Database } from '../platform/database.js';
+import { type FetchedBy, KeySetFetchRepository } from './key-set-fetch.repository.js';
 import { type Replica, Replicas } from './replicas.js';
 import { RotateSigningKeys } from './rotate-signing-keys.js';
 import type { SigningKeyEntity } from './signing-key.entity.js';
@@ -21,12 +21,16 @@ export interface TimelineKey {
   /** How many of the replicas that are alive sign with it, and publish it. */
   readonly signingReplicas: number;
   readonly publishingReplicas: number;
+  /** Who has fetched the key set since the key is in it. */
+  readonly fetchedBy: FetchedBy;
 }
 
 export interface Timeline {
   readonly keys: readonly TimelineKey[];
   readonly replicas: number;
 }
+
+const NOBODY: FetchedBy = { fetches: 0, clients: 0, latest: [] };
 
 /** Every key that there ever was, the longest published first: what was done and what is to come. */
 @Injectable()
@@ -36,15 +40,22 @@ export class KeyTimeline {
     private readonly keys: SigningKeyRepository,
     private readonly replicas: Replicas,
     private readonly rotate: RotateSigningKeys,
-    private readonly clock: Clock,
+    private readonly fetches: KeySetFetchRepository,
   ) {}
 
   async read(): Promise<Timeline> {
     const { manager } = this.database;
     const [rows, alive] = [await this.keys.all(manager), await this.replicas.alive(manager)];
     const switchAt = this.plannedSwitch(rows);
+    const fetches = await this.fetches.ofKeys(
+      manager,
+      rows.map(({ kid }) => kid),
+    );
     return {
-      keys: rows.map((row) => this.timelineOf(row, switchAt, alive)),
+      keys: rows.map((row) => ({
+        ...this.timelineOf(row, switchAt, alive),
+        fetchedBy: fetches.get(row.kid) ?? NOBODY,
+      })),
       replicas: alive.length,
     };
   }
@@ -53,7 +64,7 @@ export class KeyTimeline {
     row: SigningKeyEntity,
     switchAt: Date | null,
     alive: readonly Replica[],
-  ): TimelineKey {
+  ): Omit<TimelineKey, 'fetchedBy'> {
     const { policy } = this.rotate;
     return {
       row,
@@ -69,7 +80,6 @@ export class KeyTimeline {
   }
 
   private plannedSwitch(rows: readonly SigningKeyEntity[]): Date | null {
-    const plan = planKeyRotation(rows, this.rotate.policy, this.clock.now());
-    return plan.find(({ step }) => step.step === 'switch')?.dueAt ?? null;
+    return this.rotate.planOf(rows).find(({ step }) => step.step === 'switch')?.dueAt ?? null;
   }
 }

@@ -6,6 +6,7 @@ import {
   type KeyStep,
   leadSeconds,
   maySignFrom,
+  type PlannedStep,
   planKeyRotation,
 } from '../domain/plan-key-rotation.js';
 import { Clock } from '../platform/clock.js';
@@ -40,6 +41,11 @@ export class RotateSigningKeys {
     this.policy = keyPolicyOf(config);
   }
 
+  /** Every step that is due or to come. */
+  planOf(keys: readonly SigningKeyEntity[]): readonly PlannedStep[] {
+    return planKeyRotation(keys, this.policy, this.clock.now());
+  }
+
   /** Every step that is due, one transaction each. @returns what this replica did; often nothing */
   async carryOutDue(): Promise<readonly KeyStep[]> {
     const done: KeyStep[] = [];
@@ -56,7 +62,9 @@ export class RotateSigningKeys {
    * @throws {IssuerError} ROTATION_TOO_EARLY with `allowed_from`, while validators may not know it
    */
   async switchNow(): Promise<void> {
-    await this.carryOutDue();
+    const done = await this.carryOutDue();
+    // It was due: that is the switch that was asked for.
+    if (done.some(({ step }) => step === 'switch')) return;
     const before = await this.keys.all(this.database.manager);
     const asked = this.switchFrom(before, this.clock.now());
     await this.prepare.around(asked, before, async (made) => {

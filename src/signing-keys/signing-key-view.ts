@@ -1,5 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import type { SigningKeyPhase } from './signing-key.entity.js';
+import type { FetchedBy } from './key-set-fetch.repository.js';
 import type { Timeline, TimelineKey } from './key-timeline.js';
 
 export class PlannedInstants {
@@ -17,6 +18,21 @@ export class AcknowledgedBy {
   @ApiProperty({ description: 'Replicas that sign with it' }) signing!: number;
   @ApiProperty({ description: 'Replicas that publish it' }) publishing!: number;
   @ApiProperty({ description: 'Replicas that were heard of within a minute' }) replicas!: number;
+}
+
+export class FetchingClientView {
+  @ApiProperty({ example: 'python-httpx/0.27' }) user_agent!: string;
+  @ApiProperty({ example: '192.0.2.0/24' }) network!: string;
+  @ApiProperty() fetches!: number;
+  @ApiProperty({ type: Date }) first_fetched_at!: Date;
+  @ApiProperty({ type: Date }) last_fetched_at!: Date;
+}
+
+export class FetchedByView {
+  @ApiProperty({ description: 'Fetches of the key set since the key is in it' }) fetches!: number;
+  @ApiProperty({ description: 'Distinct pairs of user agent and network' }) clients!: number;
+  @ApiProperty({ type: [FetchingClientView], description: 'The 20 that fetched last' })
+  latest!: FetchingClientView[];
 }
 
 /** A signing key as the admin API shows it: never its private half. */
@@ -40,6 +56,7 @@ export class SigningKeyView {
   @ApiProperty({ description: 'It began to sign before all validators could know it' })
   outage_accepted!: boolean;
   @ApiProperty() acknowledged_by!: AcknowledgedBy;
+  @ApiProperty() fetched_by!: FetchedByView;
 }
 
 export class SigningKeyList {
@@ -74,5 +91,20 @@ function signingKeyView({ row, planned, ...key }: TimelineKey, replicas: number)
       publishing: key.publishingReplicas,
       replicas,
     },
+    fetched_by: fetchedByView(key.fetchedBy),
+  };
+}
+
+function fetchedByView({ fetches, clients, latest }: FetchedBy): FetchedByView {
+  return {
+    fetches,
+    clients,
+    latest: latest.map((client) => ({
+      user_agent: client.userAgent,
+      network: client.network,
+      fetches: client.fetches,
+      first_fetched_at: client.firstFetchedAt,
+      last_fetched_at: client.lastFetchedAt,
+    })),
   };
 }

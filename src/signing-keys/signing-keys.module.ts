@@ -7,6 +7,7 @@ import { KeySetFetches } from './key-set-fetches.js';
 import { KeyTimeline } from './key-timeline.js';
 import { PrepareKeys } from './prepare-keys.js';
 import { Replicas } from './replicas.js';
+import { RevokeSigningKey } from './revoke-signing-key.js';
 import { RotateSigningKeys } from './rotate-signing-keys.js';
 import { SigningKeyRepository } from './signing-key.repository.js';
 import { SigningKeysController } from './signing-keys.controller.js';
@@ -23,10 +24,18 @@ import { SigningKeys } from './signing-keys.service.js';
     KeyTimeline,
     PrepareKeys,
     Replicas,
+    RevokeSigningKey,
     RotateSigningKeys,
     SigningKeyRepository,
     SigningKeys,
   ],
-  exports: [EraseTokenKeys, KeySetFetches, KeyTimeline, RotateSigningKeys, SigningKeys],
+  exports: [
+    EraseTokenKeys,
+    KeySetFetches,
+    KeyTimeline,
+    RevokeSigningKey,
+    RotateSigningKeys,
+    SigningKeys,
+  ],
 })
 export class SigningKeysModule {}

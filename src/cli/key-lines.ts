@@ -1,0 +1,80 @@
+import type { KeyOutage } from '../domain/plan-key-revocation.js';
+import type { PlannedKeyRevocation } from '../signing-keys/revoke-signing-key.js';
+import type { Timeline, TimelineKey } from '../signing-keys/key-timeline.js';
+import type { AffectedInstance } from '../token-revocation/key-blast-radius.js';
+import type { WithdrawnSigningKey } from '../token-revocation/withdraw-signing-key.js';
+
+/** The timeline as a terminal shows it: a key a paragraph, what is over first. */
+export function timelineLines({ keys, replicas }: Timeline): string[] {
+  return [...keys.flatMap((key) => keyLines(key)), `${replicas} replica(s) alive`];
+}
+
+function keyLines({ row, planned, maySignFrom, ...key }: TimelineKey): string[] {
+  const instants: readonly (readonly [string, Date | null])[] = [
+    ['published', row.publishedAt],
+    ['signs from', row.signsFrom],
+    ['retired', row.retiredAt],
+    ['revoked', row.revokedAt],
+    ['forgotten', row.unpublishedAt],
+    ['may sign from', maySignFrom],
+    ['will sign from', planned.signsFrom],
+    ['will be retired', planned.retiredAt],
+    ['tokens expire by', row.tokensExpireBy],
+    ['will be forgotten', planned.unpublishedAt],
+  ];
+  return [
+    `${row.kid}  ${row.unpublishedAt === null ? row.phase : 'forgotten'}`,
+    ...instants.flatMap(([what, at]) => (at ? [`  ${what.padEnd(18)}${at.toISOString()}`] : [])),
+    ...(row.revokedBy === null
+      ? []
+      : [`  ${'revoked by'.padEnd(18)}${row.revokedBy}: ${row.revocationReason ?? 'no reason'}`]),
+    `  signs on ${key.signingReplicas}, published by ${key.publishingReplicas} replica(s)`,
+  ];
+}
+
+/** What a revocation did, or would do, and whom it hits. */
+export function revocationLines(dryRun: boolean, withdrawn: WithdrawnSigningKey): string[] {
+  const { revocation, radius } = withdrawn;
+  const until = radius.lastExpiresAt
+    ? `, the last until ${radius.lastExpiresAt.toISOString()}`
+    : '';
+  return [
+    ...planLines(dryRun ? 'would be' : 'was', revocation),
+    `${radius.liveTokens} live token(s) on ${radius.instances} instance(s)${until}`,
+    ...radius.affected.map(affectedLine),
+    'restart every validator, or drop its cached keys: until then it may trust the key, ' +
+      `${radius.trustedUntil.toISOString()} at the longest`,
+  ];
+}
+
+function planLines(verb: string, { key, plan }: PlannedKeyRevocation): string[] {
+  switch (plan.outcome) {
+    case 'nothing':
+      return [`${key.kid} was revoked or forgotten before: there is nothing to do`];
+    case 'no-standby':
+      return ['no key stands by: one is published first, and is too young to sign'];
+    case 'refused':
+      return [
+        `refused until ${plan.allowedFrom.toISOString()}: validators may not know the standby`,
+        `with --accept-outage: ${outageLine(plan.outage)}`,
+      ];
+    case 'revoke':
+      return [
+        `${key.kid} (${key.phase}) ${verb} revoked`,
+        ...(plan.switchTo === null ? [] : [`${plan.switchTo} takes over`]),
+        ...(plan.outage === null ? [] : [outageLine(plan.outage)]),
+      ];
+  }
+}
+
+function outageLine({ standbyPublishedAt, until }: KeyOutage): string {
+  return (
+    `validators that fetched the keys before ${standbyPublishedAt.toISOString()} refuse every new ` +
+    `token until ${until.toISOString()}, or until they are restarted`
+  );
+}
+
+function affectedLine(instance: AffectedInstance): string {
+  const { instanceId, hostName, liveTokens, lastExpiresAt } = instance;
+  return `  ${instanceId}  ${hostName ?? '-'}  ${liveTokens} token(s) until ${lastExpiresAt.toISOString()}`;
+}

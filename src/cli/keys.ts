@@ -1,0 +1,162 @@
+import 'reflect-metadata';
+import { userInfo } from 'node:os';
+import { parseArgs } from 'node:util';
+import type { INestApplicationContext } from '@nestjs/common';
+import { CatalogFaultsError } from '../catalog/catalog-faults-error.js';
+import { ConfigFaultsError } from '../../config/app-config.js';
+import { IssuerError } from '../platform/issuer-error.js';
+import { RewrapSealedValues } from '../platform/rewrap-sealed-values.js';
+import { KeyTimeline } from '../signing-keys/key-timeline.js';
+import { RotateSigningKeys } from '../signing-keys/rotate-signing-keys.js';
+import { WithdrawSigningKey } from '../token-revocation/withdraw-signing-key.js';
+import { revocationLines, timelineLines } from './key-lines.js';
+import { CommandRefusedError, withOperatorContext } from './operator-context.js';
+
+const USAGE = `Usage: npm run keys -- <command>
+
+Works on the signing keys of the service whose environment it is started with, while it runs or not.
+
+  list                  every key, with what was done and what is to come
+  rotate                let the standby sign now; refused while validators may not know it
+  revoke <kid>          take a key out of service at once
+    --dry-run           only tell whom it would hit, and what validators must do
+    --accept-outage     switch although validators may not know the standby yet
+    --reason <text>     kept with the key
+  rewrap                seal everything again under KEY_ENCRYPTION_KEY that is still sealed under
+                        KEY_ENCRYPTION_KEY_PREVIOUS; the service does it by itself, too
+
+Examples:
+  npm run keys -- list
+  npm run keys -- revoke Zb4…kid… --dry-run
+  npm run keys -- revoke Zb4…kid… --reason "laptop stolen"
+
+Exit status: 0 done, 1 refused or failed, 2 wrong usage.`;
+
+/** Where the command writes: results to `out`, what is wrong to `err`. */
+interface Output {
+  readonly out: (line: string) => void;
+  readonly err: (line: string) => void;
+}
+
+interface Options {
+  readonly dryRun: boolean;
+  readonly acceptOutage: boolean;
+  readonly reason: string | null;
+}
+
+type Command = (app: INestApplicationContext, options: Options, output: Output) => Promise<void>;
+
+export async function keysCommand(args: readonly string[], output: Output): Promise<0 | 1 | 2> {
+  const usage = parseUsage(args);
+  if (usage === 'help') {
+    output.out(USAGE);
+    return 0;
+  }
+  if ('wrong' in usage) {
+    output.err(`${usage.wrong}\n\n${USAGE}`);
+    return 2;
+  }
+  try {
+    await withOperatorContext(({ app }) => usage.command(app, usage.options, output));
+    return 0;
+  } catch (error) {
+    if (!isTold(error)) throw error;
+    output.err(error.message);
+    return 1;
+  }
+}
+
+const list: Command = async (app, _options, { out }) => {
+  for (const line of timelineLines(await app.get(KeyTimeline).read())) out(line);
+};
+
+const rotate: Command = async (app, options, output) => {
+  await app.get(RotateSigningKeys).switchNow();
+  await list(app, options, output);
+};
+
+const rewrap: Command = async (app, _options, { out, err }) => {
+  const counts = await app.get(RewrapSealedValues).run(({ done, total }) => {
+    err(`${done} of ${total}`);
+  });
+  out(`sealed under the current key: ${counts.current}`);
+  out(`sealed under the previous key: ${counts.previous}`);
+  out(`sealed under another key: ${counts.unknown}`);
+};
+
+function revoke(kid: string): Command {
+  return async (app, { dryRun, acceptOutage, reason }, { out }) => {
+    const withdraw = app.get(WithdrawSigningKey);
+    const by = `${userInfo().username}, on the command line`;
+    const withdrawn = dryRun
+      ? await withdraw.dryRun(kid, acceptOutage)
+      : await withdraw.revoke({ kid, by, reason, acceptOutage });
+    for (const line of revocationLines(dryRun, withdrawn)) out(line);
+    if (!dryRun) for (const line of timelineLines(await app.get(KeyTimeline).read())) out(line);
+  };
+}
+
+function parseUsage(
+  args: readonly string[],
+): 'help' | { wrong: string } | { command: Command; options: Options } {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', short: 'h' },
+        'dry-run': { type: 'boolean' },
+        'accept-outage': { type: 'boolean' },
+        reason: { type: 'string' },
+      },
+    });
+    if (values.help) return 'help';
+    const command = commandOf(positionals);
+    if (!command) return { wrong: 'Name one command, and for revoke the kid of the key.' };
+    if (positionals[0] !== 'revoke' && Object.keys(values).length > 0) {
+      return { wrong: `${positionals[0] ?? ''} takes no option.` };
+    }
+    const options = {
+      dryRun: values['dry-run'] ?? false,
+      acceptOutage: values['accept-outage'] ?? false,
+      reason: values.reason ?? null,
+    };
+    return { command, options };
+  } catch (error) {
+    return { wrong: error instanceof Error ? error.message : 'Wrong arguments.' };
+  }
+}
+
+function commandOf([name, kid, ...rest]: readonly string[]): Command | null {
+  if (name === 'revoke' && kid !== undefined && rest.length === 0) return revoke(kid);
+  if (kid !== undefined) return null;
+  const commands: Readonly<Record<string, Command>> = { list, rotate, rewrap };
+  return (name !== undefined && Object.hasOwn(commands, name) && commands[name]) || null;
+}
+
+/** Errors whose message is for the operator; any other one is a bug. */
+function isTold(error: unknown): error is Error {
+  return [CatalogFaultsError, CommandRefusedError, ConfigFaultsError, IssuerError].some(
+    (told) => error instanceof told,
+  );
+}
+
+if (require.main === module) {
+  const output: Output = {
+    out: (line) => {
+      console.log(line);
+    },
+    err: (line) => {
+      console.error(line);
+    },
+  };
+  keysCommand(process.argv.slice(2), output).then(
+    (status) => {
+      process.exitCode = status;
+    },
+    (error: unknown) => {
+      console.error(error);
+      process.exitCode = 1;
+    },
+  );
+}

@@ -1,0 +1,62 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { firstLiveJti } from './recorded-tokens.js';
+
+export interface AffectedInstance {
+  /** The row of the instance. */
+  readonly id: string;
+  readonly licenseId: string;
+  readonly instanceId: string;
+  readonly hostName: string | null;
+  readonly liveTokens: number;
+  readonly lastExpiresAt: Date;
+}
+
+/** Whom it hits when a signing key is revoked. */
+export interface BlastRadius {
+  readonly liveTokens: number;
+  readonly instances: number;
+  /** When the last of the tokens would have expired; null without any. */
+  readonly lastExpiresAt: Date | null;
+  /** Those whose tokens would have lived longest, 100 at most. */
+  readonly affected: readonly AffectedInstance[];
+  /** Until then a validator that is not restarted goes on trusting the key. */
+  readonly trustedUntil: Date;
+}
+
+const NAMED = 100;
+
+/** The days of the ledger that cannot hold a live token are not opened. */
+const COUNT = `
+  SELECT count(*)::int AS "liveTokens", count(DISTINCT instance_id)::int AS instances,
+         max(expires_at) AS "lastExpiresAt"
+  FROM issued_tokens WHERE kid = $1 AND jti >= $2 AND expires_at > $3`;
+
+const AFFECTED = `
+  SELECT i.id, i.license_id AS "licenseId", i.instance_id AS "instanceId",
+         i.host_name AS "hostName", t.tokens AS "liveTokens", t.expires_at AS "lastExpiresAt"
+  FROM (
+    SELECT instance_id, count(*)::int AS tokens, max(expires_at) AS expires_at
+    FROM issued_tokens WHERE kid = $1 AND jti >= $2 AND expires_at > $3
+    GROUP BY instance_id ORDER BY expires_at DESC, instance_id LIMIT ${NAMED}
+  ) t
+  JOIN instances i ON i.id = t.instance_id
+  ORDER BY t.expires_at DESC, i.id`;
+
+@Injectable()
+export class KeyBlastRadius {
+  constructor(@Inject(SERVICE_CONFIG) private readonly config: ServiceConfig) {}
+
+  async of(manager: EntityManager, kid: string, now: Date): Promise<BlastRadius> {
+    const parameters = [kid, firstLiveJti(now), now];
+    const [counts] = await manager.query<Omit<BlastRadius, 'affected' | 'trustedUntil'>[]>(
+      COUNT,
+      parameters,
+    );
+    if (!counts) throw new Error('a count returned no row');
+    const affected = await manager.query<AffectedInstance[]>(AFFECTED, parameters);
+    const trustedUntil = new Date(now.getTime() + this.config.jwksCacheSeconds * 1000);
+    return { ...counts, affected, trustedUntil };
+  }
+}

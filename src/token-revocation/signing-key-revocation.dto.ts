@@ -1,0 +1,132 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsBoolean } from 'class-validator';
+import type { KeyRevocationPlan } from '../domain/plan-key-revocation.js';
+import { IsText, MayBeAbsent } from '../platform/validators.js';
+import type { PlannedKeyRevocation } from '../signing-keys/revoke-signing-key.js';
+import { SigningKeyView } from '../signing-keys/signing-key-view.js';
+import type { AffectedInstance, BlastRadius } from './key-blast-radius.js';
+
+export class RevokeSigningKeyBody {
+  @ApiPropertyOptional({ description: 'Only tell what it would do', default: false })
+  @MayBeAbsent()
+  @IsBoolean({ message: 'must be true or false' })
+  dry_run?: boolean;
+
+  @ApiPropertyOptional({ description: 'Switch to a standby that is too young', default: false })
+  @MayBeAbsent()
+  @IsBoolean({ message: 'must be true or false' })
+  accept_outage?: boolean;
+
+  @ApiPropertyOptional()
+  @MayBeAbsent()
+  @IsText(1000)
+  reason?: string;
+}
+
+export class AffectedInstanceView {
+  @ApiProperty({ format: 'uuid' }) id!: string;
+  @ApiProperty({ format: 'uuid' }) license_id!: string;
+  @ApiProperty() instance_id!: string;
+  @ApiProperty({ type: String, nullable: true }) host_name!: string | null;
+  @ApiProperty() live_tokens!: number;
+  @ApiProperty({ type: Date }) last_expires_at!: Date;
+}
+
+export class BlastRadiusView {
+  @ApiProperty({ description: 'Tokens of the key that have not expired' }) live_tokens!: number;
+  @ApiProperty({ description: 'Instances that hold one' }) instances!: number;
+  @ApiProperty({ type: Date, nullable: true }) last_expires_at!: Date | null;
+  @ApiProperty({ type: [AffectedInstanceView], description: '100 at most' })
+  affected_instances!: AffectedInstanceView[];
+  @ApiProperty({ type: Date, description: 'Until then validators may go on trusting the key' })
+  trusted_until!: Date;
+  @ApiProperty({ description: 'What validators must do' }) validators!: string;
+  @ApiProperty({ description: 'What instances must do' }) instances_must!: string;
+}
+
+export class KeyOutageView {
+  @ApiProperty({ type: Date }) standby_published_at!: Date;
+  @ApiProperty({ type: Date }) until!: Date;
+  @ApiProperty({ description: 'What fails until then' }) fails!: string;
+}
+
+const OUTCOMES = ['revoke', 'nothing', 'refused', 'no-standby'] as const satisfies readonly [
+  KeyRevocationPlan['outcome'],
+  ...KeyRevocationPlan['outcome'][],
+];
+
+export class SigningKeyRevocationView {
+  @ApiProperty() dry_run!: boolean;
+  @ApiProperty() kid!: string;
+  @ApiProperty({
+    enum: OUTCOMES,
+    description:
+      '`revoke`: it was revoked, or would be; `nothing`: it was already; `refused` (dry run only): ' +
+      'the standby is too young; `no-standby` (dry run only): none is published yet',
+  })
+  outcome!: KeyRevocationPlan['outcome'];
+  @ApiProperty({ type: String, nullable: true, description: 'The kid that signs instead' })
+  switch_to!: string | null;
+  @ApiProperty({ type: Date, nullable: true, description: 'Of a refusal' })
+  allowed_from!: Date | null;
+  @ApiProperty({ type: KeyOutageView, nullable: true }) outage!: KeyOutageView | null;
+  @ApiProperty() blast_radius!: BlastRadiusView;
+  @ApiProperty({ type: [SigningKeyView] }) items!: SigningKeyView[];
+}
+
+export function signingKeyRevocationView(
+  dryRun: boolean,
+  { key, plan }: PlannedKeyRevocation,
+  radius: BlastRadius,
+  items: SigningKeyView[],
+): SigningKeyRevocationView {
+  return {
+    dry_run: dryRun,
+    kid: key.kid,
+    outcome: plan.outcome,
+    switch_to: plan.outcome === 'revoke' ? plan.switchTo : null,
+    allowed_from: plan.outcome === 'refused' ? plan.allowedFrom : null,
+    outage: outageView(plan),
+    blast_radius: blastRadiusView(radius),
+    items,
+  };
+}
+
+function outageView(plan: KeyRevocationPlan): KeyOutageView | null {
+  if (plan.outcome !== 'revoke' && plan.outcome !== 'refused') return null;
+  if (plan.outage === null) return null;
+  return {
+    standby_published_at: plan.outage.standbyPublishedAt,
+    until: plan.outage.until,
+    fails:
+      'Validators that fetched the keys before standby_published_at refuse every new token until ' +
+      'they fetch them again or are restarted.',
+  };
+}
+
+function blastRadiusView(radius: BlastRadius): BlastRadiusView {
+  return {
+    live_tokens: radius.liveTokens,
+    instances: radius.instances,
+    last_expires_at: radius.lastExpiresAt,
+    affected_instances: radius.affected.map(affectedInstanceView),
+    trusted_until: radius.trustedUntil,
+    validators:
+      'Restart every validator, or drop its cached keys: until then, or until trusted_until, it ' +
+      'accepts whatever the revoked key has signed, forged tokens too.',
+    instances_must:
+      'Each affected instance holds tokens that validators refuse from then on: its admin forces a ' +
+      'sync, or it syncs by itself when its token has less than two days left.',
+  };
+}
+
+function affectedInstanceView(instance: AffectedInstance): AffectedInstanceView {
+  return {
+    id: instance.id,
+    license_id: instance.licenseId,
+    instance_id: instance.instanceId,
+    host_name: instance.hostName,
+    live_tokens: instance.liveTokens,
+    last_expires_at: instance.lastExpiresAt,
+  };
+}

@@ -1,0 +1,52 @@
+import { Body, HttpCode, Inject, Param, Post } from '@nestjs/common';
+import { ApiBody, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import { AdminApi, AskedBy } from '../access-control/admin-api.js';
+import type { Principal } from '../access-control/api-tokens.js';
+import { LOGGER, type Logger } from '../platform/logging.js';
+import { optionalBodyValidation } from '../platform/validation.js';
+import { KeyTimeline } from '../signing-keys/key-timeline.js';
+import { signingKeyList } from '../signing-keys/signing-key-view.js';
+import {
+  RevokeSigningKeyBody,
+  SigningKeyRevocationView,
+  signingKeyRevocationView,
+} from './signing-key-revocation.dto.js';
+import { WithdrawSigningKey } from './withdraw-signing-key.js';
+
+@AdminApi('signing keys')
+export class SigningKeyRevocationsController {
+  constructor(
+    private readonly withdraw: WithdrawSigningKey,
+    private readonly timeline: KeyTimeline,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  @Post('signing_keys/:kid/revoke')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Take a key out of service at once',
+    description:
+      'Ask with `dry_run: true` first: it tells whom it hits. 409 STANDBY_TOO_YOUNG with ' +
+      '`allowed_from` and `outage` while validators may not know the key that takes over.',
+  })
+  @ApiBody({ type: RevokeSigningKeyBody, required: false })
+  @ApiOkResponse({ type: SigningKeyRevocationView })
+  async revoke(
+    @Param('kid') kid: string,
+    @Body(optionalBodyValidation) body: RevokeSigningKeyBody,
+    @AskedBy() principal: Principal,
+  ): Promise<SigningKeyRevocationView> {
+    const dryRun = body.dry_run ?? false;
+    const acceptOutage = body.accept_outage ?? false;
+    const by = principal.name;
+    const { revocation, radius } = dryRun
+      ? await this.withdraw.dryRun(kid, acceptOutage)
+      : await this.withdraw.revoke({ kid, by, reason: body.reason ?? null, acceptOutage });
+    if (!dryRun && revocation.plan.outcome === 'revoke') {
+      const key = revocation.key.kid;
+      this.logger.warn({ kid: key, by, acceptOutage }, 'a signing key was revoked');
+    }
+    const { items } = signingKeyList(await this.timeline.read());
+    return signingKeyRevocationView(dryRun, revocation, radius, items);
+  }
+}

@@ -1,0 +1,46 @@
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../platform/clock.js';
+import { Database } from '../platform/database.js';
+import {
+  type KeyRevocationRequest,
+  type PlannedKeyRevocation,
+  RevokeSigningKey,
+} from '../signing-keys/revoke-signing-key.js';
+import { SigningKeys } from '../signing-keys/signing-keys.service.js';
+import { type BlastRadius, KeyBlastRadius } from './key-blast-radius.js';
+
+export interface WithdrawnSigningKey {
+  readonly revocation: PlannedKeyRevocation;
+  /** As it was before: tokens that were live when the key was revoked. */
+  readonly radius: BlastRadius;
+}
+
+/** The revocation of a signing key together with whom it hits, told before anything is done. */
+@Injectable()
+export class WithdrawSigningKey {
+  constructor(
+    private readonly database: Database,
+    private readonly revokeSigningKey: RevokeSigningKey,
+    private readonly signingKeys: SigningKeys,
+    private readonly blastRadius: KeyBlastRadius,
+    private readonly clock: Clock,
+  ) {}
+
+  /** @throws {IssuerError} NOT_FOUND */
+  async dryRun(kid: string, acceptOutage: boolean): Promise<WithdrawnSigningKey> {
+    const revocation = await this.revokeSigningKey.plan(kid, acceptOutage);
+    return { revocation, radius: await this.radiusOf(kid) };
+  }
+
+  /** @throws {IssuerError} NOT_FOUND; STANDBY_TOO_YOUNG */
+  async revoke(request: KeyRevocationRequest): Promise<WithdrawnSigningKey> {
+    const revocation = await this.revokeSigningKey.revoke(request);
+    await this.signingKeys.refresh();
+    // Now that the key signs no more, no token can be missing from the count.
+    return { revocation, radius: await this.radiusOf(request.kid) };
+  }
+
+  private radiusOf(kid: string): Promise<BlastRadius> {
+    return this.blastRadius.of(this.database.manager, kid, this.clock.now());
+  }
+}

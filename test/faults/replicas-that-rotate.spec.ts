@@ -1,0 +1,115 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { decodeProtectedHeader } from 'jose';
+import { Pool } from 'pg';
+import {
+  buildIssuer,
+  type ChildIssuer,
+  createLicense,
+  startChildIssuer,
+  tokenOf,
+} from '../support/child-issuer.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const environment = {
+  KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+  BOOTSTRAP_ADMIN_TOKEN: randomBytes(32).toString('base64url'),
+  JWKS_CACHE_SECONDS: '3600',
+  SIGNING_KEY_ROTATION_DAYS: '1',
+  ISSUER_URL: 'http://localhost:3000',
+};
+
+jest.setTimeout(120_000);
+
+let database: TestDatabase;
+let pool: Pool;
+let replicas: ChildIssuer[];
+beforeAll(buildIssuer, 240_000);
+beforeEach(async () => {
+  database = await createTestDatabase();
+  pool = new Pool({ connectionString: database.url });
+  pool.on('error', () => undefined);
+  replicas = await Promise.all([1, 2, 3].map(() => startChildIssuer(database.url, environment)));
+  await Promise.all(replicas.map(({ listening }) => listening));
+});
+afterEach(async () => {
+  for (const { child } of replicas) child.kill('SIGCONT');
+  await Promise.all(replicas.map((replica) => replica.remove()));
+  await pool.end();
+  await database.drop();
+});
+
+const replica = (index: number): ChildIssuer => {
+  const found = replicas[index];
+  if (!found) throw new Error('there is no such replica');
+  return found;
+};
+const age = (interval: string) =>
+  pool.query(`UPDATE signing_keys SET published_at = published_at - interval '${interval}',
+    signs_from = signs_from - interval '${interval}'`);
+const kidsIn = async (phase: string) =>
+  (
+    await pool.query<{ kid: string }>('SELECT kid FROM signing_keys WHERE phase = $1', [phase])
+  ).rows.map(({ kid }) => kid);
+const publishedBy = async ({ url }: ChildIssuer) =>
+  (await fetch(`${url}/oauth/discovery/keys`)).text();
+
+async function allPublishTheSame(): Promise<void> {
+  for (let tries = 0; tries < 400; tries += 1) {
+    const sets = new Set(await Promise.all(replicas.map(publishedBy)));
+    const keys = JSON.parse([...sets][0] ?? '') as { keys: unknown[] };
+    if (sets.size === 1 && keys.keys.length === 3) return;
+    await sleep(25);
+  }
+  throw new Error('the replicas publish different keys');
+}
+
+describe('three replicas, as processes', () => {
+  it('that rotate at the same instant switch once, and all publish and sign with the new set', async () => {
+    const licenseKey = await createLicense(replica(0));
+    const [standby] = await kidsIn('next');
+    await age('12 hours');
+    const answers = await Promise.all(
+      replicas.map((one) => one.admin('POST', 'signing_keys/rotate')),
+    );
+    expect(answers.map(({ status }) => status)).toContain(200);
+    expect(answers.every(({ status }) => status === 200 || status === 409)).toBe(true);
+    expect(await kidsIn('current')).toEqual([standby]);
+    expect(await kidsIn('retired')).toHaveLength(1);
+    await allPublishTheSame();
+    for (const one of replicas) {
+      const token = await tokenOf(await one.sync(licenseKey, randomUUID()));
+      expect(decodeProtectedHeader(token).kid).toBe(standby);
+    }
+  });
+
+  it('let one that slept through a rotation sign with nothing but the new key', async () => {
+    const licenseKey = await createLicense(replica(0));
+    const sleeper = replica(2);
+    await tokenOf(await sleeper.sync(licenseKey));
+    const [standby] = await kidsIn('next');
+    await age('12 hours');
+    sleeper.child.kill('SIGSTOP');
+    expect((await replica(0).admin('POST', 'signing_keys/rotate')).status).toBe(200);
+    sleeper.child.kill('SIGCONT');
+
+    const tokens = await Promise.all(
+      Array.from({ length: 20 }, async () => tokenOf(await sleeper.sync(licenseKey, randomUUID()))),
+    );
+    const kids = new Set(tokens.map((token) => decodeProtectedHeader(token).kid));
+    expect([...kids]).toEqual([standby]);
+    await allPublishTheSame();
+  });
+
+  it('start together on keys that are long overdue, and take each step once', async () => {
+    const [old, standby] = [await kidsIn('current'), await kidsIn('next')];
+    await Promise.all(replicas.map((one) => one.remove()));
+    await age('400 days');
+    replicas = await Promise.all([1, 2, 3].map(() => startChildIssuer(database.url, environment)));
+    await Promise.all(replicas.map(({ listening }) => listening));
+    expect(await kidsIn('current')).toEqual(standby);
+    expect(await kidsIn('retired')).toEqual(old);
+    expect(await kidsIn('next')).toHaveLength(1);
+    for (const { output } of replicas) expect(output.stdout).not.toMatch(/"level":"(error|fatal)"/);
+  });
+});

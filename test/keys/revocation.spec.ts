@@ -1,0 +1,173 @@
+import { randomUUID } from 'node:crypto';
+import { decodeProtectedHeader } from 'jose';
+import { registerPaidLicense } from '../support/builders.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { GitlabInstance } from '../support/gitlab-instance.js';
+import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
+import { type KeyJson, keyIn, publishedKids, timeline } from './key-set.js';
+
+const START = '2026-03-01T00:00:00.000Z';
+const SECOND = 1000;
+const DAY = 86_400 * SECOND;
+const LEAD = 95_040 * SECOND;
+
+interface RevocationJson {
+  readonly dry_run: boolean;
+  readonly outcome: string;
+  readonly switch_to: string | null;
+  readonly allowed_from: string | null;
+  readonly outage: { readonly standby_published_at: string; readonly until: string } | null;
+  readonly blast_radius: {
+    readonly live_tokens: number;
+    readonly instances: number;
+    readonly last_expires_at: string | null;
+    readonly affected_instances: readonly {
+      readonly instance_id: string;
+      readonly live_tokens: number;
+    }[];
+    readonly trusted_until: string;
+    readonly validators: string;
+  };
+  readonly items: readonly KeyJson[];
+}
+
+let clock: FakeClock;
+let issuer: TestIssuer;
+beforeEach(async () => {
+  clock = new FakeClock(new Date(START));
+  issuer = await startTestIssuer({ clock });
+});
+afterEach(() => issuer.stop());
+
+const revoke = (kid: string, body?: object) =>
+  issuer.admin('POST', `signing_keys/${kid}/revoke`, body);
+const revoked = async (kid: string, body?: object) => {
+  const response = await revoke(kid, body);
+  expect(response.status).toBe(200);
+  return (await response.json()) as RevocationJson;
+};
+const inPhase = async (kid: string) => (await timeline(issuer)).find((key) => key.kid === kid);
+
+async function instanceWithTokens(tokens: number): Promise<GitlabInstance> {
+  const { licenseKey } = await registerPaidLicense(issuer, { expires_on: '2030-01-01' });
+  const gitlab = new GitlabInstance(issuer.url, { licenseKey, instanceId: randomUUID() });
+  for (let count = 0; count < tokens; count += 1) await gitlab.serviceToken();
+  return gitlab;
+}
+
+describe('the revocation of the key that signs', () => {
+  it('tells first whom it hits, until when, and what validators must do, and changes nothing', async () => {
+    await instanceWithTokens(2);
+    await instanceWithTokens(1);
+    clock.advance(LEAD);
+    const key = await keyIn(issuer, 'current');
+    const standby = await keyIn(issuer, 'next');
+    const told = await revoked(key.kid, { dry_run: true });
+
+    expect(told).toMatchObject({ dry_run: true, outcome: 'revoke', switch_to: standby.kid });
+    expect(told.outage).toBeNull();
+    expect(told.blast_radius).toMatchObject({
+      live_tokens: 3,
+      instances: 2,
+      last_expires_at: new Date(Date.parse(START) + 3 * DAY).toISOString(),
+      trusted_until: new Date(clock.now().getTime() + DAY).toISOString(),
+    });
+    const tokens = told.blast_radius.affected_instances.map(({ live_tokens }) => live_tokens);
+    expect(tokens.sort()).toEqual([1, 2]);
+    expect(told.blast_radius.validators).toMatch(/restart/i);
+    expect((await keyIn(issuer, 'current')).kid).toBe(key.kid);
+    expect(await publishedKids(issuer)).toHaveLength(2);
+  });
+
+  it('counts only tokens that are still alive', async () => {
+    await instanceWithTokens(1);
+    clock.advance(3 * DAY - SECOND);
+    const { kid } = await keyIn(issuer, 'current');
+    expect((await revoked(kid, { dry_run: true })).blast_radius.live_tokens).toBe(1);
+    clock.advance(SECOND);
+    expect((await revoked(kid, { dry_run: true })).blast_radius).toMatchObject({
+      live_tokens: 0,
+      last_expires_at: null,
+    });
+  });
+
+  it('lets the standby sign, erases and drops the key, and publishes another standby', async () => {
+    const gitlab = await instanceWithTokens(1);
+    clock.advance(LEAD);
+    const [key, standby] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
+    const done = await revoked(key.kid, { reason: 'laptop stolen' });
+
+    expect(done).toMatchObject({ dry_run: false, outcome: 'revoke', switch_to: standby.kid });
+    expect(done.blast_radius.live_tokens).toBe(1);
+    expect(await inPhase(key.kid)).toMatchObject({
+      phase: 'retired',
+      revoked_by: 'bootstrap',
+      revocation_reason: 'laptop stolen',
+      revoked_at: clock.now().toISOString(),
+      unpublished_at: clock.now().toISOString(),
+    });
+    const next = await keyIn(issuer, 'next');
+    expect((await publishedKids(issuer)).sort()).toEqual([standby.kid, next.kid].sort());
+    expect(decodeProtectedHeader((await gitlab.serviceToken()).token).kid).toBe(standby.kid);
+    expect(await revoked(key.kid)).toMatchObject({ outcome: 'nothing' });
+    expect(await timeline(issuer)).toHaveLength(3);
+  });
+
+  it('is refused while validators may not know the standby, and names what would fail until when', async () => {
+    clock.advance(LEAD - SECOND);
+    const key = await keyIn(issuer, 'current');
+    const refused = await revoke(key.kid);
+    const allowedFrom = new Date(Date.parse(START) + LEAD).toISOString();
+    expect(refused.status).toBe(409);
+    expect(await refused.json()).toMatchObject({
+      code: 'STANDBY_TOO_YOUNG',
+      allowed_from: allowedFrom,
+      outage: { standby_published_at: START, until: allowedFrom },
+    });
+    expect(await revoked(key.kid, { dry_run: true })).toMatchObject({
+      outcome: 'refused',
+      allowed_from: allowedFrom,
+    });
+    expect((await keyIn(issuer, 'current')).kid).toBe(key.kid);
+  });
+
+  it('goes on all the same for whoever accepts the outage', async () => {
+    const [key, standby] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
+    const done = await revoked(key.kid, { accept_outage: true });
+    expect(done).toMatchObject({ outcome: 'revoke', outage: { standby_published_at: START } });
+    expect(await keyIn(issuer, 'current')).toMatchObject({
+      kid: standby.kid,
+      outage_accepted: true,
+    });
+    expect(await publishedKids(issuer)).not.toContain(key.kid);
+  });
+});
+
+describe('the revocation of a key that does not sign', () => {
+  it('replaces the standby at once, for nothing was signed with it', async () => {
+    const standby = await keyIn(issuer, 'next');
+    expect(await revoked(standby.kid)).toMatchObject({ outcome: 'revoke', switch_to: null });
+    const next = await keyIn(issuer, 'next');
+    expect(next.kid).not.toBe(standby.kid);
+    expect(await publishedKids(issuer)).not.toContain(standby.kid);
+  });
+
+  it('drops a retired key before its tokens have expired', async () => {
+    await instanceWithTokens(1);
+    clock.advance(LEAD);
+    const { kid } = await keyIn(issuer, 'current');
+    expect((await issuer.admin('POST', 'signing_keys/rotate')).status).toBe(200);
+    expect(await publishedKids(issuer)).toContain(kid);
+    const done = await revoked(kid);
+    expect(done.blast_radius.live_tokens).toBe(1);
+    expect(await publishedKids(issuer)).not.toContain(kid);
+  });
+
+  it('of no key there is, is NOT_FOUND, and a wrong member is refused by name', async () => {
+    expect((await revoke('nobody')).status).toBe(404);
+    const { kid } = await keyIn(issuer, 'next');
+    for (const body of [{ force: true }, { dry_run: 'yes' }, { reason: 1 }]) {
+      expect((await revoke(kid, body)).status).toBe(422);
+    }
+  });
+});
