@@ -43,7 +43,10 @@ export class SweepInstances {
     try {
       const started = performance.now();
       const counts = await this.count(sweeper, now);
-      if (!counts) return false;
+      if (!counts) {
+        await this.sweeps.release(manager, sweeper);
+        return false;
+      }
       await this.sweeps.finish(manager, sweeper, {
         startedAt: now,
         finishedAt: this.clock.now(),
@@ -71,7 +74,7 @@ export class SweepInstances {
     );
   }
 
-  /** Null when it took so long for a page that another replica has begun. */
+  /** Null when it took so long for a page that another replica has begun, or when it is to stop. */
   private async count(
     sweeper: string,
     now: Date,
@@ -88,7 +91,7 @@ export class SweepInstances {
       }
       if (!(await this.sweeps.keep(this.database.manager, sweeper))) return null;
     }
-    return { overdue, byTimeLeft };
+    return this.pages.isStopping ? null : { overdue, byTimeLeft };
   }
 }
 

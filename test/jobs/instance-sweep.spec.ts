@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { SweepInstances } from '../../src/instance-health/sweep-instances.js';
 import { catalogFolder, removeCatalogFolders } from '../catalog/catalog-folder.js';
 import { select } from '../contract/ledger.js';
-import { recordPurchase, registerLicense } from '../support/builders.js';
+import { registerLicense } from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { GitlabInstance } from '../support/gitlab-instance.js';
 import {
@@ -11,6 +11,7 @@ import {
   metric,
   stopJobs,
   sweep,
+  syncedInstance,
   THREE_SCOPES,
 } from '../support/instance-health.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
@@ -36,16 +37,7 @@ describe('the sweep of instances', () => {
     removeCatalogFolders();
   });
 
-  /** A license whose instance has synced; its purchase is over on the day `expires_on`. */
-  async function synced(expires_on = '2027-01-01') {
-    const license = await registerLicense(issuer);
-    await recordPurchase(issuer, license.id, { add_on: 'duo_pro', expires_on });
-    const { licenseKey } = license;
-    const instance = new GitlabInstance(issuer.url, { licenseKey, instanceId: randomUUID() });
-    await instance.serviceToken();
-    return { license, instance };
-  }
-
+  const synced = (expires_on?: string) => syncedInstance(issuer, expires_on);
   const stored = () =>
     select(issuer, 'SELECT excess_scopes, excess_until FROM instances ORDER BY excess_until');
 
@@ -177,70 +169,5 @@ describe('the sweep of instances', () => {
       expect(await followChanges(issuer)).toBe(1);
       expect(await metric(issuer, TOO_BROAD)).toBe(0);
     }
-  });
-
-  it('is done once by two replicas that start it at the same moment', async () => {
-    await synced();
-    const other = await startTestIssuer({
-      clock,
-      sharing: issuer,
-      environment: { CATALOG_DIR: issuer.running.config.catalogDir ?? '' },
-    });
-    stopJobs(other);
-    try {
-      const swept = await Promise.all(
-        [issuer, other, issuer, other].map((replica) =>
-          replica.running.app.get(SweepInstances).sweepIfDue(),
-        ),
-      );
-      expect(swept.filter(Boolean)).toHaveLength(1);
-      // What one of them found, both show.
-      expect(await metric(other, left('more'))).toBe(1);
-      expect(await metric(issuer, left('more'))).toBe(1);
-    } finally {
-      await other.stop();
-    }
-  });
-
-  it('is due every five minutes, on a new day, and when the clock was set back', async () => {
-    const ifDue = () => issuer.running.app.get(SweepInstances).sweepIfDue();
-    await sweep(issuer);
-    expect(await ifDue()).toBe(false);
-    clock.set('2026-03-10T12:04:59.999Z');
-    expect(await ifDue()).toBe(false);
-    clock.set('2026-03-10T12:05:00.000Z');
-    expect(await ifDue()).toBe(true);
-    clock.set('2026-03-10T12:00:00.000Z');
-    expect(await ifDue()).toBe(true);
-    clock.set('2026-03-10T23:59:59.999Z');
-    expect(await ifDue()).toBe(true);
-    clock.set('2026-03-11T00:00:00.000Z');
-    expect(await ifDue()).toBe(true);
-    expect(await ifDue()).toBe(false);
-  });
-
-  it('is taken over from a replica that died at it', async () => {
-    const dead = `UPDATE instance_sweeps SET claimed_by = gen_random_uuid(), claimed_until = `;
-    await select(issuer, `${dead} clock_timestamp() + interval '20 seconds'`);
-    expect(await sweep(issuer)).toBe(false);
-    await select(issuer, `${dead} clock_timestamp()`);
-    expect(await sweep(issuer)).toBe(true);
-  });
-
-  it('gets through while a sync holds the rows of several instances', async () => {
-    await synced('2026-03-11');
-    await synced('2026-03-11');
-    clock.set('2026-03-11T00:00:00.000Z');
-    await Promise.all([
-      select(
-        issuer,
-        `DO $$ BEGIN
-           PERFORM FROM instances ORDER BY id DESC FOR UPDATE;
-           PERFORM pg_sleep(0.2);
-         END $$`,
-      ),
-      sweep(issuer),
-    ]);
-    expect(await metric(issuer, TOO_BROAD)).toBe(2);
   });
 });

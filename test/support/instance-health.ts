@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { SweepInstances } from '../../src/instance-health/sweep-instances.js';
 import { FollowChanges } from '../../src/instance-health/follow-changes.js';
 import { InstanceMetrics } from '../../src/instance-health/instance-metrics.js';
+import { recordPurchase, registerLicense } from './builders.js';
+import { GitlabInstance } from './gitlab-instance.js';
 import type { TestIssuer } from './test-issuer.js';
 
 /** An instance as the admin API answers with it. */
@@ -39,6 +42,16 @@ export async function instanceOf(issuer: TestIssuer, licenseId: string): Promise
   const [instance] = await listInstances(issuer, `license_id=${licenseId}`);
   if (!instance) throw new Error('no instance has used this license');
   return instance;
+}
+
+/** A license whose instance has synced; its purchase is over on the day `expires_on`. */
+export async function syncedInstance(issuer: TestIssuer, expires_on = '2027-01-01') {
+  const license = await registerLicense(issuer);
+  await recordPurchase(issuer, license.id, { add_on: 'duo_pro', expires_on });
+  const { licenseKey } = license;
+  const instance = new GitlabInstance(issuer.url, { licenseKey, instanceId: randomUUID() });
+  await instance.serviceToken();
+  return { license, instance };
 }
 
 /** From here on nothing happens by itself. */
