@@ -108,8 +108,14 @@ describe('the token that signs', () => {
 
   it('is none unless all that it takes is set', () => {
     expect(readAppConfig({}).pkcs11).toBeNull();
-    const token = { module: '/usr/lib/libtoken.so', tokenLabel: 'issuer', pin: 'secret-pin' };
-    expect(readAppConfig(PKCS11).pkcs11).toEqual(token);
+    expect(readAppConfig(PKCS11).pkcs11).toEqual({
+      module: '/usr/lib/libtoken.so',
+      tokenLabel: 'issuer',
+      pin: 'secret-pin',
+      makesNewKeys: true,
+    });
+    const back = { ...PKCS11, PKCS11_NEW_KEYS: 'false' };
+    expect(readAppConfig(back).pkcs11?.makesNewKeys).toBe(false);
   });
 
   it.each(NAMES)('is a fault with nothing but %s, for each that is missing', (name) => {

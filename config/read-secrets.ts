@@ -16,6 +16,8 @@ export interface Pkcs11Config {
   readonly module: string;
   readonly tokenLabel: string;
   readonly pin: string;
+  /** False on the way back: keys on the token go on until they retire, new ones are made elsewhere. */
+  readonly makesNewKeys: boolean;
 }
 
 /** Reads both key-encryption keys; their values are in no fault. */
@@ -66,8 +68,9 @@ export function readPkcs11(reader: EnvironmentReader): Pkcs11Config | null {
       reader.faults.push(`${name}: required beside ${set.map(([other]) => other).join(' and ')}`);
     }
   }
+  const makesNewKeys = reader.boolean('PKCS11_NEW_KEYS', true);
   const { PKCS11_MODULE: module, PKCS11_TOKEN_LABEL: tokenLabel, PKCS11_PIN: pin } = values;
-  return module && tokenLabel && pin ? { module, tokenLabel, pin } : null;
+  return module && tokenLabel && pin ? { module, tokenLabel, pin, makesNewKeys } : null;
 }
 
 export function readBootstrapAdminToken(reader: EnvironmentReader): string | null {

@@ -17,23 +17,25 @@ const JSON_STARTS = '{'.charCodeAt(0);
 
 /**
  * Where private halves live: in the database, sealed, or on a PKCS #11 token, with only a reference in
- * the database. New ones are made on the token when one is configured; a row says of itself where its
- * own is, so a change from one to the other needs nothing but rotations.
+ * the database. A row says of itself where its own is, so a change from one to the other needs nothing
+ * but rotations.
  */
 @Injectable()
 export class KeyStore implements OnApplicationShutdown {
   /** The keys on the token; null without one. */
   readonly onToken: Pkcs11Keys | null;
   private readonly token: Pkcs11Token | null;
+  private readonly madeOnToken: Pkcs11Keys | null;
 
   constructor(@Inject(SERVICE_CONFIG) config: ServiceConfig, clock: Clock) {
     this.token = config.pkcs11 && new Pkcs11Token(config.pkcs11);
     this.onToken = this.token && new Pkcs11Keys(this.token, config.issuerUrl, clock);
+    this.madeOnToken = config.pkcs11?.makesNewKeys ? this.onToken : null;
   }
 
   /** @throws {SigningTokenError} */
   async generate(): Promise<GeneratedKey> {
-    return this.onToken ? this.onToken.generate() : generateSigningKey();
+    return this.madeOnToken ? this.madeOnToken.generate() : generateSigningKey();
   }
 
   /**

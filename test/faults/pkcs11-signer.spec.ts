@@ -26,6 +26,8 @@ const COMMON = {
   KEY_ENCRYPTION_KEY: KEY.toString('base64'),
   BOOTSTRAP_ADMIN_TOKEN: 'an-admin-token-of-every-replica-here',
   JWKS_CACHE_SECONDS: '1',
+  // Of all replicas and restarts: it marks their keys on the token.
+  ISSUER_URL: 'http://localhost:3000',
 };
 
 let database: TestDatabase;
@@ -109,7 +111,7 @@ async function started(environment: Readonly<Record<string, string>>): Promise<C
     await expect(signedBy(asleep, licenseKey)).resolves.toBe(next);
   });
 
-  it('take the place of keys in the database by rotations, and give it back', async () => {
+  it('take the place of keys in the database by rotations', async () => {
     const without = await started({});
     const licenseKey = await createLicense(without);
     const kidBefore = await signedBy(without, licenseKey);
@@ -126,6 +128,34 @@ async function started(environment: Readonly<Record<string, string>>): Promise<C
     const refused = await start({});
     await expect(refused.ended).resolves.toBe(1);
     expect(refused.output.stderr).toMatch(/is on a PKCS #11 token: set PKCS11_MODULE/);
+  });
+
+  it('give their place back by rotations, until none is left on the token', async () => {
+    const onToken = await started(hsm.environment);
+    const licenseKey = await createLicense(onToken);
+    const kidOnToken = await signedBy(onToken, licenseKey);
+    await onToken.remove();
+
+    const back = await started({ ...hsm.environment, PKCS11_NEW_KEYS: 'false' });
+    await expect(signedBy(back, licenseKey)).resolves.toBe(kidOnToken);
+    await rotate(back);
+    await rotate(back);
+    while ((await hsm.read()).keys.length > 0) await sleep(50);
+    await back.remove();
+
+    const again = await started({});
+    expect((await hsm.read()).keys).toEqual([]);
+    await signedBy(again, licenseKey);
+  });
+
+  it('sign on after every session with the token was lost', async () => {
+    const lost = await hsm.run('lose-sessions.mjs');
+    expect(JSON.parse(lost)).toEqual({
+      before: 256,
+      after: 256,
+      atOnce: 20,
+      erased: 'SigningKeyGoneError',
+    });
   });
 
   it('sign with a token that does not hash', async () => {

@@ -23,6 +23,8 @@ export interface SoftHsm {
     readonly PKCS11_TOKEN_LABEL: string;
     readonly PKCS11_PIN: string;
   };
+  /** Runs a script of this folder with the token. @returns what it prints */
+  run(script: string): Promise<string>;
   /** What stands on it, as its library tells. */
   read(): Promise<TokenContent>;
   remove(): Promise<void>;
@@ -74,13 +76,12 @@ export async function createSoftHsm(settings = ''): Promise<SoftHsm> {
   const options = { env: { PATH: '/usr/bin:/bin', ...environment } };
   const pins = ['--so-pin', 'so-pin-of-the-test', '--pin', environment.PKCS11_PIN];
   await run('softhsm2-util', ['--init-token', '--free', '--label', LABEL, ...pins], options);
+  const runScript = async (script: string): Promise<string> =>
+    (await run(process.execPath, [join(__dirname, script)], options)).stdout;
   return {
     environment,
-    read: async () => {
-      const script = join(__dirname, 'read-token.mjs');
-      const { stdout } = await run(process.execPath, [script], options);
-      return JSON.parse(stdout) as TokenContent;
-    },
+    run: runScript,
+    read: async () => JSON.parse(await runScript('read-token.mjs')) as TokenContent,
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }
