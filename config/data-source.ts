@@ -8,10 +8,12 @@ import { CreateIssuedTokens1764000005000 } from '../migrations/1764000005000-cre
 import { PlanSigningKeys1764100000000 } from '../migrations/1764100000000-plan-signing-keys.js';
 import { RecordKeySetFetches1764100001000 } from '../migrations/1764100001000-record-key-set-fetches.js';
 import { ChainIssuedTokens1764100002000 } from '../migrations/1764100002000-chain-issued-tokens.js';
+import { CreateAuxiliaryKeys1764100003000 } from '../migrations/1764100003000-create-auxiliary-keys.js';
 import { CreateServiceTokenRevocations1764100004000 } from '../migrations/1764100004000-create-service-token-revocations.js';
 import { SweepInstances1764100006000 } from '../migrations/1764100006000-sweep-instances.js';
 import { ApiTokenEntity } from '../src/access-control/api-token.entity.js';
 import { AddOnPurchaseEntity } from '../src/add-on-purchases/add-on-purchase.entity.js';
+import { AuxiliaryKeyEntity } from '../src/auxiliary-keys/auxiliary-key.entity.js';
 import { InstanceEntity } from '../src/instances/instance.entity.js';
 import { LicenseEntity } from '../src/licenses/license.entity.js';
 import { adminPoolSize, poolOptions } from '../src/platform/database.js';
@@ -35,6 +37,7 @@ export function dataSourceOptions(config: DatabaseConfig): DataSourceOptions {
     entities: [
       ApiTokenEntity,
       AddOnPurchaseEntity,
+      AuxiliaryKeyEntity,
       InstanceEntity,
       LicenseEntity,
       ServiceTokenRevocationEntity,
@@ -50,6 +53,7 @@ export function dataSourceOptions(config: DatabaseConfig): DataSourceOptions {
       PlanSigningKeys1764100000000,
       RecordKeySetFetches1764100001000,
       ChainIssuedTokens1764100002000,
+      CreateAuxiliaryKeys1764100003000,
       CreateServiceTokenRevocations1764100004000,
       SweepInstances1764100006000,
     ],

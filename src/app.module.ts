@@ -3,6 +3,8 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import type { DataSourceOptions } from 'typeorm';
 import { AccessControlModule } from './access-control/access-control.module.js';
 import { AddOnPurchasesModule } from './add-on-purchases/add-on-purchases.module.js';
+import { SEALED_AUXILIARY_KEYS } from './auxiliary-keys/auxiliary-key.repository.js';
+import { AuxiliaryKeysModule } from './auxiliary-keys/auxiliary-keys.module.js';
 import { CatalogModule } from './catalog/catalog.module.js';
 import type { LoadedCatalog } from './catalog/load-catalog.js';
 import { InstanceHealthModule } from './instance-health/instance-health.module.js';
@@ -32,7 +34,11 @@ export interface Foundations {
 }
 
 /** Everything that is sealed again when the key-encryption key is changed. */
-const ALL_SEALED_COLUMNS: readonly SealedColumn[] = [SEALED_SIGNING_KEYS, SEALED_LICENSE_KEYS];
+const ALL_SEALED_COLUMNS: readonly SealedColumn[] = [
+  SEALED_SIGNING_KEYS,
+  SEALED_LICENSE_KEYS,
+  SEALED_AUXILIARY_KEYS,
+];
 
 /** The composition root: the one file that knows every room. */
 @Module({})
@@ -61,6 +67,7 @@ function useCases({ config, dataSource, catalog, clock, logger }: Foundations) {
     AddOnPurchasesModule,
     InstancesModule,
     SigningKeysModule,
+    AuxiliaryKeysModule,
     TokenIssuanceModule,
     InstanceHealthModule,
     TokenRevocationModule,

@@ -1,6 +1,8 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import type { DataSourceOptions } from 'typeorm';
 import { ApiTokens } from './access-control/api-tokens.js';
+import { AuxiliaryKeys } from './auxiliary-keys/auxiliary-keys.service.js';
+import { RotateAuxiliaryKeys } from './auxiliary-keys/rotate-auxiliary-keys.js';
 import { Clock } from './platform/clock.js';
 import { Database } from './platform/database.js';
 import { migrate } from './platform/migrate.js';
@@ -50,6 +52,8 @@ async function bringUpKeys(app: INestApplicationContext): Promise<void> {
   await app.get(RotateSigningKeys).carryOutDue();
   await app.get(SigningKeys).refresh();
   await app.get(Readiness).proveSignature();
+  await app.get(RotateAuxiliaryKeys).carryOutDue();
+  await app.get(AuxiliaryKeys).refresh();
 }
 
 async function refusingWrongSecrets(work: () => Promise<void>): Promise<void> {

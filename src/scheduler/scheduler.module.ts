@@ -1,8 +1,10 @@
 import { Module } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
+import { AuxiliaryKeysModule } from '../auxiliary-keys/auxiliary-keys.module.js';
 import { InstanceHealthModule } from '../instance-health/instance-health.module.js';
 import { SigningKeysModule } from '../signing-keys/signing-keys.module.js';
 import { TokenIssuanceModule } from '../token-issuance/token-issuance.module.js';
+import { AuxiliaryKeyJobs } from './auxiliary-key-jobs.js';
 import { InstanceJobs } from './instance-jobs.js';
 import { JobRunner } from './job-runner.js';
 import { Jobs } from './jobs.js';
@@ -13,8 +15,15 @@ import { Subscriptions } from './subscriptions.js';
 import { TokenKeyJobs } from './token-key-jobs.js';
 
 @Module({
-  imports: [ScheduleModule.forRoot(), InstanceHealthModule, SigningKeysModule, TokenIssuanceModule],
+  imports: [
+    ScheduleModule.forRoot(),
+    AuxiliaryKeysModule,
+    InstanceHealthModule,
+    SigningKeysModule,
+    TokenIssuanceModule,
+  ],
   providers: [
+    AuxiliaryKeyJobs,
     InstanceJobs,
     JobRunner,
     Jobs,

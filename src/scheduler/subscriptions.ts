@@ -1,11 +1,17 @@
 import { Injectable } from '@nestjs/common';
+import { AuxiliaryKeys } from '../auxiliary-keys/auxiliary-keys.service.js';
 import { Notifications } from '../platform/notifications.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
 
 /** What happens when the database says so; the jobs do the same by themselves, only later. */
 @Injectable()
 export class Subscriptions {
-  constructor(notifications: Notifications, signingKeys: SigningKeys) {
+  constructor(
+    notifications: Notifications,
+    signingKeys: SigningKeys,
+    auxiliaryKeys: AuxiliaryKeys,
+  ) {
     notifications.on('signing_keys', () => signingKeys.refresh());
+    notifications.on('auxiliary_keys', () => auxiliaryKeys.refresh());
   }
 }

@@ -55,7 +55,8 @@ describe('a change of the key-encryption key', () => {
     do await instance.serviceToken();
     while (!(await metricsOf(second)).includes('issuer_sealed_values{sealed_under="previous"} 0'));
 
-    const total = MANY + 3;
+    // One license, two keys for tokens and two for what is no token.
+    const total = MANY + 5;
     expect(await metricsOf(second)).toContain(`{sealed_under="current"} ${total}`);
     expect((await openedBy(pool, B)).opened).toHaveLength(total);
     expect((await openedBy(pool, A)).opened).toEqual([]);
@@ -199,6 +200,7 @@ async function recorded(): Promise<unknown> {
   const { rows } = await pool.query(
     `SELECT to_jsonb(l) - 'sealed_key' AS row FROM licenses l
      UNION ALL SELECT to_jsonb(k) - '{sealed_private_key,tokens_expire_by}'::text[] FROM signing_keys k
+     UNION ALL SELECT to_jsonb(k) - 'sealed_private_key' FROM auxiliary_keys k
      UNION ALL SELECT to_jsonb(h) FROM licenses_history h ORDER BY 1`,
   );
   return rows;
@@ -207,7 +209,8 @@ async function recorded(): Promise<unknown> {
 /** Which version of each row stands in the table. */
 async function rowVersions(): Promise<unknown> {
   const { rows } = await pool.query(
-    `SELECT id::text, xmin::text FROM licenses UNION SELECT kid, xmin::text FROM signing_keys ORDER BY 1`,
+    `SELECT id::text, xmin::text FROM licenses UNION SELECT kid, xmin::text FROM signing_keys
+     UNION SELECT kid, xmin::text FROM auxiliary_keys ORDER BY 1`,
   );
   return rows;
 }

@@ -22,6 +22,8 @@ export async function openedBy(
   const { rows } = await pool.query<{ owner: string; sealed: Buffer }>(
     `SELECT 'signing_keys:' || kid AS owner, sealed_private_key AS sealed FROM signing_keys
        WHERE sealed_private_key IS NOT NULL
+     UNION ALL SELECT 'auxiliary_keys:' || kid, sealed_private_key FROM auxiliary_keys
+       WHERE sealed_private_key IS NOT NULL
      UNION ALL SELECT 'licenses:' || id, sealed_key FROM licenses ORDER BY 1`,
   );
   const [opened, closed]: [string[], string[]] = [[], []];

@@ -1,0 +1,66 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { type SealedColumn, sealedOwner } from '../platform/sealed-columns.js';
+import { Sealing } from '../platform/sealing.js';
+import { AuxiliaryKeyEntity } from './auxiliary-key.entity.js';
+import { type AuxiliaryKey, auxiliaryKeyOf, type GeneratedAuxiliaryKey } from './auxiliary-key.js';
+
+/** The private halves of keys that sign or are about to. */
+export const SEALED_AUXILIARY_KEYS: SealedColumn = {
+  table: 'auxiliary_keys',
+  id: { column: 'kid', type: 'text' },
+  column: 'sealed_private_key',
+};
+
+@Injectable()
+export class AuxiliaryKeyRepository {
+  constructor(private readonly sealing: Sealing) {}
+
+  /** Every key that there ever was, the longest published first: all of them are published. */
+  async all(manager: EntityManager): Promise<AuxiliaryKeyEntity[]> {
+    return manager.find(AuxiliaryKeyEntity, { order: { publishedAt: 'ASC', kid: 'ASC' } });
+  }
+
+  /** Lets one session at a time plan and apply a change of the keys; held until it commits. */
+  async lockPlan(manager: EntityManager): Promise<void> {
+    await manager.query(`SELECT pg_advisory_xact_lock(hashtext('auxiliary_keys.plan'))`);
+  }
+
+  /** Wipes the private half that it has sealed. */
+  async insert(
+    manager: EntityManager,
+    { publicJwk, privateKey }: GeneratedAuxiliaryKey,
+    phase: 'next' | 'current',
+    now: Date,
+  ): Promise<void> {
+    const owner = sealedOwner(SEALED_AUXILIARY_KEYS, publicJwk.kid);
+    const sealedPrivateKey = this.sealing.seal(privateKey, owner);
+    privateKey.fill(0);
+    await manager.insert(AuxiliaryKeyEntity, {
+      kid: publicJwk.kid,
+      phase,
+      publicJwk,
+      sealedPrivateKey,
+      publishedAt: now,
+      signsFrom: phase === 'current' ? now : null,
+      retiredAt: null,
+    });
+  }
+
+  async promote(manager: EntityManager, kid: string, signsFrom: Date): Promise<void> {
+    await manager.update(AuxiliaryKeyEntity, { kid }, { phase: 'current', signsFrom });
+  }
+
+  /** It signs no more: its private half is erased. */
+  async retire(manager: EntityManager, kid: string, retiredAt: Date): Promise<void> {
+    const change = { phase: 'retired', retiredAt, sealedPrivateKey: null } as const;
+    await manager.update(AuxiliaryKeyEntity, { kid }, change);
+  }
+
+  /** @throws {UnsealError} when another key-encryption key sealed the private half */
+  open({ kid, sealedPrivateKey }: AuxiliaryKeyEntity): AuxiliaryKey {
+    if (sealedPrivateKey === null) throw new Error(`auxiliary key ${kid} has no private half`);
+    const owner = sealedOwner(SEALED_AUXILIARY_KEYS, kid);
+    return auxiliaryKeyOf(kid, this.sealing.open(sealedPrivateKey, owner));
+  }
+}

@@ -1,0 +1,61 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../platform/database.js';
+import { databaseAway } from '../platform/database-away.js';
+import { SharedRun } from '../platform/shared-run.js';
+import type { AuxiliaryKeyEntity } from './auxiliary-key.entity.js';
+import type { AuxiliaryJwk, AuxiliaryKey } from './auxiliary-key.js';
+import { AuxiliaryKeyRepository } from './auxiliary-key.repository.js';
+
+/**
+ * The keys for all that is no token, as this replica knows them. Validators try each key of the key
+ * set on whatever they are sent: nothing but tokens may be signed with those, so these are published
+ * at a place of their own, and never there.
+ */
+@Injectable()
+export class AuxiliaryKeys {
+  private rows: readonly AuxiliaryKeyEntity[] = [];
+  private signing: AuxiliaryKey | null = null;
+  private document: { readonly keys: readonly AuxiliaryJwk[] } | null = null;
+  private readonly reading = new SharedRun(() => this.read());
+
+  constructor(
+    private readonly database: Database,
+    private readonly keys: AuxiliaryKeyRepository,
+  ) {}
+
+  /**
+   * Signs with ES256 under a header that has `typ`, by which one kind of statement is told from
+   * another. @returns a compact JWS
+   * @throws {IssuerError} UNAVAILABLE before keys were read from the database
+   */
+  async sign(typ: string, claims: object): Promise<string> {
+    if (!this.signing) throw databaseAway();
+    return this.signing.sign(typ, claims);
+  }
+
+  /** The JWKS of every key that there ever was; null before keys were read from the database. */
+  published(): { readonly keys: readonly AuxiliaryJwk[] } | null {
+    return this.document;
+  }
+
+  /** The rows as they were last read. */
+  timeline(): readonly AuxiliaryKeyEntity[] {
+    return this.rows;
+  }
+
+  /** Reads the keys and takes them over. @throws {UnsealError} with a wrong key-encryption key */
+  async refresh(): Promise<void> {
+    return this.reading.run();
+  }
+
+  private async read(): Promise<void> {
+    const rows = await this.keys.all(this.database.manager);
+    const current = rows.find(({ phase }) => phase === 'current');
+    if (!current) throw new Error('the database has no auxiliary key that signs');
+    const keys = rows.map(({ publicJwk }) => publicJwk);
+    // The same document as long as it says the same: it is rendered once.
+    if (JSON.stringify(keys) !== JSON.stringify(this.document?.keys)) this.document = { keys };
+    this.rows = rows;
+    if (this.signing?.kid !== current.kid) this.signing = this.keys.open(current);
+  }
+}

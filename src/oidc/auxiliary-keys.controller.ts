@@ -1,0 +1,42 @@
+import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AuxiliaryKeys } from '../auxiliary-keys/auxiliary-keys.service.js';
+import { RotateAuxiliaryKeys } from '../auxiliary-keys/rotate-auxiliary-keys.js';
+import { keySetMaxAgeSeconds } from '../domain/key-set-max-age.js';
+import { Clock } from '../platform/clock.js';
+import { databaseAway } from '../platform/database-away.js';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { renderJson, type RenderedDocument, sendDocument } from './rendered-document.js';
+
+/** The keys of status lists and checkpoints, from memory like those of tokens, and apart from them. */
+@ApiExcludeController()
+@Controller()
+export class AuxiliaryKeysController {
+  private last: { readonly of: object; readonly document: RenderedDocument } | null = null;
+
+  constructor(
+    private readonly keys: AuxiliaryKeys,
+    private readonly rotation: RotateAuxiliaryKeys,
+    private readonly clock: Clock,
+    @Inject(SERVICE_CONFIG) private readonly config: ServiceConfig,
+  ) {}
+
+  @Get('oauth/discovery/auxiliary_keys')
+  read(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
+    const published = this.keys.published();
+    if (published === null) {
+      void reply.header('cache-control', 'no-store');
+      throw databaseAway();
+    }
+    if (this.last?.of !== published) this.last = { of: published, document: renderJson(published) };
+    const now = this.clock.now();
+    const maxAgeSeconds = keySetMaxAgeSeconds({
+      nextChangeAt: this.rotation.nextChangeAt(this.keys.timeline(), now),
+      cacheSeconds: this.config.jwksCacheSeconds,
+      now,
+      jitter: Math.random(),
+    });
+    sendDocument(this.last.document, maxAgeSeconds, request, reply);
+  }
+}
