@@ -34,11 +34,13 @@ export interface TestIssuerOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Another replica on the same database; it is not dropped then. */
   readonly sharing?: TestIssuer;
+  /** A database that is there already, such as one of an older version; it is dropped with the issuer. */
+  readonly database?: TestDatabase;
 }
 
 /** The whole service in this process, on a database of its own, listening on a free port. */
 export async function startTestIssuer(options: TestIssuerOptions = {}): Promise<TestIssuer> {
-  const database = options.sharing?.database ?? (await createTestDatabase());
+  const database = options.sharing?.database ?? options.database ?? (await createTestDatabase());
   const dataDir = await mkdtemp(join(tmpdir(), 'issuer-'));
   const url = `http://127.0.0.1:${await freePort()}`;
   const environment = issuerEnvironment(url, dataDir, database, options);
