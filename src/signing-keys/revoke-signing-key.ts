@@ -56,8 +56,9 @@ export class RevokeSigningKey {
    */
   async revoke(request: KeyRevocationRequest): Promise<PlannedKeyRevocation> {
     const done = await this.tryRevoke(request);
-    // Publishes a standby where there was none, and drops what was revoked.
-    await this.rotate.carryOutDue();
+    // Publishes a standby where there was none, and drops what was revoked. An emergency waits for no
+    // clock to settle.
+    await this.rotate.carryOutAll();
     return done.plan.outcome === 'no-standby' ? this.tryRevoke(request) : done;
   }
 

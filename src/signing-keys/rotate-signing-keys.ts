@@ -9,7 +9,7 @@ import {
   type PlannedStep,
   planKeyRotation,
 } from '../domain/plan-key-rotation.js';
-import { Clock } from '../platform/clock.js';
+import { Clock, CLOCK_SETTLES_MS } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
@@ -46,8 +46,16 @@ export class RotateSigningKeys {
     return planKeyRotation(keys, this.policy, this.clock.now());
   }
 
-  /** Every step that is due, one transaction each. @returns what this replica did; often nothing */
+  /**
+   * Every step that is due; none while the clock may be wrong.
+   * @returns what this replica did; often nothing
+   */
   async carryOutDue(): Promise<readonly KeyStep[]> {
+    return this.clock.isSettled() ? this.carryOutAll() : [];
+  }
+
+  /** Every step that is due, whatever was done to the clock; one transaction each. */
+  async carryOutAll(): Promise<readonly KeyStep[]> {
     const done: KeyStep[] = [];
     for (let turns = 0; turns < MOST_STEPS; turns += 1) {
       const step = this.due(await this.keys.all(this.database.manager), this.clock.now());
@@ -62,6 +70,7 @@ export class RotateSigningKeys {
    * @throws {IssuerError} ROTATION_TOO_EARLY with `allowed_from`, while validators may not know it
    */
   async switchNow(): Promise<void> {
+    if (!this.clock.isSettled()) throw clockWasSet(this.clock.now());
     const done = await this.carryOutDue();
     // It was due: that is the switch that was asked for.
     if (done.some(({ step }) => step === 'switch')) return;
@@ -136,6 +145,16 @@ function tooEarly(allowedFrom: Date): IssuerError {
   return new IssuerError(
     'ROTATION_TOO_EARLY',
     `Validators may not know the key that stands by yet: rotate again from ${allowedFrom.toISOString()}.`,
+    { members: { allowed_from: allowedFrom.toISOString() } },
+  );
+}
+
+function clockWasSet(now: Date): IssuerError {
+  const allowedFrom = new Date(now.getTime() + CLOCK_SETTLES_MS);
+  return new IssuerError(
+    'ROTATION_TOO_EARLY',
+    'The clock of this replica was set, so nobody can tell how long validators have known the key ' +
+      `that stands by: check it, and rotate again from ${allowedFrom.toISOString()}.`,
     { members: { allowed_from: allowedFrom.toISOString() } },
   );
 }
