@@ -75,7 +75,7 @@ async function started(environment: Readonly<Record<string, string>>): Promise<C
 
   it('never leave it: the database has a reference, and the token tells nobody', async () => {
     await started(hsm.environment);
-    const rows = await signingKeys();
+    const rows = await ask('SELECT kid, sealed_private_key AS sealed FROM signing_keys');
     const { keys, publicIds } = await hsm.read();
     expect(keys.map(({ id }) => id).sort()).toEqual(rows.map(({ kid }) => kid).sort());
     expect([...publicIds].sort()).toEqual(keys.map(({ id }) => id).sort());
@@ -109,6 +109,24 @@ async function started(environment: Readonly<Record<string, string>>): Promise<C
 
     asleep.child.kill('SIGCONT');
     await expect(signedBy(asleep, licenseKey)).resolves.toBe(next);
+  });
+
+  it('are destroyed by the next start when the process died between the row and the token', async () => {
+    const first = await started(hsm.environment);
+    const licenseKey = await createLicense(first);
+    const retired = await signedBy(first, licenseKey);
+    first.child.kill('SIGKILL');
+    await first.ended;
+    // What it had committed by then.
+    await ask(`UPDATE signing_keys SET phase = 'retired', sealed_private_key = NULL,
+      retired_at = now() WHERE phase = 'current'`);
+    await ask(`UPDATE signing_keys SET phase = 'current', signs_from = now(), outage_accepted = true
+      WHERE phase = 'next'`);
+    expect((await hsm.read()).keys.map(({ id }) => id)).toContain(retired);
+
+    const second = await started(hsm.environment);
+    while ((await hsm.read()).keys.some(({ id }) => id === retired)) await sleep(50);
+    await expect(signedBy(second, licenseKey)).resolves.not.toBe(retired);
   });
 
   it('take the place of keys in the database by rotations', async () => {
@@ -198,11 +216,10 @@ async function rotate(issuer: ChildIssuer): Promise<void> {
   }
 }
 
-async function signingKeys(): Promise<{ kid: string; sealed: Buffer | null }[]> {
+async function ask(sql: string): Promise<{ kid: string; sealed: Buffer | null }[]> {
   const client = new Client({ connectionString: database.url });
   await client.connect();
   try {
-    const sql = 'SELECT kid, sealed_private_key AS sealed FROM signing_keys';
     return (await client.query<{ kid: string; sealed: Buffer | null }>(sql)).rows;
   } finally {
     await client.end();
