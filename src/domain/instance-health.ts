@@ -1,7 +1,7 @@
 import { denialOf, graceEndsAt, type License, type LicenseDenial } from './license.js';
 import { isSyncOverdue, nextSyncDueAt, type SyncRecord } from './next-sync.js';
 
-/** A token that has not expired, as the ledger knows it. */
+/** A token that has not expired and whose key is published, as the ledger knows it. */
 export interface LiveToken {
   readonly jti: string;
   /** Sorted. */
@@ -53,7 +53,7 @@ export interface NewestToken extends LiveToken {
 /**
  * How an instance stands at `now`. A revoked token counts like any other until it expires: validators
  * that read no status list take it. What ends it sooner is a sync that is answered with null.
- * @param live the tokens that have not expired at `now`
+ * @param live the tokens that have not expired at `now` and whose key is published
  * @param newestJti of the last token that was handed out, expired or not
  */
 export function instanceHealth(
@@ -70,7 +70,9 @@ export function instanceHealth(
     return scopes.length === 0 ? [] : [{ scopes, expiresAt: token.expiresAt }];
   });
   const dueAt = nextSyncDueAt(record, entitled.license.kind);
-  const validUntil = lastOf(live.map(({ expiresAt }) => expiresAt)) ?? record.tokenExpiresAt;
+  // Without any, its last one has expired, or lost its key.
+  const validUntil =
+    lastOf(live.map(({ expiresAt }) => expiresAt)) ?? earlier(record.tokenExpiresAt, now);
   return {
     state: stateOf(denial, validUntil, dueAt, now),
     denial,
@@ -137,4 +139,8 @@ function lastOf(instants: readonly Date[]): Date | null {
     (last, instant) => (last === null || instant > last ? instant : last),
     null,
   );
+}
+
+function earlier(instant: Date | null, now: Date): Date | null {
+  return instant !== null && instant > now ? now : instant;
 }

@@ -29,7 +29,8 @@ const ACTIVE_PURCHASES = `
     AND (started_at IS NULL OR started_at <= $2)`;
 
 // The least jti leaves out every day whose tokens have all expired. The subquery is lateral so that
-// each instance is a look-up in the index of the days that are left.
+// each instance is a look-up in the index of the days that are left. A token whose key was revoked is
+// taken by no validator that has fetched the keys since.
 const LIVE_TOKENS = `
   SELECT wanted.id AS "instanceId", t.jti, t.expires_at AS "expiresAt", t.revoked_at AS "revokedAt",
          encode(t.scope_set_digest, 'hex') AS digest
@@ -37,6 +38,7 @@ const LIVE_TOKENS = `
   CROSS JOIN LATERAL (
     SELECT jti, expires_at, revoked_at, scope_set_digest FROM issued_tokens
     WHERE instance_id = wanted.id AND jti >= $2 AND expires_at > $3
+      AND kid IN (SELECT kid FROM signing_keys WHERE unpublished_at IS NULL)
     OFFSET 0
   ) t`;
 
@@ -83,7 +85,7 @@ export class InstanceHealthRepository {
     return new Set(rows.map(({ id }) => id));
   }
 
-  /** The tokens that have not expired, by the row of their instance. */
+  /** The tokens that have not expired, under keys that are published, by the row of their instance. */
   async liveTokens(
     manager: EntityManager,
     instanceIds: readonly string[],

@@ -6,6 +6,7 @@ import { LOGGER, type Logger } from '../platform/logging.js';
 import { optionalBodyValidation } from '../platform/validation.js';
 import { KeyTimeline } from '../signing-keys/key-timeline.js';
 import { signingKeyList } from '../signing-keys/signing-key-view.js';
+import { SigningKeys } from '../signing-keys/signing-keys.service.js';
 import {
   RevokeSigningKeyBody,
   SigningKeyRevocationView,
@@ -18,6 +19,7 @@ export class SigningKeyRevocationsController {
   constructor(
     private readonly withdraw: WithdrawSigningKey,
     private readonly timeline: KeyTimeline,
+    private readonly signingKeys: SigningKeys,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -42,6 +44,7 @@ export class SigningKeyRevocationsController {
     const { revocation, radius } = dryRun
       ? await this.withdraw.dryRun(kid, acceptOutage)
       : await this.withdraw.revoke({ kid, by, reason: body.reason ?? null, acceptOutage });
+    if (!dryRun) await this.signingKeys.refresh();
     if (!dryRun && revocation.plan.outcome === 'revoke') {
       const key = revocation.key.kid;
       this.logger.warn({ kid: key, by, acceptOutage }, 'a signing key was revoked');

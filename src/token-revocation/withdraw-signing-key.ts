@@ -6,7 +6,6 @@ import {
   type PlannedKeyRevocation,
   RevokeSigningKey,
 } from '../signing-keys/revoke-signing-key.js';
-import { SigningKeys } from '../signing-keys/signing-keys.service.js';
 import { type BlastRadius, KeyBlastRadius } from './key-blast-radius.js';
 
 export interface WithdrawnSigningKey {
@@ -21,7 +20,6 @@ export class WithdrawSigningKey {
   constructor(
     private readonly database: Database,
     private readonly revokeSigningKey: RevokeSigningKey,
-    private readonly signingKeys: SigningKeys,
     private readonly blastRadius: KeyBlastRadius,
     private readonly clock: Clock,
   ) {}
@@ -35,7 +33,6 @@ export class WithdrawSigningKey {
   /** @throws {IssuerError} NOT_FOUND; STANDBY_TOO_YOUNG */
   async revoke(request: KeyRevocationRequest): Promise<WithdrawnSigningKey> {
     const revocation = await this.revokeSigningKey.revoke(request);
-    await this.signingKeys.refresh();
     // Now that the key signs no more, no token can be missing from the count.
     return { revocation, radius: await this.radiusOf(request.kid) };
   }

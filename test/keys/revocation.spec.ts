@@ -143,6 +143,28 @@ describe('the revocation of the key that signs', () => {
   });
 });
 
+describe('an instance whose only token is of a revoked key', () => {
+  it('is shown without service, until it syncs', async () => {
+    clock.advance(LEAD);
+    const gitlab = await instanceWithTokens(1);
+    const shown = async () => {
+      const { items } = (await (await issuer.admin('GET', 'instances')).json()) as {
+        items: { state: string; loses_service_at: string; token: object | null }[];
+      };
+      return items[0];
+    };
+    expect(await shown()).toMatchObject({ state: 'ok' });
+    await revoked((await keyIn(issuer, 'current')).kid);
+    expect(await shown()).toMatchObject({
+      state: 'no_token',
+      loses_service_at: clock.now().toISOString(),
+      token: null,
+    });
+    await gitlab.serviceToken();
+    expect(await shown()).toMatchObject({ state: 'ok' });
+  });
+});
+
 describe('the revocation of a key that does not sign', () => {
   it('replaces the standby at once, for nothing was signed with it', async () => {
     const standby = await keyIn(issuer, 'next');
