@@ -1,8 +1,5 @@
-import type { ServiceTokenPolicy } from './service-token-claims.js';
+import { MAX_TTL_SECONDS, type ServiceTokenPolicy } from './service-token-claims.js';
 import { isUuid } from './uuid.js';
-
-/** No token lives longer, whatever the configuration says: a week. */
-export const MAX_TTL_SECONDS = 604_800;
 
 /**
  * A token travels in a header, and nginx and Apache take a header line of 8 KiB at most (Node takes
