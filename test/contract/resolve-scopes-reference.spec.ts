@@ -5,13 +5,13 @@ import { parseGitlabVersion } from '../../src/domain/gitlab-version.js';
 import { parseCatalog } from '../../src/domain/parse-catalog.js';
 import { resolveScopes } from '../../src/domain/resolve-scopes.js';
 import {
-  type NaiveAnswer,
-  type NaiveCase,
-  type NaiveCatalog,
-  type NaivePurchase,
-  naiveResolveScopes,
-  type NaiveUnitPrimitive,
-} from './naive-resolve-scopes.js';
+  type ExpectedScopes,
+  type ScopeCase,
+  type PlainCatalog,
+  type PlainPurchase,
+  expectedScopes,
+  type PlainUnitPrimitive,
+} from '../../src/ledger-audit/expected-scopes.js';
 
 const RUNS = 5000;
 const DAY = 86_400_000;
@@ -66,7 +66,7 @@ const minimumFor = (instanceVersion: string): fc.Arbitrary<string | null> =>
     versionsWith(['-ee', '-pre']),
   );
 
-const purchasesAt = (now: number): fc.Arbitrary<NaivePurchase> =>
+const purchasesAt = (now: number): fc.Arbitrary<PlainPurchase> =>
   fc
     .record({
       add_on: fc.constantFrom(...ADD_ONS),
@@ -97,7 +97,7 @@ const unitPrimitivesFor = (now: number, version: string) =>
     add_ons: fc.subarray(ADD_ONS),
   });
 
-const cases: fc.Arbitrary<NaiveCase> = fc
+const cases: fc.Arbitrary<ScopeCase> = fc
   .record({ now: instants, version: instanceVersions })
   .chain(({ now, version }) =>
     fc.record({
@@ -116,7 +116,7 @@ describe('the scopes that a license is granted', () => {
   it('are those that a second reading of the rules grants, for the same reasons', () => {
     fc.assert(
       fc.property(cases, (given) => {
-        expect(resolvedByTheService(given)).toEqual(naiveResolveScopes(given));
+        expect(resolvedByTheService(given)).toEqual(expectedScopes(given));
       }),
       { numRuns: RUNS },
     );
@@ -125,7 +125,7 @@ describe('the scopes that a license is granted', () => {
   it('are tried with cases that reach every reason, many times each', () => {
     const seen = new Map<string, number>();
     for (const given of fc.sample(cases, { numRuns: 2000, seed: 1 })) {
-      for (const reason of Object.values(naiveResolveScopes(given).reasons)) {
+      for (const reason of Object.values(expectedScopes(given).reasons)) {
         seen.set(reason, (seen.get(reason) ?? 0) + 1);
       }
     }
@@ -143,7 +143,7 @@ describe('the scopes that a license is granted', () => {
   });
 });
 
-function resolvedByTheService(given: NaiveCase): NaiveAnswer {
+function resolvedByTheService(given: ScopeCase): ExpectedScopes {
   const { decisions, scopes, audiences } = resolveScopes(
     { plan: given.plan },
     given.purchases.map(purchaseOf),
@@ -160,7 +160,7 @@ function resolvedByTheService(given: NaiveCase): NaiveAnswer {
   };
 }
 
-function purchaseOf(purchase: NaivePurchase, index: number): AddOnPurchase {
+function purchaseOf(purchase: PlainPurchase, index: number): AddOnPurchase {
   return {
     id: `purchase-${index}`,
     addOn: canonicalAddOnName(purchase.add_on),
@@ -172,7 +172,7 @@ function purchaseOf(purchase: NaivePurchase, index: number): AddOnPurchase {
 }
 
 /** Through the service's own reading of a catalog's files. */
-function catalogOf({ unit_primitives, backend_services }: NaiveCatalog): Catalog {
+function catalogOf({ unit_primitives, backend_services }: PlainCatalog): Catalog {
   const filed = <Document extends object>(documents: readonly Document[]) =>
     documents.map((document, index) => ({ file: `${index}.yml`, document }));
   const parsed = parseCatalog({
@@ -185,7 +185,7 @@ function catalogOf({ unit_primitives, backend_services }: NaiveCatalog): Catalog
   return parsed.ok ? parsed.catalog : fail(JSON.stringify(parsed.faults));
 }
 
-function catalogWith(unitPrimitives: readonly Omit<NaiveUnitPrimitive, 'name'>[]): NaiveCatalog {
+function catalogWith(unitPrimitives: readonly Omit<PlainUnitPrimitive, 'name'>[]): PlainCatalog {
   return {
     backend_services: BACKEND_SERVICES,
     unit_primitives: unitPrimitives.map((each, index) => ({ ...each, name: `up_${9 - index}` })),

@@ -1,9 +1,9 @@
 /**
- * The rules of scope resolution a second time, naively, for the service's own implementation to be
- * compared with. It shares no code with it, works on plain data in snake_case and takes other ways:
- * day numbers where the service compares strings, padded strings where it compares numbers.
+ * The auditor's own reading of the rules of scope resolution. It shares no code with the service's,
+ * works on plain data in snake_case and takes other ways: day numbers where the service compares
+ * strings, padded strings where it compares numbers. The tests compare the two.
  */
-export interface NaiveUnitPrimitive {
+export interface PlainUnitPrimitive {
   readonly name: string;
   readonly cut_off_date: string | null;
   readonly min_gitlab_version: string | null;
@@ -13,12 +13,12 @@ export interface NaiveUnitPrimitive {
   readonly add_ons: readonly string[];
 }
 
-export interface NaiveCatalog {
-  readonly unit_primitives: readonly NaiveUnitPrimitive[];
+export interface PlainCatalog {
+  readonly unit_primitives: readonly PlainUnitPrimitive[];
   readonly backend_services: readonly { readonly name: string; readonly jwt_aud: string }[];
 }
 
-export interface NaivePurchase {
+export interface PlainPurchase {
   readonly add_on: string;
   readonly quantity: number;
   readonly started_at: string | null;
@@ -26,23 +26,23 @@ export interface NaivePurchase {
   readonly voided: boolean;
 }
 
-export interface NaiveCase {
+export interface ScopeCase {
   readonly plan: string;
-  readonly purchases: readonly NaivePurchase[];
-  readonly catalog: NaiveCatalog;
+  readonly purchases: readonly PlainPurchase[];
+  readonly catalog: PlainCatalog;
   readonly gitlab_version: string;
   readonly now: string;
   readonly enforce_license_types: boolean;
 }
 
-export interface NaiveAnswer {
+export interface ExpectedScopes {
   readonly scopes: string[];
   readonly audiences: string[];
   /** By name of the unit primitive. */
   readonly reasons: Record<string, string>;
 }
 
-export function naiveResolveScopes(given: NaiveCase): NaiveAnswer {
+export function expectedScopes(given: ScopeCase): ExpectedScopes {
   const reasons = Object.fromEntries(
     given.catalog.unit_primitives.map((each) => [each.name, reasonFor(each, given)]),
   );
@@ -61,7 +61,7 @@ export function naiveResolveScopes(given: NaiveCase): NaiveAnswer {
 }
 
 /** Every refusal is looked for; the first in the order of the published list is the one named. */
-function reasonFor(candidate: NaiveUnitPrimitive, given: NaiveCase): string {
+function reasonFor(candidate: PlainUnitPrimitive, given: ScopeCase): string {
   const now = Date.parse(given.now);
   const free = !(candidate.cut_off_date !== null && Date.parse(candidate.cut_off_date) <= now);
   const minimum = free
@@ -77,11 +77,8 @@ function reasonFor(candidate: NaiveUnitPrimitive, given: NaiveCase): string {
   const fitting = given.purchases
     .filter((purchase) => addOns.includes(todaysName(purchase.add_on)))
     .filter((purchase) => !purchase.voided && purchase.quantity > 0)
-    .map((purchase) => ({
-      from: purchase.started_at === null ? -Infinity : dayNumber(purchase.started_at),
-      end: dayNumber(purchase.expires_on),
-    }));
-  const paid = fitting.some(({ from, end }) => from <= today && today <= end - 1);
+    .map(spanOf);
+  const paid = fitting.some((span) => covers(span, today));
 
   const refusals: [string, boolean][] = [
     ['NO_AUDIENCE', candidate.backend_services.length === 0],
@@ -94,6 +91,28 @@ function reasonFor(candidate: NaiveUnitPrimitive, given: NaiveCase): string {
   const refusal = refusals.find(([, applies]) => applies);
   if (refusal) return refusal[0];
   return free ? 'FREE' : 'ADD_ON_PURCHASED';
+}
+
+/** Whether a purchase pays for anything at `now`. */
+export function isRunning(purchase: PlainPurchase, now: Date): boolean {
+  const counts = !purchase.voided && purchase.quantity > 0;
+  return counts && covers(spanOf(purchase), Math.floor(now.getTime() / 86_400_000));
+}
+
+interface Span {
+  readonly from: number;
+  readonly end: number;
+}
+
+function spanOf(purchase: PlainPurchase): Span {
+  return {
+    from: purchase.started_at === null ? -Infinity : dayNumber(purchase.started_at),
+    end: dayNumber(purchase.expires_on),
+  };
+}
+
+function covers({ from, end }: Span, day: number): boolean {
+  return from <= day && day <= end - 1;
 }
 
 /** Days since 1970 in UTC. */
