@@ -40,6 +40,7 @@ describe('the configuration', () => {
       enforceLicenseTypes: true,
       jwksCacheSeconds: 86_400,
       signingKeyRotationDays: 90,
+      ledgerRetentionDays: 400,
       logLevel: 'info',
       warnings: [],
     });
@@ -71,6 +72,7 @@ describe('the configuration', () => {
       ENFORCE_LICENSE_TYPES: 'false',
       JWKS_CACHE_SECONDS: '3600',
       SIGNING_KEY_ROTATION_DAYS: '30',
+      LEDGER_RETENTION_DAYS: '1',
       LOG_LEVEL: 'debug',
     };
     expect(readAppConfig(environment)).toEqual({
@@ -99,6 +101,7 @@ describe('the configuration', () => {
       enforceLicenseTypes: false,
       jwksCacheSeconds: 3600,
       signingKeyRotationDays: 30,
+      ledgerRetentionDays: 1,
       logLevel: 'debug',
       warnings: [],
     });

@@ -37,6 +37,8 @@ export interface AppConfig extends KeyEncryptionKeys {
   readonly enforceLicenseTypes: boolean;
   readonly jwksCacheSeconds: number;
   readonly signingKeyRotationDays: number;
+  /** How long after its expiry a token stays in the ledger. */
+  readonly ledgerRetentionDays: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   /** What is allowed but likely a mistake. */
   readonly warnings: readonly string[];
@@ -82,6 +84,7 @@ export function readAppConfig(environment: Environment = process.env): AppConfig
     enforceLicenseTypes: reader.boolean('ENFORCE_LICENSE_TYPES', true),
     jwksCacheSeconds: reader.integer('JWKS_CACHE_SECONDS', 86_400, 1, 604_800),
     signingKeyRotationDays: reader.integer('SIGNING_KEY_ROTATION_DAYS', 90, 1, 3650),
+    ledgerRetentionDays: reader.integer('LEDGER_RETENTION_DAYS', 400, 1, 3650),
     logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
     warnings: ttlWarnings(serviceTokenTtlSeconds),
   };

@@ -10,7 +10,9 @@ import { RecordKeySetFetches1764100001000 } from '../migrations/1764100001000-re
 import { ChainIssuedTokens1764100002000 } from '../migrations/1764100002000-chain-issued-tokens.js';
 import { CreateAuxiliaryKeys1764100003000 } from '../migrations/1764100003000-create-auxiliary-keys.js';
 import { CreateServiceTokenRevocations1764100004000 } from '../migrations/1764100004000-create-service-token-revocations.js';
+import { CreateLedgerCheckpoints1764100005000 } from '../migrations/1764100005000-create-ledger-checkpoints.js';
 import { DateHistories1764100005100 } from '../migrations/1764100005100-date-histories.js';
+import { DropOldDays1764100005200 } from '../migrations/1764100005200-drop-old-days.js';
 import { SweepInstances1764100006000 } from '../migrations/1764100006000-sweep-instances.js';
 import { ApiTokenEntity } from '../src/access-control/api-token.entity.js';
 import { AddOnPurchaseEntity } from '../src/add-on-purchases/add-on-purchase.entity.js';
@@ -56,7 +58,9 @@ export function dataSourceOptions(config: DatabaseConfig): DataSourceOptions {
       ChainIssuedTokens1764100002000,
       CreateAuxiliaryKeys1764100003000,
       CreateServiceTokenRevocations1764100004000,
+      CreateLedgerCheckpoints1764100005000,
       DateHistories1764100005100,
+      DropOldDays1764100005200,
       SweepInstances1764100006000,
     ],
     migrationsTransactionMode: 'each',

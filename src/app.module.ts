@@ -10,6 +10,7 @@ import type { LoadedCatalog } from './catalog/load-catalog.js';
 import { InstanceHealthModule } from './instance-health/instance-health.module.js';
 import { InstancesModule } from './instances/instances.module.js';
 import { SEALED_LICENSE_KEYS } from './licenses/license.repository.js';
+import { LedgerAuditModule } from './ledger-audit/ledger-audit.module.js';
 import { LicensesModule } from './licenses/licenses.module.js';
 import { OidcModule } from './oidc/oidc.module.js';
 import type { Clock } from './platform/clock.js';
@@ -71,5 +72,6 @@ function useCases({ config, dataSource, catalog, clock, logger }: Foundations) {
     TokenIssuanceModule,
     InstanceHealthModule,
     TokenRevocationModule,
+    LedgerAuditModule,
   ];
 }

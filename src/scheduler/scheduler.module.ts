@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { AuxiliaryKeysModule } from '../auxiliary-keys/auxiliary-keys.module.js';
 import { InstanceHealthModule } from '../instance-health/instance-health.module.js';
+import { LedgerAuditModule } from '../ledger-audit/ledger-audit.module.js';
 import { SigningKeysModule } from '../signing-keys/signing-keys.module.js';
 import { TokenIssuanceModule } from '../token-issuance/token-issuance.module.js';
 import { AuxiliaryKeyJobs } from './auxiliary-key-jobs.js';
@@ -10,6 +11,7 @@ import { JobRunner } from './job-runner.js';
 import { Jobs } from './jobs.js';
 import { KeyJobs } from './key-jobs.js';
 import { KeySetJobs } from './key-set-jobs.js';
+import { LedgerJobs } from './ledger-jobs.js';
 import { SealingJobs } from './sealing-jobs.js';
 import { Subscriptions } from './subscriptions.js';
 import { TokenKeyJobs } from './token-key-jobs.js';
@@ -19,6 +21,7 @@ import { TokenKeyJobs } from './token-key-jobs.js';
     ScheduleModule.forRoot(),
     AuxiliaryKeysModule,
     InstanceHealthModule,
+    LedgerAuditModule,
     SigningKeysModule,
     TokenIssuanceModule,
   ],
@@ -29,6 +32,7 @@ import { TokenKeyJobs } from './token-key-jobs.js';
     Jobs,
     KeyJobs,
     KeySetJobs,
+    LedgerJobs,
     SealingJobs,
     Subscriptions,
     TokenKeyJobs,

@@ -1,0 +1,49 @@
+import { Injectable } from '@nestjs/common';
+import { compactVerify, errors, importJWK, type JWK } from 'jose';
+import { AuxiliaryKeys } from '../auxiliary-keys/auxiliary-keys.service.js';
+import { Database } from '../platform/database.js';
+import type { CheckpointClaims } from './checkpoint-claims.js';
+
+const TYP = 'ledger-checkpoint+jwt';
+
+/** The auxiliary keys as checkpoints are signed and verified with them: never a token's key. */
+@Injectable()
+export class CheckpointKeys {
+  private readonly known = new Map<string, JWK>();
+
+  constructor(
+    private readonly database: Database,
+    private readonly keys: AuxiliaryKeys,
+  ) {}
+
+  async seal(claims: CheckpointClaims): Promise<string> {
+    return this.keys.sign(TYP, claims);
+  }
+
+  /** What a checkpoint says; null when no key of ours has signed it. */
+  async open(signed: string): Promise<unknown> {
+    try {
+      const { payload, protectedHeader } = await compactVerify(
+        signed,
+        async ({ kid }) => importJWK(await this.publicKey(kid ?? '')),
+        { algorithms: ['ES256'] },
+      );
+      if (protectedHeader.typ !== TYP) return null;
+      return JSON.parse(Buffer.from(payload).toString('utf8')) as unknown;
+    } catch (error) {
+      if (error instanceof errors.JOSEError) return null;
+      throw error;
+    }
+  }
+
+  private async publicKey(kid: string): Promise<JWK> {
+    const known = this.known.get(kid);
+    if (known) return known;
+    const sql = 'SELECT public_jwk FROM auxiliary_keys WHERE kid = $1';
+    const { rows } = await this.database.pool.query<{ public_jwk: JWK }>(sql, [kid]);
+    const [row] = rows;
+    if (!row) throw new errors.JWKSNoMatchingKey();
+    this.known.set(kid, row.public_jwk);
+    return row.public_jwk;
+  }
+}

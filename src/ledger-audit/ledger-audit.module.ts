@@ -1,0 +1,16 @@
+import { Module } from '@nestjs/common';
+import { AccessControlModule } from '../access-control/access-control.module.js';
+import { AuxiliaryKeysModule } from '../auxiliary-keys/auxiliary-keys.module.js';
+import { CheckpointKeys } from './checkpoint-keys.js';
+import { LedgerCheckpointRepository } from './ledger-checkpoint.repository.js';
+import { LedgerCheckpointsController } from './ledger-checkpoints.controller.js';
+import { LedgerCheckpoints } from './ledger-checkpoints.js';
+import { LedgerRetention } from './ledger-retention.js';
+
+@Module({
+  imports: [AccessControlModule, AuxiliaryKeysModule],
+  controllers: [LedgerCheckpointsController],
+  providers: [CheckpointKeys, LedgerCheckpointRepository, LedgerCheckpoints, LedgerRetention],
+  exports: [LedgerCheckpoints, LedgerRetention],
+})
+export class LedgerAuditModule {}
