@@ -35,6 +35,16 @@ describe('the architecture', () => {
     expect(outside.map(sentence)).toEqual([]);
   });
 
+  it('keeps the auditor of the ledger from the code that it audits', () => {
+    const audited = /\/token-issuance\/|\/domain\/(?!calendar-day|uuid)/;
+    const shared = files
+      .filter((file) => dirname(file) === 'ledger-audit')
+      .flatMap((file) => preProcessFile(textOf(file)).importedFiles)
+      .map(({ fileName }) => fileName)
+      .filter((fileName) => audited.test(fileName));
+    expect(shared).toEqual([]);
+  });
+
   it('has every file in a known room and no deeper, or in the composition root', () => {
     const misplaced = files.filter((file) => {
       const [room = '', ...rest] = file.split(sep);

@@ -47,6 +47,13 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  readonly ledgerFindings = new Counter({
+    name: 'issuer_ledger_findings_total',
+    help: 'What the scheduled audit of the ledger has found, by code: none is normal.',
+    labelNames: ['finding'] as const,
+    registers: [this.registry],
+  });
+
   constructor(database: Database, notifications: Notifications) {
     collectDefaultMetrics({ register: this.registry });
     new Gauge({

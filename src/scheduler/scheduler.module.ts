@@ -11,7 +11,7 @@ import { JobRunner } from './job-runner.js';
 import { Jobs } from './jobs.js';
 import { KeyJobs } from './key-jobs.js';
 import { KeySetJobs } from './key-set-jobs.js';
-import { LedgerJobs } from './ledger-jobs.js';
+import { LedgerFindings, LedgerJobs } from './ledger-jobs.js';
 import { SealingJobs } from './sealing-jobs.js';
 import { Subscriptions } from './subscriptions.js';
 import { TokenKeyJobs } from './token-key-jobs.js';
@@ -32,6 +32,7 @@ import { TokenKeyJobs } from './token-key-jobs.js';
     Jobs,
     KeyJobs,
     KeySetJobs,
+    LedgerFindings,
     LedgerJobs,
     SealingJobs,
     Subscriptions,

@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto';
 import { compactVerify, createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet } from 'jose';
 import type { LedgerCheckpointView } from '../../src/ledger-audit/ledger-checkpoint.dto.js';
 import { LedgerCheckpoints } from '../../src/ledger-audit/ledger-checkpoints.js';
+import { LedgerJobs } from '../../src/scheduler/ledger-jobs.js';
 import { registerPaidLicense } from '../support/builders.js';
 import { select } from '../contract/ledger.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { GitlabInstance } from '../support/gitlab-instance.js';
+import { Intruder } from '../support/tampering.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 
 interface Page {
@@ -125,6 +127,26 @@ describe('the checkpoints of the ledger', () => {
         ) as string,
       });
     }
+  });
+
+  it('come with an audit of a sample, which counts and tells what it finds', async () => {
+    const found = async () => {
+      const metrics = await (await fetch(`${issuer.url}/-/metrics`)).text();
+      return /issuer_ledger_findings_total\{finding="ROW_MISSING_OR_CHANGED"\} (\d+)/.exec(metrics);
+    };
+    clock.advance(60_000);
+    const jobs = issuer.running.app.get(LedgerJobs);
+    await jobs.auditSample();
+    expect((await found())?.[1]).toBe('0');
+    expect(issuer.logs.filter((line) => line.includes('the audit of the ledger'))).toEqual([]);
+
+    const intruder = await Intruder.into(issuer);
+    await intruder.query(`UPDATE issued_tokens SET gitlab_version = '99.0'`);
+    await intruder.leave();
+    await jobs.auditSample();
+    expect(Number((await found())?.[1])).toBeGreaterThan(0);
+    const told = issuer.logs.filter((line) => line.includes('the audit of the ledger'));
+    expect(JSON.parse(told[0] ?? '{}')).toMatchObject({ level: 'error' });
   });
 });
 

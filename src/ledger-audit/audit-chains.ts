@@ -1,0 +1,121 @@
+import type { Pool } from 'pg';
+import { batchKey } from './audited-rows.js';
+import type { Report } from './finding.js';
+import { millisecondsOf } from './jti-range.js';
+
+interface Link {
+  readonly chain_id: string;
+  readonly number: number;
+  readonly last_jti: string;
+  /** Null when the batch before is not there. */
+  readonly linked: boolean | null;
+  readonly dropped: boolean;
+  readonly has_rows: boolean;
+  readonly checkpoint_number: string | null;
+  readonly checkpoint_there: boolean;
+}
+
+interface LastToken {
+  readonly id: string;
+  readonly token_jti: string;
+  readonly found: boolean;
+}
+
+/** Checkpoints are made every minute; a batch that has none for so long was forgotten. */
+const CHECKPOINT_WITHIN_MS = 900_000;
+const PAGE = 2000;
+const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
+const DROPPED = (jti: string) =>
+  `EXISTS (SELECT FROM ledger_dropped_days WHERE day = day_of_jti(${jti}))`;
+
+const LINKS = (which: string) => `
+  SELECT b.chain_id, b.number, b.last_jti, b.checkpoint_number,
+         CASE WHEN b.number = 0 THEN b.previous_hash = sha256(convert_to(b.chain_id::text, 'UTF8'))
+              ELSE b.previous_hash = before.hash END AS linked,
+         ${DROPPED('b.first_jti')} AS dropped,
+         EXISTS (SELECT FROM issued_tokens WHERE jti = b.first_jti) AS has_rows,
+         b.checkpoint_number IS NULL
+           OR EXISTS (SELECT FROM ledger_checkpoints c WHERE c.number = b.checkpoint_number)
+           AS checkpoint_there
+  FROM ledger_batches b
+  LEFT JOIN ledger_batches before
+    ON before.chain_id = b.chain_id AND before.number = b.number - 1
+  WHERE ${which}`;
+const ALL_LINKS = `${LINKS('(b.chain_id, b.number) > ($1, $2)')}
+  ORDER BY b.chain_id, b.number LIMIT ${PAGE}`;
+const NEWEST_LINKS = `${LINKS(`b.checkpoint_number IS NULL
+    OR b.checkpoint_number > (SELECT max(number) - 5 FROM ledger_checkpoints)`)} LIMIT ${PAGE}`;
+
+const LAST_TOKENS = `
+  SELECT i.id, i.token_jti, ${DROPPED('i.token_jti')}
+         OR EXISTS (SELECT FROM issued_tokens WHERE jti = i.token_jti) AS found
+  FROM (
+    SELECT id, token_jti FROM instances WHERE id > $1 AND token_jti IS NOT NULL
+    ORDER BY id LIMIT ${PAGE}
+  ) i
+  ORDER BY i.id`;
+
+/** Every batch with the one before it, its first row and its checkpoint. @returns how many */
+export async function auditChains(
+  pool: Pick<Pool, 'query'>,
+  now: Date,
+  report: Report,
+): Promise<number> {
+  let audited = 0;
+  let after: [string, number] = [BEFORE_ALL, -1];
+  for (;;) {
+    const { rows } = await pool.query<Link>(ALL_LINKS, after);
+    for (const link of rows) checkLink(link, now, report);
+    audited += rows.length;
+    const last = rows.at(-1);
+    if (!last || rows.length < PAGE) return audited;
+    after = [last.chain_id, last.number];
+  }
+}
+
+/** The same for the batches that no checkpoint, or one of the last, covers. */
+export async function auditNewestLinks(
+  pool: Pick<Pool, 'query'>,
+  now: Date,
+  report: Report,
+): Promise<void> {
+  const { rows } = await pool.query<Link>(NEWEST_LINKS);
+  for (const link of rows) checkLink(link, now, report);
+}
+
+/** The token that each instance was handed out last, which the end of a chain may have held. */
+export async function auditLastTokens(pool: Pick<Pool, 'query'>, report: Report): Promise<void> {
+  let after = BEFORE_ALL;
+  for (;;) {
+    const { rows } = await pool.query<LastToken>(LAST_TOKENS, [after]);
+    for (const { id, token_jti, found } of rows) {
+      if (found) continue;
+      const detail = `the last token of instance ${id} has no row`;
+      report({ finding: 'ROW_MISSING_OR_CHANGED', jti: token_jti, detail });
+    }
+    const last = rows.at(-1);
+    if (!last || rows.length < PAGE) return;
+    after = last.id;
+  }
+}
+
+function checkLink(link: Link, now: Date, report: Report): void {
+  const batch = batchKey(link.chain_id, link.number);
+  // The first that is left of a chain has lost the one before it with the days that were dropped.
+  const beginsAfterDrop = link.linked === null && link.dropped;
+  if (link.linked !== true && !beginsAfterDrop) {
+    const detail = link.linked === null ? 'the batch before is not there' : 'it names another hash';
+    report({ finding: 'CHAIN_BROKEN', batch, detail });
+  }
+  if (!link.has_rows && !link.dropped) {
+    report({ finding: 'ROW_MISSING_OR_CHANGED', batch, detail: 'its first row is not there' });
+  }
+  if (!link.checkpoint_there) {
+    const detail = `checkpoint ${String(link.checkpoint_number)}, which covered it, is not there`;
+    report({ finding: 'CHECKPOINT_BROKEN', batch, detail });
+  }
+  const age = now.getTime() - millisecondsOf(link.last_jti);
+  if (link.checkpoint_number === null && age > CHECKPOINT_WITHIN_MS) {
+    report({ finding: 'NO_CHECKPOINT', batch, detail: 'no checkpoint covers it' });
+  }
+}

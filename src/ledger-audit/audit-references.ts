@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto';
+import type { Pool } from 'pg';
+import { BoundedCache } from './bounded-cache.js';
+import type { AuditedCatalog, PlainPolicy } from './expected-claims.js';
+import type { ExpectedScopes } from './expected-scopes.js';
+import type { Report } from './finding.js';
+
+type ScopeSet = Pick<ExpectedScopes, 'scopes' | 'audiences'>;
+
+/** How a snapshot of a catalog spells what the rules need. */
+interface CatalogDocument {
+  readonly unitPrimitives: readonly {
+    readonly name: string;
+    readonly cutOffDate: string | null;
+    readonly minGitlabVersion: { readonly text: string } | null;
+    readonly minGitlabVersionForFreeAccess: { readonly text: string } | null;
+    readonly licenseTypes: readonly string[];
+    readonly backendServices: readonly string[];
+    readonly addOns: readonly string[];
+  }[];
+  readonly backendServices: readonly { readonly name: string; readonly jwtAud: string }[];
+}
+
+const REMEMBERED = 10_000;
+
+/** What rows refer to by digest. Each is checked against its digest when it is first met. */
+export class AuditReferences {
+  private readonly scopeSets = new BoundedCache<string, ScopeSet>(REMEMBERED);
+  private readonly catalogs = new BoundedCache<string, AuditedCatalog>(100);
+  private policies: ReadonlyMap<string, PlainPolicy> | null = null;
+
+  constructor(
+    private readonly pool: Pick<Pool, 'query'>,
+    private readonly report: Report,
+  ) {}
+
+  /** The policy of this digest; without one every policy that was ever in force. */
+  async policiesOf(digest: Buffer | null): Promise<readonly PlainPolicy[]> {
+    const key = digest?.toString('hex');
+    // A replica that was started a moment ago may have brought another one.
+    if (!this.policies || (key !== undefined && !this.policies.has(key))) {
+      this.policies = await this.readPolicies();
+    }
+    const policy = key === undefined ? undefined : this.policies.get(key);
+    if (key === undefined) return [...this.policies.values()];
+    return policy ? [policy] : [];
+  }
+
+  private async readPolicies(): Promise<ReadonlyMap<string, PlainPolicy>> {
+    const sql = 'SELECT digest, document FROM policy_snapshots';
+    const { rows } = await this.pool.query<{ digest: Buffer; document: PlainPolicy }>(sql);
+    for (const { digest, document } of rows) {
+      const { issuer, ttl_seconds, not_before_skew_seconds, enforce_license_types } = document;
+      const known = { issuer, ttl_seconds, not_before_skew_seconds, enforce_license_types };
+      this.compare('policy', digest, JSON.stringify(known));
+    }
+    return new Map(rows.map(({ digest, document }) => [digest.toString('hex'), document]));
+  }
+
+  async catalog(digest: Buffer): Promise<AuditedCatalog | null> {
+    const key = digest.toString('hex');
+    const known = this.catalogs.get(key);
+    if (known) return known;
+    const sql = 'SELECT document FROM catalog_snapshots WHERE digest = $1';
+    const { rows } = await this.pool.query<{ document: CatalogDocument }>(sql, [digest]);
+    const [row] = rows;
+    if (!row) return null;
+    this.compare('catalog', digest, canonicalJson(row.document));
+    const catalog = { ...plainCatalog(row.document), digest: key };
+    this.catalogs.set(key, catalog);
+    return catalog;
+  }
+
+  async scopeSet(digest: Buffer): Promise<ScopeSet | null> {
+    const key = digest.toString('hex');
+    const known = this.scopeSets.get(key);
+    if (known) return known;
+    const sql = 'SELECT scopes, audiences FROM scope_sets WHERE digest = $1';
+    const [row] = (await this.pool.query<ScopeSet>(sql, [digest])).rows;
+    if (!row) return null;
+    this.compare('scope set', digest, JSON.stringify([row.scopes, row.audiences]));
+    this.scopeSets.set(key, row);
+    return row;
+  }
+
+  private compare(what: string, digest: Buffer, text: string): void {
+    if (createHash('sha256').update(text).digest().equals(digest)) return;
+    const detail = `the ${what} ${digest.toString('hex')} is not what was kept under this digest`;
+    this.report({ finding: 'SNAPSHOT_CHANGED', detail });
+  }
+}
+
+function plainCatalog({ unitPrimitives, backendServices }: CatalogDocument) {
+  return {
+    unit_primitives: unitPrimitives.map((each) => ({
+      name: each.name,
+      cut_off_date: each.cutOffDate,
+      min_gitlab_version: each.minGitlabVersion?.text ?? null,
+      min_gitlab_version_for_free_access: each.minGitlabVersionForFreeAccess?.text ?? null,
+      license_types: each.licenseTypes,
+      backend_services: each.backendServices,
+      add_ons: each.addOns,
+    })),
+    backend_services: backendServices.map(({ name, jwtAud }) => ({ name, jwt_aud: jwtAud })),
+  };
+}
+
+/** JSON with sorted members, as a catalog's digest is made. */
+function canonicalJson(document: unknown): string {
+  return JSON.stringify(document, (_key, value: unknown) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+    return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import {
+  expectedScopes,
+  type ExpectedScopes,
+  isRunning,
+  type PlainCatalog,
+} from './expected-scopes.js';
+import { BoundedCache } from './bounded-cache.js';
+import type { LicenseState } from './license-states.js';
+
+/** A configuration as `policy_snapshots` keeps it. */
+export interface PlainPolicy {
+  readonly issuer: string;
+  readonly ttl_seconds: number;
+  readonly not_before_skew_seconds: number;
+  readonly enforce_license_types: boolean;
+}
+
+/** A catalog as `catalog_snapshots` keeps it, in the words of the rules. */
+export interface AuditedCatalog extends PlainCatalog {
+  readonly digest: string;
+}
+
+export interface TokenIdentity {
+  readonly jti: string;
+  readonly sub: string;
+  readonly uid: string;
+  readonly status_index: number | null;
+}
+
+const GRACE_DAYS = 14;
+const DAY_MS = 86_400_000;
+const LIST_BITS = 1_048_576;
+const REMEMBERED = 20_000;
+
+/** Why a license as it stood gets no token; null when nothing stands against it. */
+export function refusalOf(license: LicenseState, at: Date): string | null {
+  if (license.kind !== 'online_cloud' && license.kind !== 'offline_cloud')
+    return 'no cloud license';
+  if (license.revoked_at !== null && license.revoked_at.getTime() <= at.getTime()) {
+    return 'the license was revoked';
+  }
+  if (Date.parse(license.starts_on) > at.getTime()) return 'the license had not started';
+  return at.getTime() < graceEnd(license) ? null : 'the grace of the license was over';
+}
+
+/** The last second that a token of this license and policy may reach, since 1970. */
+export function latestExpiry(license: LicenseState, policy: PlainPolicy, at: Date): number {
+  const lifetime = Math.floor(at.getTime() / 1000) + policy.ttl_seconds;
+  return Math.min(lifetime, graceEnd(license) / 1000);
+}
+
+function graceEnd({ expires_on }: LicenseState): number {
+  return Date.parse(expires_on) + GRACE_DAYS * DAY_MS;
+}
+
+/**
+ * SHA-256 of the payload that a token must have had: JSON without blanks, its members in the order
+ * iss, aud, sub, iat, nbf, exp, jti, gitlab_realm, gitlab_instance_uid, scopes, status.
+ */
+export function expectedDigest(
+  { jti, sub, uid, status_index }: TokenIdentity,
+  { scopes, audiences }: Pick<ExpectedScopes, 'scopes' | 'audiences'>,
+  policy: PlainPolicy,
+  at: Date,
+  exp: number,
+): Buffer {
+  const iat = Math.floor(at.getTime() / 1000);
+  const status = status_index === null ? {} : { status: statusOf(policy.issuer, status_index) };
+  const claims = {
+    iss: policy.issuer,
+    aud: audiences,
+    sub,
+    iat,
+    nbf: iat - policy.not_before_skew_seconds,
+    exp,
+    jti,
+    gitlab_realm: 'self-managed',
+    gitlab_instance_uid: uid,
+    scopes,
+    ...status,
+  };
+  return createHash('sha256').update(JSON.stringify(claims)).digest();
+}
+
+function statusOf(issuer: string, index: number) {
+  const list = (index - (index % LIST_BITS)) / LIST_BITS;
+  return { status_list: { idx: index % LIST_BITS, uri: `${issuer}/status/${list}` } };
+}
+
+/** `expectedScopes` for many tokens: licenses that bought the same get the same. */
+export class RememberedScopes {
+  private readonly known = new BoundedCache<string, ExpectedScopes>(REMEMBERED);
+
+  of(
+    license: LicenseState,
+    catalog: AuditedCatalog,
+    version: string,
+    enforceLicenseTypes: boolean,
+    at: Date,
+  ): ExpectedScopes {
+    const running = license.purchases.filter((purchase) => isRunning(purchase, at));
+    const bought = [...new Set(running.map(({ add_on }) => add_on))].sort();
+    const over = catalog.unit_primitives.filter(
+      ({ cut_off_date }) => cut_off_date !== null && Date.parse(cut_off_date) <= at.getTime(),
+    ).length;
+    const key = JSON.stringify([
+      ...[catalog.digest, over, license.plan, enforceLicenseTypes, version],
+      ...bought,
+    ]);
+    const known = this.known.get(key);
+    if (known) return known;
+    const answer = expectedScopes({
+      plan: license.plan,
+      purchases: running,
+      catalog,
+      gitlab_version: version,
+      now: at.toISOString(),
+      enforce_license_types: enforceLicenseTypes,
+    });
+    this.known.set(key, answer);
+    return answer;
+  }
+}

@@ -1,0 +1,41 @@
+import type { Pool } from 'pg';
+import type { AuditedRow } from './audited-rows.js';
+import type { TokenFinding } from './token-findings.js';
+
+export interface AuditedKey {
+  readonly kid: string;
+  readonly public_jwk: Readonly<Record<string, string>>;
+  readonly signs_from: Date | null;
+  readonly retired_at: Date | null;
+  readonly unpublished_at: Date | null;
+  readonly revoked_at: Date | null;
+}
+
+/** A request that was under way while the keys changed, on a replica whose clock is a little off. */
+const TOLERANCE_MS = 15_000;
+
+/** Every key that this service has ever had. */
+export async function readKeys(
+  pool: Pick<Pool, 'query'>,
+): Promise<ReadonlyMap<string, AuditedKey>> {
+  const { rows } = await pool.query<AuditedKey>(
+    `SELECT kid, public_jwk, signs_from, retired_at, unpublished_at, revoked_at FROM signing_keys`,
+  );
+  return new Map(rows.map((key) => [key.kid, key]));
+}
+
+/** Whether the key that a row names may have signed its token, and outlives it. */
+export function keyFindings(
+  row: Pick<AuditedRow, 'kid' | 'issued_at' | 'expires_at'>,
+  key: AuditedKey | undefined,
+): TokenFinding[] {
+  if (!key) return [['UNKNOWN_KEY', `there was never a key ${row.kid}`]];
+  const at = row.issued_at.getTime();
+  const signed = key.signs_from !== null && at >= key.signs_from.getTime() - TOLERANCE_MS;
+  const current = key.retired_at === null || at <= key.retired_at.getTime() + TOLERANCE_MS;
+  if (!signed || !current) return [['KEY_NOT_CURRENT', `key ${row.kid} did not sign at that time`]];
+  const { unpublished_at, revoked_at } = key;
+  if (unpublished_at === null || revoked_at !== null || row.expires_at <= unpublished_at) return [];
+  const until = unpublished_at.toISOString();
+  return [['EXPIRES_TOO_LATE', `its key was published until ${until} only`]];
+}

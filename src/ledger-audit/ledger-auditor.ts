@@ -1,0 +1,109 @@
+import { randomInt } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { type CalendarDay, dayOf, startOfDay } from '../domain/calendar-day.js';
+import { Clock } from '../platform/clock.js';
+import { Database } from '../platform/database.js';
+import { auditChains, auditLastTokens, auditNewestLinks } from './audit-chains.js';
+import { auditCheckpoints } from './audit-checkpoints.js';
+import { auditRows, type RowsAudited } from './audit-rows.js';
+import { CheckpointKeys } from './checkpoint-keys.js';
+import type { Report } from './finding.js';
+import { firstJtiAt, type JtiRange, rangeOfDays } from './jti-range.js';
+
+const DAY_MS = 86_400_000;
+/** Rows enter the ledger in another order than that of their `jti`, but not so much later. */
+const SETTLED_AFTER_MS = 30_000;
+const NEWEST_MS = 900_000;
+const SAMPLE_ROWS = 2000;
+const SAMPLE_CHECKPOINTS = 20;
+
+const DAYS = `
+  SELECT to_date(right(inhrelid::regclass::text, 8), 'YYYYMMDD') AS day
+  FROM pg_inherits
+  WHERE inhparent = 'issued_tokens'::regclass
+    AND inhrelid::regclass::text ~ '^issued_tokens_[0-9]{8}$'
+  ORDER BY 1`;
+
+/** What an audit went through. */
+export interface Audited extends RowsAudited {
+  readonly batches: number;
+  readonly checkpoints: number;
+}
+
+/** Only the days from `from` to `to` are read row by row; chains and checkpoints always are whole. */
+export interface AuditedDays {
+  readonly from?: CalendarDay | undefined;
+  readonly to?: CalendarDay | undefined;
+}
+
+export type Progress = (day: CalendarDay, rows: number) => void;
+
+/**
+ * Recomputes what the ledger should say from histories, snapshots and its own reading of the rules,
+ * and tells what differs. It only reads, in pages, so that it may run beside the service.
+ */
+@Injectable()
+export class LedgerAuditor {
+  constructor(
+    private readonly database: Database,
+    private readonly keys: CheckpointKeys,
+    private readonly clock: Clock,
+  ) {}
+
+  async audit(days: AuditedDays, report: Report, progress?: Progress): Promise<Audited> {
+    const { pool } = this.database;
+    const now = this.clock.now();
+    let [rows, unchained] = [0, 0];
+    for (const day of await this.days(days)) {
+      const told = { progress: (count: number) => progress?.(day, count) };
+      const audited = await auditRows(pool, settled(rangeOfDays(day, day), now), report, told);
+      rows += audited.rows;
+      unchained += audited.unchained;
+    }
+    const batches = await auditChains(pool, now, report);
+    await auditLastTokens(pool, report);
+    const checkpoints = await auditCheckpoints(pool, this.keys, report);
+    return { rows, unchained, batches, checkpoints };
+  }
+
+  /** A part that is small enough to be gone through every few minutes: the newest, and some luck. */
+  async sample(report: Report): Promise<void> {
+    const { pool } = this.database;
+    const now = this.clock.now();
+    const limited = { limit: SAMPLE_ROWS };
+    const newest = firstJtiAt(now.getTime() - NEWEST_MS);
+    await auditRows(
+      pool,
+      settled({ from: newest, to: firstJtiAt(now.getTime()) }, now),
+      report,
+      limited,
+    );
+    const days = await this.days({ to: dayOf(now) });
+    const day = days[days.length === 0 ? 0 : randomInt(days.length)];
+    if (day !== undefined) {
+      const from = firstJtiAt(startOfDay(day).getTime() + randomInt(DAY_MS));
+      await auditRows(pool, settled({ from, to: rangeOfDays(day, day).to }, now), report, limited);
+    }
+    await auditNewestLinks(pool, now, report);
+    await auditCheckpoints(pool, this.keys, report, await this.checkpointToSampleFrom());
+  }
+
+  /** The days that the ledger has, the oldest first. */
+  private async days({ from, to }: AuditedDays): Promise<CalendarDay[]> {
+    const { rows } = await this.database.pool.query<{ day: CalendarDay }>(DAYS);
+    return rows
+      .map(({ day }) => day)
+      .filter((day) => (from === undefined || day >= from) && (to === undefined || day <= to));
+  }
+
+  private async checkpointToSampleFrom(): Promise<number> {
+    const sql = 'SELECT coalesce(max(number), 0)::float8 AS last FROM ledger_checkpoints';
+    const { rows } = await this.database.pool.query<{ last: number }>(sql);
+    return Math.max(0, (rows[0]?.last ?? 0) - SAMPLE_CHECKPOINTS);
+  }
+}
+
+function settled({ from, to }: JtiRange, now: Date): JtiRange {
+  const newest = firstJtiAt(now.getTime() - SETTLED_AFTER_MS);
+  return { from, to: to < newest ? to : newest };
+}

@@ -1,0 +1,101 @@
+import type { Pool } from 'pg';
+import { BoundedCache } from './bounded-cache.js';
+import type { PlainPurchase } from './expected-scopes.js';
+
+/** A license with its purchases as they stood between two changes of either. */
+export interface LicenseState {
+  readonly plan: string;
+  readonly kind: string;
+  readonly starts_on: string;
+  readonly expires_on: string;
+  readonly revoked_at: Date | null;
+  readonly purchases: readonly PlainPurchase[];
+  /** From when to when it was in force, in milliseconds, by the clock that dates tokens. */
+  readonly from: number;
+  readonly to: number;
+}
+
+interface Change {
+  readonly license_id: string;
+  /** By the clock of the database: the order in which the changes were made. */
+  readonly recorded: number;
+  readonly updated_at: Date;
+}
+
+type LicenseRow = Change & Omit<LicenseState, 'purchases' | 'from' | 'to'>;
+type PurchaseRow = Change & PlainPurchase & { readonly id: string };
+
+/**
+ * A sync reads the license shortly after the instant that dates its token, and a change is dated
+ * shortly before it is committed. So what was in force within this while is all the same to us.
+ */
+const BEFORE_MS = 10_000;
+const AFTER_MS = 15_000;
+const REMEMBERED = 5000;
+
+const RECORDED = `(extract(epoch FROM recorded_at) * 1000000)::float8 AS recorded, updated_at`;
+const LICENSES = `
+  SELECT id AS license_id, plan, kind, starts_on, expires_on, revoked_at, ${RECORDED}
+  FROM licenses_history WHERE id = ANY($1)`;
+const PURCHASES = `
+  SELECT license_id, id, add_on, quantity, started_at, expires_on, voided_at IS NOT NULL AS voided,
+         ${RECORDED}
+  FROM add_on_purchases_history
+  WHERE id IN (SELECT id FROM add_on_purchases WHERE license_id = ANY($1))`;
+
+/** What licenses were worth in the past, from their histories. */
+export class LicenseStates {
+  private readonly known = new BoundedCache<string, readonly LicenseState[]>(REMEMBERED);
+
+  constructor(private readonly pool: Pick<Pool, 'query'>) {}
+
+  /** The states of each of these licenses, in the order of time; a stranger has none. */
+  async of(licenseIds: Iterable<string>): Promise<Map<string, readonly LicenseState[]>> {
+    const found = new Map<string, readonly LicenseState[]>();
+    const asked: string[] = [];
+    for (const id of new Set(licenseIds)) {
+      const states = this.known.get(id);
+      if (states) found.set(id, states);
+      else asked.push(id);
+    }
+    if (asked.length === 0) return found;
+    const licenses = (await this.pool.query<LicenseRow>(LICENSES, [asked])).rows;
+    const purchases = (await this.pool.query<PurchaseRow>(PURCHASES, [asked])).rows;
+    const changes = new Map(asked.map((id): [string, (LicenseRow | PurchaseRow)[]] => [id, []]));
+    for (const change of [...licenses, ...purchases]) changes.get(change.license_id)?.push(change);
+    for (const [id, own] of changes) {
+      const states = statesOf(own);
+      this.known.set(id, states);
+      found.set(id, states);
+    }
+    return found;
+  }
+}
+
+/** The states that may have been the one that a sync at `issuedAt` has read. */
+export function statesAround(states: readonly LicenseState[], issuedAt: Date): LicenseState[] {
+  const [first, last] = [issuedAt.getTime() - BEFORE_MS, issuedAt.getTime() + AFTER_MS];
+  return states.filter(({ from, to }) => from <= last && to >= first);
+}
+
+function statesOf(changes: readonly (LicenseRow | PurchaseRow)[]): LicenseState[] {
+  const inOrder = [...changes].sort((one, other) => one.recorded - other.recorded);
+  const purchases = new Map<string, PurchaseRow>();
+  let license: LicenseRow | null = null;
+  const states: LicenseState[] = [];
+  for (const [index, change] of inOrder.entries()) {
+    if ('plan' in change) license = change;
+    else purchases.set(change.id, change);
+    if (license === null) continue;
+    const [from, to] = spanOf(change, inOrder[index + 1]);
+    states.push({ ...license, purchases: [...purchases.values()], from, to });
+  }
+  return states;
+}
+
+/** A clock may have been set back between two changes. */
+function spanOf(change: Change, next: Change | undefined): [number, number] {
+  const from = change.updated_at.getTime();
+  const to = next?.updated_at.getTime() ?? Infinity;
+  return from <= to ? [from, to] : [to, from];
+}

@@ -1,0 +1,114 @@
+import type { AuditedRow } from './audited-rows.js';
+import type { ExpectedScopes } from './expected-scopes.js';
+import {
+  type AuditedCatalog,
+  expectedDigest,
+  latestExpiry,
+  type PlainPolicy,
+  refusalOf,
+  type RememberedScopes,
+} from './expected-claims.js';
+import type { FindingCode } from './finding.js';
+import type { LicenseState } from './license-states.js';
+
+/** What a row claims of its token, and what is known of the time in which it was issued. */
+export interface TokenFacts {
+  readonly row: AuditedRow;
+  /** The states of its license that the sync may have read. */
+  readonly states: readonly LicenseState[];
+  /** The one that its batch names; for a row from before the chain, all that ever were. */
+  readonly policies: readonly PlainPolicy[];
+  readonly catalog: AuditedCatalog | null;
+  /** The scope set that it names. */
+  readonly recorded: Pick<ExpectedScopes, 'scopes' | 'audiences'> | null;
+}
+
+export type TokenFinding = readonly [code: FindingCode, detail: string];
+
+interface Reading {
+  readonly state: LicenseState;
+  readonly policy: PlainPolicy;
+  readonly expected: ExpectedScopes;
+}
+
+/** Whether a token should exist, and say what its row says: from history and the rules alone. */
+export function tokenFindings(facts: TokenFacts, scopes: RememberedScopes): TokenFinding[] {
+  const { row, states, catalog } = facts;
+  if (row.sub === null || row.instance_license_id !== row.license_id) {
+    return [['WRONG_INSTANCE', `instance ${row.instance_id} does not belong to the license`]];
+  }
+  const refusals = states.map((state) => refusalOf(state, row.issued_at));
+  const entitled = states.filter((_, index) => refusals[index] === null);
+  if (entitled.length === 0) {
+    return [['NOT_ENTITLED', refusals[0] ?? 'there was no such license']];
+  }
+  if (catalog === null) return [['SNAPSHOT_CHANGED', 'there is no snapshot of its catalog']];
+  const readings = entitled.flatMap((state) =>
+    facts.policies.map((policy) => {
+      const enforce = policy.enforce_license_types;
+      const expected = scopes.of(state, catalog, row.gitlab_version, enforce, row.issued_at);
+      return { state, policy, expected };
+    }),
+  );
+  return readings.length === 0 ? [] : findingsOf(facts, readings);
+}
+
+function findingsOf({ row, recorded }: TokenFacts, readings: readonly Reading[]): TokenFinding[] {
+  const explained = readings.filter(({ expected }) => saysTheSame(expected, recorded));
+  const found: TokenFinding[] = [];
+  if (explained.length === 0) found.push(['UNEXPLAINED_SCOPES', difference(readings, recorded)]);
+  const latest = Math.max(
+    ...readings.map(({ state, policy }) => latestExpiry(state, policy, row.issued_at)),
+  );
+  // A row from before the chain names no policy: its own may not have been kept.
+  const chained = row.chain_id !== null;
+  if (chained && row.expires_at.getTime() > latest * 1000) {
+    const limit = new Date(latest * 1000).toISOString();
+    found.push(['EXPIRES_TOO_LATE', `${row.expires_at.toISOString()}, and ${limit} was the limit`]);
+  }
+  if (found.length === 0 && chained && !explained.some((reading) => isTheClaims(row, reading))) {
+    found.push(['CLAIMS_DIFFER', 'the signed claims are not those that follow from its row']);
+  }
+  return found;
+}
+
+function isTheClaims(row: AuditedRow, { state, policy, expected }: Reading): boolean {
+  const exp = latestExpiry(state, policy, row.issued_at);
+  if (row.expires_at.getTime() !== exp * 1000) return false;
+  const { jti } = row;
+  const status_index = row.status_index === null ? null : Number(row.status_index);
+  // Until an instance has told an id of its own, its row's id stands for it.
+  return [row.instance_id, row.unique_instance_id].some((uid) => {
+    if (uid === null) return false;
+    const identity = { jti, sub: row.sub ?? '', uid, status_index };
+    return expectedDigest(identity, expected, policy, row.issued_at, exp).equals(row.claims_digest);
+  });
+}
+
+function saysTheSame(expected: ExpectedScopes, recorded: TokenFacts['recorded']): boolean {
+  return (
+    recorded !== null &&
+    same(expected.scopes, recorded.scopes) &&
+    same(expected.audiences, recorded.audiences)
+  );
+}
+
+function same(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((item, index) => item === other[index]);
+}
+
+function difference(readings: readonly Reading[], recorded: TokenFacts['recorded']): string {
+  if (recorded === null) return 'the scope set that it names is not there';
+  const [nearest] = readings;
+  const expected = new Set(nearest?.expected.scopes ?? []);
+  const actual = new Set(recorded.scopes);
+  const more = recorded.scopes.filter((scope) => !expected.has(scope));
+  const less = [...expected].filter((scope) => !actual.has(scope));
+  return `beyond the entitlement: ${listed(more)}; missing: ${listed(less)}`;
+}
+
+function listed(scopes: readonly string[]): string {
+  const shown = scopes.slice(0, 10).join(' ');
+  if (scopes.length === 0) return 'none';
+  return scopes.length > 10 ? `${shown} and ${scopes.length - 10} more` : shown;
+}

@@ -1,0 +1,134 @@
+import { decodeJwt } from 'jose';
+import type { Finding } from '../../src/ledger-audit/finding.js';
+import { JudgeToken } from '../../src/ledger-audit/judge-token.js';
+import { LedgerAuditor } from '../../src/ledger-audit/ledger-auditor.js';
+import { LedgerCheckpoints } from '../../src/ledger-audit/ledger-checkpoints.js';
+import { LedgerRetention } from '../../src/ledger-audit/ledger-retention.js';
+import { registerPaidLicense } from '../support/builders.js';
+import { select } from '../contract/ledger.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { GitlabInstance } from '../support/gitlab-instance.js';
+import { Intruder } from '../support/tampering.js';
+import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
+
+const DAY = 86_400_000;
+/** Issued at noon of the first of March for three days, and kept for ten days more. */
+const DUE = new Date('2026-03-14T12:00:00.000Z');
+
+describe('the retention of the ledger', () => {
+  const clock = new FakeClock(new Date('2026-03-01T12:00:00Z'));
+  let issuer: TestIssuer;
+  let clients: GitlabInstance[];
+  let oldToken: string;
+
+  beforeAll(async () => {
+    issuer = await startTestIssuer({ clock, environment: { LEDGER_RETENTION_DAYS: '10' } });
+    const { licenseKey } = await registerPaidLicense(issuer);
+    clients = [0, 1].map((n) => {
+      const instanceId = `8d1c1f3e-2b7a-4c0e-9f53-6a1b2c3d4e5${n}`;
+      return new GitlabInstance(issuer.url, { licenseKey, instanceId });
+    });
+    for (const client of clients) await client.serviceToken();
+    oldToken = (await sync(0)).token;
+    clock.advance(DAY);
+    await sync(1);
+  });
+  afterAll(() => issuer.stop());
+
+  const sync = (n: number) => clients[n]?.serviceToken() ?? Promise.reject(new Error('no client'));
+  const dropOldDays = () => issuer.running.app.get(LedgerRetention).dropOldDays();
+  const checkpoint = () => issuer.running.app.get(LedgerCheckpoints).write();
+  const days = async () =>
+    (await select<{ day: string }>(issuer, PARTITIONS)).map(({ day }) => day);
+  const audit = async () => {
+    const found: Finding[] = [];
+    const auditor = issuer.running.app.get(LedgerAuditor);
+    return { ...(await auditor.audit({}, (finding) => found.push(finding))), found };
+  };
+
+  it('keeps a day while a batch of it is under no checkpoint', async () => {
+    clock.set(new Date(DUE.getTime() + 1));
+    await expect(dropOldDays()).resolves.toEqual([]);
+    await expect(checkpoint()).resolves.toBe(1);
+  });
+
+  it('keeps a day until its last token has been expired for so long, to the millisecond', async () => {
+    clock.set(DUE);
+    await expect(dropOldDays()).resolves.toEqual([]);
+    expect(await days()).toContain('20260301');
+  });
+
+  it('lets syncs go first: a ledger that is in use is left for the next time', async () => {
+    clock.set(new Date(DUE.getTime() + 1));
+    await sync(1);
+    const session = await Intruder.into(issuer);
+    await session.query('BEGIN');
+    await session.query('LOCK TABLE issued_tokens IN ACCESS SHARE MODE');
+    await expect(dropOldDays()).resolves.toEqual([]);
+    await sync(1);
+    await session.query('ROLLBACK');
+    await session.leave();
+    expect(await days()).toContain('20260301');
+  });
+
+  it('drops the day then, with its batches but the last of each chain', async () => {
+    const syncs = Promise.all(Array.from({ length: 5 }, () => sync(1)));
+    await expect(dropOldDays()).resolves.toEqual(['2026-03-01']);
+    await syncs;
+    expect(await days()).not.toContain('20260301');
+    expect(await days()).toContain('20260302');
+    const left = `SELECT number FROM ledger_batches WHERE day_of_jti(first_jti) = '2026-03-01'`;
+    await expect(select(issuer, left)).resolves.toEqual([{ number: 2 }]);
+    await expect(select(issuer, DROPPED)).resolves.toEqual([{ day: '2026-03-01', tokens: '3' }]);
+  });
+
+  it('drops it once', async () => {
+    await expect(dropOldDays()).resolves.toEqual([]);
+  });
+
+  it('leaves what can be verified: chain, checkpoints and every day that is kept', async () => {
+    clock.advance(60_000);
+    await expect(audit()).resolves.toMatchObject({ found: [], checkpoints: 1 });
+    await checkpoint();
+    await expect(audit()).resolves.toMatchObject({ found: [], checkpoints: 2 });
+  });
+
+  it('does not trouble an instance whose last token went with its day', async () => {
+    await sync(0);
+    clock.advance(60_000);
+    await expect(audit()).resolves.toMatchObject({ found: [] });
+  });
+
+  it('makes an old token none that could be a forgery, unless it lives too long', async () => {
+    const found: Finding[] = [];
+    const judged = await issuer.running.app
+      .get(JudgeToken)
+      .judge(oldToken, (finding) => found.push(finding));
+    expect([judged.jti, judged.recorded, found]).toEqual([decodeJwt(oldToken).jti, null, []]);
+  });
+
+  it('is the only way for batches to go, and for whole days only', async () => {
+    const intruding = `DELETE FROM ledger_batches WHERE day_of_jti(first_jti) > '2026-03-01'`;
+    await expect(select(issuer, intruding)).rejects.toMatchObject({ code: '23001' });
+    for (const sql of ['TRUNCATE ledger_batches', 'DELETE FROM ledger_dropped_days']) {
+      await expect(select(issuer, sql)).rejects.toMatchObject({ code: '23001' });
+    }
+  });
+
+  it('goes on day by day, and drops days that had no token', async () => {
+    clock.set('2026-03-25T00:00:00.001Z');
+    await checkpoint();
+    await expect(dropOldDays()).resolves.toEqual([
+      ...['2026-03-02', '2026-03-03', '2026-03-04', '2026-03-05', '2026-03-06', '2026-03-07'],
+      ...['2026-03-08'],
+    ]);
+    await expect(audit()).resolves.toMatchObject({ found: [] });
+    await sync(1);
+    clock.advance(60_000);
+    await expect(audit()).resolves.toMatchObject({ found: [] });
+  });
+});
+
+const PARTITIONS = `SELECT right(inhrelid::regclass::text, 8) AS day
+  FROM pg_inherits WHERE inhparent = 'issued_tokens'::regclass ORDER BY 1`;
+const DROPPED = `SELECT day::text, tokens FROM ledger_dropped_days`;

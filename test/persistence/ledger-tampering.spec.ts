@@ -1,0 +1,107 @@
+import { type AuditedLedger, issueAuditedLedger } from './audited-ledger.js';
+
+const MINUTE = 60_000;
+
+describe('a ledger that somebody has tampered with', () => {
+  let ledger: AuditedLedger;
+  beforeAll(async () => {
+    ledger = await issueAuditedLedger();
+  });
+  afterEach(() => ledger.intruder.restore());
+  afterAll(() => ledger.stop());
+
+  it.each([
+    `license_id = gen_random_uuid()`,
+    `kid = 'another'`,
+    `gitlab_version = '99.0'`,
+    `issued_at = issued_at + interval '1 millisecond'`,
+    `expires_at = expires_at - interval '1 second'`,
+    `claims_digest = sha256('')`,
+    `catalog_digest = sha256('')`,
+    `scope_set_digest = sha256('')`,
+    `instance_id = gen_random_uuid()`,
+    `status_index = 7`,
+  ])('finds a row that was changed: %s', async (change) => {
+    const one = `(SELECT jti FROM issued_tokens ORDER BY jti OFFSET 5 LIMIT 1)`;
+    await ledger.intruder.query(`UPDATE issued_tokens SET ${change} WHERE jti = ${one}`);
+    expect(await ledger.codes()).toContain('ROW_MISSING_OR_CHANGED');
+  });
+
+  it('finds a row that was removed, whichever it was', async () => {
+    const rows = await ledger.intruder.query<{ jti: string }>('SELECT jti FROM issued_tokens');
+    for (const { jti } of rows) {
+      await ledger.intruder.query('DELETE FROM issued_tokens WHERE jti = $1', [jti]);
+      expect(await ledger.codes()).toContain('ROW_MISSING_OR_CHANGED');
+      await ledger.intruder.restore();
+    }
+  });
+
+  it('finds a batch that was removed with its rows, whichever it was', async () => {
+    const batches = await ledger.intruder.query<{ chain_id: string; number: number }>(
+      'SELECT chain_id, number FROM ledger_batches',
+    );
+    expect(batches.length).toBeGreaterThan(6);
+    for (const { chain_id, number } of batches) {
+      const values = [chain_id, number];
+      await ledger.intruder.query(
+        'DELETE FROM issued_tokens WHERE chain_id = $1 AND batch_number = $2',
+        values,
+      );
+      await ledger.intruder.query(
+        'DELETE FROM ledger_batches WHERE chain_id = $1 AND number = $2',
+        values,
+      );
+      expect(await ledger.codes()).toContain('CHECKPOINT_BROKEN');
+      await ledger.intruder.restore();
+    }
+  });
+
+  it('finds that the end of the chain was cut off behind a checkpoint', async () => {
+    const end = `WHERE number >= (SELECT max(number) - 2 FROM ledger_batches)`;
+    await ledger.intruder.query(
+      `DELETE FROM issued_tokens ${end.replace('number >=', 'batch_number >=')}`,
+    );
+    await ledger.intruder.query(`DELETE FROM ledger_batches ${end}`);
+    const { found } = await ledger.audit();
+    expect(new Set(found.map(({ finding }) => finding))).toEqual(
+      new Set(['ROW_MISSING_OR_CHANGED', 'CHECKPOINT_BROKEN']),
+    );
+  });
+
+  it('finds a checkpoint that was removed, and one that was replaced', async () => {
+    await ledger.intruder.query('DELETE FROM ledger_checkpoints WHERE number = 3');
+    expect(await ledger.codes()).toContain('CHECKPOINT_BROKEN');
+    await ledger.intruder.restore();
+    await ledger.intruder.query('DELETE FROM ledger_checkpoints WHERE number = 2');
+    expect(await ledger.codes()).toContain('CHECKPOINT_BROKEN');
+    await ledger.intruder.restore();
+    const forged = `UPDATE ledger_checkpoints SET signed = 'e30.e30.e30',
+      hash = sha256(convert_to('e30.e30.e30', 'UTF8')) WHERE number = 3`;
+    await ledger.intruder.query(forged);
+    expect(await ledger.codes()).toEqual(['CHECKPOINT_BROKEN']);
+  });
+
+  it('finds batches that no checkpoint covers in time, on both sides of a quarter of an hour', async () => {
+    const issuedAt = new Date('2026-03-04T12:02:00.250Z');
+    await ledger.intruder.query(
+      `UPDATE ledger_batches SET checkpoint_number = NULL WHERE checkpoint_number = 3`,
+    );
+    await ledger.intruder.query('DELETE FROM ledger_checkpoints WHERE number = 3');
+    const now = ledger.clock.now();
+    ledger.clock.set(new Date(issuedAt.getTime() + 12 * MINUTE));
+    const early = await ledger.codes();
+    ledger.clock.set(new Date(issuedAt.getTime() + 17 * MINUTE));
+    const late = await ledger.codes();
+    ledger.clock.set(now);
+    expect(early).toEqual([]);
+    expect(new Set(late)).toEqual(new Set(['NO_CHECKPOINT']));
+  });
+
+  it('finds a scope set and a policy that are not what they were', async () => {
+    await ledger.intruder.query(`UPDATE scope_sets SET scopes = array_append(scopes, 'zzz')`);
+    const policy = `UPDATE policy_snapshots SET document = jsonb_set(document, '{ttl_seconds}', $1)`;
+    await ledger.intruder.query(policy, ['604800']);
+    expect(await ledger.codes()).toContain('SNAPSHOT_CHANGED');
+    await ledger.intruder.query(policy, ['259200']);
+  });
+});
