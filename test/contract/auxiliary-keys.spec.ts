@@ -95,13 +95,16 @@ describe('the keys for what is no token', () => {
   });
 
   it('rotate on schedule, once for all replicas, and are published for good', async () => {
-    const [first, second] = await kidsOf(PATH);
+    const both = await kidsOf(PATH);
     const early = await signed(issuer, { early: true });
-    expect([await kidOf(issuer), await kidOf(replica)]).toEqual([first, first]);
+    const first = await kidOf(issuer);
+    expect(await kidOf(replica)).toBe(first);
+    // Published at the same instant, the two stand in any order.
+    const second = both.find((kid) => kid !== first);
 
     clock.advance(90 * DAY_MS - 1);
     await Promise.all([turn(issuer), turn(replica)]);
-    expect(await kidsOf(PATH)).toEqual([first, second]);
+    expect(await kidsOf(PATH)).toEqual(both);
     clock.advance(1);
     await Promise.all([turn(issuer), turn(replica)]);
     await Promise.all([turn(issuer), turn(replica)]);
