@@ -13,6 +13,7 @@ import type { Report } from './finding.js';
 import type { JtiRange } from './jti-range.js';
 import { type AuditedKey, keyFindings, readKeys } from './key-findings.js';
 import { LicenseStates, statesAround } from './license-states.js';
+import { TokenRevocations } from './token-revocations.js';
 import { tokenFindings } from './token-findings.js';
 
 const PAGE = 1000;
@@ -36,7 +37,11 @@ export async function auditRows(
   report: Report,
   { progress, limit = Infinity }: Told = {},
 ): Promise<RowsAudited> {
-  const audit = new RowAudit(pool, report, range.from, await readKeys(pool), await firstLink(pool));
+  const audit = new RowAudit(pool, report, range.from, {
+    keys: await readKeys(pool),
+    revocations: await TokenRevocations.read(pool),
+    firstChained: await firstLink(pool),
+  });
   let audited = 0;
   let last = range.from;
   for await (const rows of pagesOfRows(pool, range, Math.min(PAGE, limit))) {
@@ -56,6 +61,12 @@ async function firstLink(pool: Pick<Pool, 'query'>): Promise<string | null> {
   return (await pool.query<{ first_jti: string }>(sql)).rows[0]?.first_jti ?? null;
 }
 
+interface Known {
+  keys: ReadonlyMap<string, AuditedKey>;
+  readonly revocations: TokenRevocations;
+  readonly firstChained: string | null;
+}
+
 class RowAudit {
   readonly batches: BatchFindings;
   unchained = 0;
@@ -67,8 +78,7 @@ class RowAudit {
     private readonly pool: Pick<Pool, 'query'>,
     private readonly report: Report,
     from: string,
-    private keys: ReadonlyMap<string, AuditedKey>,
-    private readonly firstChained: string | null,
+    private readonly known: Known,
   ) {
     this.batches = new BatchFindings(from, report);
     this.references = new AuditReferences(pool, report);
@@ -78,7 +88,8 @@ class RowAudit {
   async page(rows: readonly AuditedRow[]): Promise<void> {
     const batches = await batchesOf(this.pool, rows);
     const states = await this.licenses.of(rows.map(({ license_id }) => license_id));
-    if (rows.some(({ kid }) => !this.keys.has(kid))) this.keys = await readKeys(this.pool);
+    const { known } = this;
+    if (rows.some(({ kid }) => !known.keys.has(kid))) known.keys = await readKeys(this.pool);
     for (const row of rows) {
       const key =
         row.chain_id === null ? null : batchKey(row.chain_id, row.batch_number ?? Number.NaN);
@@ -86,13 +97,14 @@ class RowAudit {
       this.checkBatch(row, key, batch);
       const facts = {
         row,
+        revoked: known.revocations.forbid(row),
         states: statesAround(states.get(row.license_id) ?? [], row.issued_at),
         policies: await this.references.policiesOf(batch?.policy_digest ?? null),
         catalog: await this.references.catalog(row.catalog_digest),
         recorded: await this.references.scopeSet(row.scope_set_digest),
       };
       for (const [finding, detail] of [
-        ...keyFindings(row, this.keys.get(row.kid)),
+        ...keyFindings(row, known.keys.get(row.kid)),
         ...tokenFindings(facts, this.scopes),
       ]) {
         this.report({ finding, jti: row.jti, detail });
@@ -107,7 +119,8 @@ class RowAudit {
       this.batches.take(row, batch);
       return;
     }
-    if (key === null && (this.firstChained === null || row.jti < this.firstChained)) {
+    const { firstChained } = this.known;
+    if (key === null && (firstChained === null || row.jti < firstChained)) {
       this.unchained += 1;
       return;
     }

@@ -29,8 +29,8 @@ type PurchaseRow = Change & PlainPurchase & { readonly id: string };
  * A sync reads the license shortly after the instant that dates its token, and a change is dated
  * shortly before it is committed. So what was in force within this while is all the same to us.
  */
-const BEFORE_MS = 10_000;
-const AFTER_MS = 15_000;
+export const BEFORE_MS = 10_000;
+export const AFTER_MS = 15_000;
 const REMEMBERED = 5000;
 
 const RECORDED = `(extract(epoch FROM recorded_at) * 1000000)::float8 AS recorded, updated_at`;

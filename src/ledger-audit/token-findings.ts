@@ -16,6 +16,8 @@ export interface TokenFacts {
   readonly row: AuditedRow;
   /** The states of its license that the sync may have read. */
   readonly states: readonly LicenseState[];
+  /** Whether the license or the instance was to be handed no token at that time. */
+  readonly revoked: boolean;
   /** The one that its batch names; for a row from before the chain, all that ever were. */
   readonly policies: readonly PlainPolicy[];
   readonly catalog: AuditedCatalog | null;
@@ -37,6 +39,8 @@ export function tokenFindings(facts: TokenFacts, scopes: RememberedScopes): Toke
   if (row.sub === null || row.instance_license_id !== row.license_id) {
     return [['WRONG_INSTANCE', `instance ${row.instance_id} does not belong to the license`]];
   }
+  if (facts.revoked)
+    return [['NOT_ENTITLED', 'the tokens of its license or instance were revoked']];
   const refusals = states.map((state) => refusalOf(state, row.issued_at));
   const entitled = states.filter((_, index) => refusals[index] === null);
   if (entitled.length === 0) {

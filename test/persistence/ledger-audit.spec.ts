@@ -91,4 +91,25 @@ describe('the audit of the ledger', () => {
     );
     expect(await ledger.codes()).toEqual(['EXPIRES_TOO_LATE', 'ROW_MISSING_OR_CHANGED']);
   });
+
+  it('finds a row from a time in which the license was to get no token, and none before or after', async () => {
+    const [row] = await ledger.intruder.query<{ license_id: string }>(
+      'SELECT license_id FROM issued_tokens LIMIT 1',
+    );
+    const tokens = `licenses/${row?.license_id ?? ''}/service_tokens`;
+    const { clock, issuer } = ledger;
+    await ledger.client(0).serviceToken();
+    expect((await issuer.admin('POST', `${tokens}/revoke`, { reason: 'lost' })).status).toBe(200);
+    clock.advance(60_000);
+    const jti = await ledger.plant({ issued_at: clock.now() });
+    clock.advance(60_000);
+    expect((await issuer.admin('POST', `${tokens}/restore`, {})).status).toBe(200);
+    await ledger.client(0).serviceToken();
+    clock.advance(60_000);
+    const { found } = await ledger.audit();
+    expect(found).toEqual([
+      { finding: 'NO_BATCH', jti, detail: 'it belongs to no batch' },
+      { finding: 'NOT_ENTITLED', jti, detail: expect.stringContaining('revoked') as string },
+    ]);
+  });
 });
