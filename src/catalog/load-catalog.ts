@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 
 import { CATALOG_KINDS, type CatalogFault, type CatalogItems } from '../domain/catalog-items.js';
 import type { Catalog } from '../domain/catalog.js';
+import { tooLargeForATokenWarning } from '../domain/largest-token.js';
 import { parseCatalog } from '../domain/parse-catalog.js';
 import { CatalogFaultsError } from './catalog-faults-error.js';
 import { CatalogItemChecks } from './check-catalog-item.js';
@@ -34,9 +35,10 @@ export function loadCatalog(directory: string): LoadedCatalog {
     throw new CatalogFaultsError(directory, inOrder(faults), warnings);
   }
 
+  const tooLarge = tooLargeForATokenWarning(parsed.catalog);
   return {
     catalog: parsed.catalog,
-    warnings,
+    warnings: tooLarge === null ? warnings : [...warnings, tooLarge],
     digest: createHash('sha256').update(canonicalJson(parsed.catalog)).digest('hex'),
   };
 }
