@@ -35,6 +35,7 @@ export interface AppConfig extends KeyEncryptionKeys {
   readonly serviceTokenTtlSeconds: number;
   readonly notBeforeSkewSeconds: number;
   readonly enforceLicenseTypes: boolean;
+  readonly tokenStatusList: boolean;
   readonly jwksCacheSeconds: number;
   readonly signingKeyRotationDays: number;
   /** How long after its expiry a token stays in the ledger. */
@@ -82,6 +83,7 @@ export function readAppConfig(environment: Environment = process.env): AppConfig
     serviceTokenTtlSeconds,
     notBeforeSkewSeconds: reader.integer('NOT_BEFORE_SKEW_SECONDS', 5, 0, 3600),
     enforceLicenseTypes: reader.boolean('ENFORCE_LICENSE_TYPES', true),
+    tokenStatusList: reader.boolean('TOKEN_STATUS_LIST', false),
     jwksCacheSeconds: reader.integer('JWKS_CACHE_SECONDS', 86_400, 1, 604_800),
     signingKeyRotationDays: reader.integer('SIGNING_KEY_ROTATION_DAYS', 90, 1, 3650),
     ledgerRetentionDays: reader.integer('LEDGER_RETENTION_DAYS', 400, 1, 3650),

@@ -1,5 +1,6 @@
 import { type License, graceEndsAt } from './license.js';
 import type { Resolution } from './scope-decision.js';
+import { type StatusReference, statusReferenceOf } from './status-list.js';
 
 /** No token ever lives longer, whatever was configured when it was issued. */
 export const MAX_TTL_SECONDS = 604_800;
@@ -17,6 +18,8 @@ export interface ServiceTokenClaims {
   readonly gitlab_realm: 'self-managed';
   readonly gitlab_instance_uid: string;
   readonly scopes: readonly string[];
+  /** Where validators learn of its revocation; absent when they do not. */
+  readonly status?: { readonly status_list: StatusReference };
 }
 
 export interface ServiceTokenPolicy {
@@ -43,6 +46,7 @@ export function serviceTokenClaims(
   policy: ServiceTokenPolicy,
   now: Date,
   jti: string,
+  statusIndex: number | null = null,
 ): ServiceTokenClaims {
   const iat = Math.floor(now.getTime() / 1000);
   const graceEnd = graceEndsAt(license).getTime() / 1000;
@@ -57,5 +61,8 @@ export function serviceTokenClaims(
     gitlab_realm: 'self-managed',
     gitlab_instance_uid: subject.instanceUid,
     scopes: resolution.scopes,
+    ...(statusIndex === null
+      ? {}
+      : { status: { status_list: statusReferenceOf(policy.issuer, statusIndex) } }),
   };
 }

@@ -5,6 +5,7 @@ import { InstanceHealthModule } from '../instance-health/instance-health.module.
 import { LedgerAuditModule } from '../ledger-audit/ledger-audit.module.js';
 import { SigningKeysModule } from '../signing-keys/signing-keys.module.js';
 import { TokenIssuanceModule } from '../token-issuance/token-issuance.module.js';
+import { TokenRevocationModule } from '../token-revocation/token-revocation.module.js';
 import { AuxiliaryKeyJobs } from './auxiliary-key-jobs.js';
 import { InstanceJobs } from './instance-jobs.js';
 import { JobRunner } from './job-runner.js';
@@ -24,6 +25,7 @@ import { TokenKeyJobs } from './token-key-jobs.js';
     LedgerAuditModule,
     SigningKeysModule,
     TokenIssuanceModule,
+    TokenRevocationModule,
   ],
   providers: [
     AuxiliaryKeyJobs,

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AuxiliaryKeys } from '../auxiliary-keys/auxiliary-keys.service.js';
 import { Notifications } from '../platform/notifications.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
+import { StatusLists } from '../token-revocation/status-lists.js';
 
 /** What happens when the database says so; the jobs do the same by themselves, only later. */
 @Injectable()
@@ -10,8 +11,12 @@ export class Subscriptions {
     notifications: Notifications,
     signingKeys: SigningKeys,
     auxiliaryKeys: AuxiliaryKeys,
+    statusLists: StatusLists,
   ) {
     notifications.on('signing_keys', () => signingKeys.refresh());
     notifications.on('auxiliary_keys', () => auxiliaryKeys.refresh());
+    notifications.on('service_token_revocations', () => {
+      statusLists.outdate();
+    });
   }
 }

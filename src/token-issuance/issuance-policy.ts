@@ -5,6 +5,7 @@ import { IssuerError } from '../platform/issuer-error.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { Metrics } from '../platform/metrics.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { StatusIndices } from './status-indices.js';
 
 /** What the operator has laid down for every token, and the last look at one before it is signed. */
 @Injectable()
@@ -12,6 +13,7 @@ export class IssuancePolicy {
   readonly terms: ServiceTokenPolicy;
 
   constructor(
+    private readonly statusIndices: StatusIndices,
     private readonly metrics: Metrics,
     @Inject(LOGGER) private readonly logger: Logger,
     @Inject(SERVICE_CONFIG) config: ServiceConfig,
@@ -21,6 +23,11 @@ export class IssuancePolicy {
       ttlSeconds: config.serviceTokenTtlSeconds,
       notBeforeSkewSeconds: config.notBeforeSkewSeconds,
     };
+  }
+
+  /** The place of the next token in a status list; null when tokens get none. */
+  async statusIndex(): Promise<number | null> {
+    return this.statusIndices.take();
   }
 
   /** @throws {IssuerError} INTERNAL: such claims are a bug of ours, and no key may touch them */

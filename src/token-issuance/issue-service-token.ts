@@ -29,6 +29,7 @@ interface Draft {
   readonly instance: KnownInstance;
   readonly resolution: Resolution;
   readonly claims: ServiceTokenClaims;
+  readonly statusIndex: number | null;
 }
 
 /** The use case that this service exists for. */
@@ -63,9 +64,19 @@ export class IssueServiceToken {
     const subject = { instanceId, instanceUid: instance.uniqueInstanceId ?? instance.id };
     const jti = uuidV7(sync.at, randomBytes(10));
     const { terms } = this.policy;
-    const claims = serviceTokenClaims(held.license, subject, resolution, terms, sync.at, jti);
+    const statusIndex = await this.policy.statusIndex();
+    const claims = serviceTokenClaims(
+      held.license,
+      subject,
+      resolution,
+      terms,
+      sync.at,
+      jti,
+      statusIndex,
+    );
     this.policy.requireSound(claims, sync.at);
-    const token = await this.signAndRecord({ sync, held, instance, resolution, claims });
+    const draft = { sync, held, instance, resolution, claims, statusIndex };
+    const token = await this.signAndRecord(draft);
     return token === null ? null : { token, expiresAt: new Date(claims.exp * 1000) };
   }
 
@@ -94,7 +105,7 @@ export class IssueServiceToken {
 
   /** Signature and flush run side by side; the token leaves only when both are done. */
   private async signAndRecordOnce(draft: Draft): Promise<string> {
-    const { sync, held, instance, resolution, claims } = draft;
+    const { sync, held, instance, resolution, claims, statusIndex } = draft;
     if (sync.deadline.isOver) throw databaseAway();
     const key = this.signingKeys.current();
     const payload = Buffer.from(JSON.stringify(claims));
@@ -109,7 +120,7 @@ export class IssueServiceToken {
       issuedAt: sync.at,
       expiresAt: new Date(claims.exp * 1000),
       claimsDigest: createHash('sha256').update(payload).digest(),
-      statusIndex: null,
+      statusIndex,
     };
     const recorded = this.ledger.record(row, sync.deadline);
     const [token] = await Promise.all([key.sign(payload), recorded]);

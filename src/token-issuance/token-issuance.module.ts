@@ -14,6 +14,7 @@ import { IssuanceLedger } from './issuance-ledger.js';
 import { IssuancePolicy } from './issuance-policy.js';
 import { IssueServiceToken } from './issue-service-token.js';
 import { ScopeSets } from './scope-sets.js';
+import { StatusIndices } from './status-indices.js';
 
 @Module({
   imports: [
@@ -34,6 +35,7 @@ import { ScopeSets } from './scope-sets.js';
     IssuancePolicy,
     IssueServiceToken,
     ScopeSets,
+    StatusIndices,
   ],
   exports: [Admission, Entitlements, IssuanceSnapshots, IssuanceLedger, IssueServiceToken],
 })

@@ -20,6 +20,7 @@ import {
   RevokeServiceTokensBody,
 } from './service-token-revocation.dto.js';
 import { ServiceTokenRevocationRepository } from './service-token-revocation.repository.js';
+import { StatusLists } from './status-lists.js';
 
 const REVOKE = {
   summary: 'Have its syncs answer null until it is restored: instances delete their tokens',
@@ -35,6 +36,7 @@ export class ServiceTokenRevocationsController {
   constructor(
     private readonly database: Database,
     private readonly serviceTokens: RevokeServiceTokens,
+    private readonly statusLists: StatusLists,
     private readonly revocations: ServiceTokenRevocationRepository,
     @Inject(SERVICE_CONFIG) private readonly config: ServiceConfig,
   ) {}
@@ -50,6 +52,7 @@ export class ServiceTokenRevocationsController {
     @AskedBy() principal: Principal,
   ): Promise<RevocationStandingView> {
     const standing = await this.serviceTokens.revoke({ licenseId }, orderOf(principal, body));
+    this.statusLists.outdate();
     return revocationStandingView(standing);
   }
 
@@ -78,6 +81,7 @@ export class ServiceTokenRevocationsController {
     @AskedBy() principal: Principal,
   ): Promise<RevocationStandingView> {
     const standing = await this.serviceTokens.revoke({ instanceId }, orderOf(principal, body));
+    this.statusLists.outdate();
     return revocationStandingView(standing);
   }
 

@@ -17,6 +17,7 @@ import {
   ServiceTokenPage,
   serviceTokenView,
 } from './service-token.dto.js';
+import { StatusLists } from './status-lists.js';
 
 @AdminApi('service tokens')
 export class ServiceTokensController {
@@ -25,6 +26,7 @@ export class ServiceTokensController {
   constructor(
     private readonly tokens: ReadServiceTokens,
     private readonly revokeServiceToken: RevokeServiceToken,
+    private readonly statusLists: StatusLists,
     @Inject(SERVICE_CONFIG) config: ServiceConfig,
   ) {
     this.issuer = config.issuerUrl;
@@ -75,6 +77,7 @@ export class ServiceTokensController {
     @AskedBy() principal: Principal,
   ): Promise<ServiceTokenDetailView> {
     await this.revokeServiceToken.revoke(jti, orderOf(principal, body));
+    this.statusLists.outdate();
     return this.get(jti);
   }
 }

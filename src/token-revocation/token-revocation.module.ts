@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AccessControlModule } from '../access-control/access-control.module.js';
+import { AuxiliaryKeysModule } from '../auxiliary-keys/auxiliary-keys.module.js';
 import { InstancesModule } from '../instances/instances.module.js';
 import { LicensesModule } from '../licenses/licenses.module.js';
 import { SigningKeysModule } from '../signing-keys/signing-keys.module.js';
@@ -12,10 +13,17 @@ import { ServiceTokenRevocationRepository } from './service-token-revocation.rep
 import { ServiceTokenRevocationsController } from './service-token-revocations.controller.js';
 import { ServiceTokensController } from './service-tokens.controller.js';
 import { SigningKeyRevocationsController } from './signing-key-revocations.controller.js';
+import { StatusLists } from './status-lists.js';
 import { WithdrawSigningKey } from './withdraw-signing-key.js';
 
 @Module({
-  imports: [AccessControlModule, InstancesModule, LicensesModule, SigningKeysModule],
+  imports: [
+    AccessControlModule,
+    AuxiliaryKeysModule,
+    InstancesModule,
+    LicensesModule,
+    SigningKeysModule,
+  ],
   controllers: [
     ServiceTokensController,
     ServiceTokenRevocationsController,
@@ -28,8 +36,9 @@ import { WithdrawSigningKey } from './withdraw-signing-key.js';
     RevokeServiceToken,
     RevokeServiceTokens,
     ServiceTokenRevocationRepository,
+    StatusLists,
     WithdrawSigningKey,
   ],
-  exports: [WithdrawSigningKey],
+  exports: [StatusLists, WithdrawSigningKey],
 })
 export class TokenRevocationModule {}
