@@ -10,6 +10,7 @@ import { RecordKeySetFetches1764100001000 } from '../migrations/1764100001000-re
 import { ChainIssuedTokens1764100002000 } from '../migrations/1764100002000-chain-issued-tokens.js';
 import { CreateAuxiliaryKeys1764100003000 } from '../migrations/1764100003000-create-auxiliary-keys.js';
 import { CreateServiceTokenRevocations1764100004000 } from '../migrations/1764100004000-create-service-token-revocations.js';
+import { CheckIssuedTokens1764100004100 } from '../migrations/1764100004100-check-issued-tokens.js';
 import { CreateStatusIndices1764100004500 } from '../migrations/1764100004500-create-status-indices.js';
 import { CreateLedgerCheckpoints1764100005000 } from '../migrations/1764100005000-create-ledger-checkpoints.js';
 import { DateHistories1764100005100 } from '../migrations/1764100005100-date-histories.js';
@@ -59,6 +60,7 @@ export function dataSourceOptions(config: DatabaseConfig): DataSourceOptions {
       ChainIssuedTokens1764100002000,
       CreateAuxiliaryKeys1764100003000,
       CreateServiceTokenRevocations1764100004000,
+      CheckIssuedTokens1764100004100,
       CreateStatusIndices1764100004500,
       CreateLedgerCheckpoints1764100005000,
       DateHistories1764100005100,

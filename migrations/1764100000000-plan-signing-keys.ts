@@ -31,7 +31,6 @@ export class PlanSigningKeys1764100000000 implements MigrationInterface {
         ADD CONSTRAINT signing_keys_revoked_at_check CHECK (
           CASE WHEN revoked_at IS NULL THEN revoked_by IS NULL AND revocation_reason IS NULL
                ELSE phase = 'retired' END)`);
-    await this.replaceLedgerCheck(runner);
     await runner.query(`
       CREATE FUNCTION signing_keys_tell() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
@@ -64,71 +63,11 @@ export class PlanSigningKeys1764100000000 implements MigrationInterface {
       )`);
   }
 
-  /** As before, and it notes on the key until when its tokens live: once a minute of theirs at most. */
-  private async replaceLedgerCheck(runner: QueryRunner): Promise<void> {
-    await runner.query(`
-      CREATE OR REPLACE FUNCTION issued_tokens_check_insert() RETURNS trigger LANGUAGE plpgsql AS $$
-      DECLARE
-        signing record;
-        last_expiry timestamptz;
-      BEGIN
-        PERFORM pg_advisory_xact_lock_shared(hashtext('signing_keys.phase'));
-        SELECT kid, tokens_expire_by INTO signing FROM signing_keys WHERE phase = 'current';
-        IF EXISTS (SELECT FROM inserted WHERE kid IS DISTINCT FROM signing.kid) THEN
-          RAISE EXCEPTION 'a token may be signed by the current key only'
-            USING ERRCODE = 'integrity_constraint_violation',
-                  CONSTRAINT = 'issued_tokens_kid_current_check';
-        END IF;
-        SELECT max(expires_at) INTO last_expiry FROM inserted;
-        IF signing.tokens_expire_by IS NULL OR signing.tokens_expire_by < last_expiry THEN
-          UPDATE signing_keys
-          SET tokens_expire_by = date_trunc('minute', last_expiry) + interval '1 minute'
-          WHERE kid = signing.kid AND (tokens_expire_by IS NULL OR tokens_expire_by < last_expiry);
-        END IF;
-        IF EXISTS (SELECT FROM inserted WHERE scope_set_digest NOT IN (SELECT digest FROM scope_sets))
-        OR EXISTS (SELECT FROM inserted WHERE catalog_digest NOT IN (SELECT digest FROM catalog_snapshots))
-        -- A subquery for each row is a look-up in the index; a join may read the whole table.
-        OR EXISTS (
-          SELECT FROM inserted WHERE license_id IS DISTINCT FROM
-            (SELECT license_id FROM instances WHERE instances.id = inserted.instance_id))
-        THEN
-          RAISE EXCEPTION 'an issued token must name a known instance, scope set and catalog'
-            USING ERRCODE = 'foreign_key_violation',
-                  CONSTRAINT = 'issued_tokens_references_check';
-        END IF;
-        RETURN NULL;
-      END $$`);
-  }
-
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`DROP TABLE replicas`);
     await runner.query(`DROP TRIGGER signing_keys_forward ON signing_keys`);
     await runner.query(`DROP TRIGGER signing_keys_tell ON signing_keys`);
     await runner.query(`DROP FUNCTION signing_keys_tell()`);
-    await runner.query(`
-      CREATE OR REPLACE FUNCTION issued_tokens_check_insert() RETURNS trigger LANGUAGE plpgsql AS $$
-      BEGIN
-        PERFORM pg_advisory_xact_lock_shared(hashtext('signing_keys.phase'));
-        IF EXISTS (
-          SELECT FROM inserted WHERE kid NOT IN (SELECT kid FROM signing_keys WHERE phase = 'current')
-        ) THEN
-          RAISE EXCEPTION 'a token may be signed by the current key only'
-            USING ERRCODE = 'integrity_constraint_violation',
-                  CONSTRAINT = 'issued_tokens_kid_current_check';
-        END IF;
-        IF EXISTS (SELECT FROM inserted WHERE scope_set_digest NOT IN (SELECT digest FROM scope_sets))
-        OR EXISTS (SELECT FROM inserted WHERE catalog_digest NOT IN (SELECT digest FROM catalog_snapshots))
-        -- A subquery for each row is a look-up in the index; a join may read the whole table.
-        OR EXISTS (
-          SELECT FROM inserted WHERE license_id IS DISTINCT FROM
-            (SELECT license_id FROM instances WHERE instances.id = inserted.instance_id))
-        THEN
-          RAISE EXCEPTION 'an issued token must name a known instance, scope set and catalog'
-            USING ERRCODE = 'foreign_key_violation',
-                  CONSTRAINT = 'issued_tokens_references_check';
-        END IF;
-        RETURN NULL;
-      END $$`);
     await runner.query(`
       ALTER TABLE signing_keys
         DROP CONSTRAINT signing_keys_revoked_at_check,

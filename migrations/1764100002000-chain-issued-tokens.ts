@@ -31,16 +31,11 @@ export class ChainIssuedTokens1764100002000 implements MigrationInterface {
         last_jti      uuid    NOT NULL,
         policy_digest bytea   NOT NULL,
         CONSTRAINT ledger_batches_pkey PRIMARY KEY (chain_id, number),
-        CONSTRAINT ledger_batches_policy_digest_fkey
-          FOREIGN KEY (policy_digest) REFERENCES policy_snapshots (digest),
         CONSTRAINT ledger_batches_number_check CHECK (number >= 0),
         CONSTRAINT ledger_batches_hash_check
           CHECK (octet_length(previous_hash) = 32 AND octet_length(hash) = 32),
         CONSTRAINT ledger_batches_tokens_check CHECK (tokens >= 1 AND first_jti <= last_jti)
       )`);
-    await runner.query(
-      `CREATE INDEX ledger_batches_policy_digest_idx ON ledger_batches (policy_digest)`,
-    );
 
     // The batch is null in rows from before the chain.
     await runner.query(`

@@ -83,35 +83,9 @@ export class CreateServiceTokenRevocations1764100004000 implements MigrationInte
     await runner.query(`
       CREATE TRIGGER service_token_revocations_lock BEFORE INSERT ON service_token_revocations
       FOR EACH STATEMENT EXECUTE FUNCTION signing_keys_lock_phase()`);
-    // The detail names the tokens, so that the rest of their batch can be written without them. A
-    // subquery for each row is a look-up in the index; a join may read the whole table.
-    await runner.query(`
-      CREATE FUNCTION issued_tokens_check_revoked() RETURNS trigger LANGUAGE plpgsql AS $$
-      DECLARE
-        revoked text;
-      BEGIN
-        PERFORM pg_advisory_xact_lock_shared(hashtext('signing_keys.phase'));
-        SELECT string_agg(jti::text, ' ') INTO revoked FROM inserted
-        WHERE (SELECT true FROM service_token_revocations r
-               WHERE r.license_id = inserted.license_id AND r.restored_at IS NULL)
-           OR (SELECT true FROM service_token_revocations r
-               WHERE r.instance_id = inserted.instance_id AND r.restored_at IS NULL);
-        IF revoked IS NOT NULL THEN
-          RAISE EXCEPTION 'the tokens of this license or instance are revoked'
-            USING ERRCODE = 'integrity_constraint_violation', DETAIL = revoked,
-                  CONSTRAINT = 'issued_tokens_revoked_check';
-        END IF;
-        RETURN NULL;
-      END $$`);
-    await runner.query(`
-      CREATE TRIGGER issued_tokens_revoked AFTER INSERT ON issued_tokens
-      REFERENCING NEW TABLE AS inserted
-      FOR EACH STATEMENT EXECUTE FUNCTION issued_tokens_check_revoked()`);
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query(`DROP TRIGGER issued_tokens_revoked ON issued_tokens`);
-    await runner.query(`DROP FUNCTION issued_tokens_check_revoked()`);
     await runner.query(`DROP TABLE service_token_revocations`);
     await runner.query(`DROP FUNCTION service_token_revocations_tell()`);
   }

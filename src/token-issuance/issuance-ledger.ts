@@ -28,10 +28,6 @@ const DAYS_AHEAD = 8;
 const DEADLOCK_DETECTED = '40P01';
 const CHECK_VIOLATION = '23514';
 const REVOKED = 'issued_tokens_revoked_check';
-const LOST_REFERENCES = new Set([
-  'issued_tokens_references_check',
-  'ledger_batches_policy_digest_fkey',
-]);
 
 /**
  * Records issued tokens, durably, before they leave. Requests that come together share a flush: under
@@ -131,7 +127,7 @@ export class IssuanceLedger {
     const code: unknown = Reflect.get(error, 'code');
     if (code === DEADLOCK_DETECTED) return true;
     const constraint = violatedConstraint(error);
-    if (constraint !== null && LOST_REFERENCES.has(constraint)) return this.recordReferences(rows);
+    if (constraint === 'issued_tokens_references_check') return this.recordReferences(rows);
     // A row that no partition takes violates a check that has no name.
     if (code !== CHECK_VIOLATION || constraint !== null) return false;
     for (const day of new Set(rows.map(({ issuedAt }) => dayOf(issuedAt)))) {
