@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { inflateSync } from 'node:zlib';
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { STATUS_LIST_BITS } from '../../src/domain/status-list.js';
+import { LedgerAuditor } from '../../src/ledger-audit/ledger-auditor.js';
 import { expectProblem } from '../api/problem.js';
 import { DatabaseLink } from '../faults/database-link.js';
 import { backendHeaders, BackendValidator } from '../support/backend-validator.js';
@@ -77,6 +78,10 @@ describe('a token whose status is told', () => {
       expect(shown).toMatchObject({ status_list: { idx, uri } });
     }
     expect(await ledgerRows(issuer)).toHaveLength(3);
+    const findings: unknown[] = [];
+    const auditor = issuer.running.app.get(LedgerAuditor);
+    await auditor.audit({}, (finding) => findings.push(finding));
+    expect(findings).toEqual([]);
   });
 
   it('has no status unless it is switched on', async () => {
