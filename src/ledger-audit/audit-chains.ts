@@ -27,13 +27,17 @@ const PAGE = 2000;
 const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
 const DROPPED = (jti: string) =>
   `EXISTS (SELECT FROM ledger_dropped_days WHERE day = day_of_jti(${jti}))`;
+/** A batch's hash covers its rows and not the names of the first and the last: they must be its own. */
+const HAS_ROW = (end: 'first_jti' | 'last_jti') => `
+  EXISTS (SELECT FROM issued_tokens
+          WHERE jti = b.${end} AND chain_id = b.chain_id AND batch_number = b.number)`;
 
 const LINKS = (which: string) => `
   SELECT b.chain_id, b.number, b.last_jti, b.checkpoint_number,
          CASE WHEN b.number = 0 THEN b.previous_hash = sha256(convert_to(b.chain_id::text, 'UTF8'))
               ELSE b.previous_hash = before.hash END AS linked,
          ${DROPPED('b.first_jti')} AS dropped,
-         EXISTS (SELECT FROM issued_tokens WHERE jti = b.first_jti) AS has_rows,
+         ${HAS_ROW('first_jti')} AND ${HAS_ROW('last_jti')} AS has_rows,
          b.checkpoint_number IS NULL
            OR EXISTS (SELECT FROM ledger_checkpoints c WHERE c.number = b.checkpoint_number)
            AS checkpoint_there
@@ -108,7 +112,11 @@ function checkLink(link: Link, now: Date, report: Report): void {
     report({ finding: 'CHAIN_BROKEN', batch, detail });
   }
   if (!link.has_rows && !link.dropped) {
-    report({ finding: 'ROW_MISSING_OR_CHANGED', batch, detail: 'its first row is not there' });
+    report({
+      finding: 'ROW_MISSING_OR_CHANGED',
+      batch,
+      detail: 'its first or last row is not there',
+    });
   }
   if (!link.checkpoint_there) {
     const detail = `checkpoint ${String(link.checkpoint_number)}, which covered it, is not there`;

@@ -56,6 +56,20 @@ describe('a ledger that somebody has tampered with', () => {
     }
   });
 
+  it('finds a row that was removed although its batch now names the row of another', async () => {
+    await ledger.intruder.query('DELETE FROM issued_tokens WHERE batch_number = 4');
+    await ledger.intruder.query(`UPDATE ledger_batches SET first_jti = other.first_jti,
+      last_jti = other.last_jti FROM ledger_batches other
+      WHERE ledger_batches.number = 4 AND other.number = 5`);
+    expect(await ledger.codes()).toContain('ROW_MISSING_OR_CHANGED');
+  });
+
+  it('finds a batch that says it ends later, so that it would never be judged', async () => {
+    await ledger.intruder.query(`UPDATE ledger_batches
+      SET last_jti = 'ffffffff-ffff-7fff-bfff-ffffffffffff' WHERE number = 4`);
+    expect(await ledger.codes()).toEqual(['ROW_MISSING_OR_CHANGED']);
+  });
+
   it('finds that the end of the chain was cut off behind a checkpoint', async () => {
     const end = `WHERE number >= (SELECT max(number) - 2 FROM ledger_batches)`;
     await ledger.intruder.query(
