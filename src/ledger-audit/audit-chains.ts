@@ -21,6 +21,12 @@ interface LastToken {
   readonly found: boolean;
 }
 
+interface LastSigns {
+  readonly checkpoint_at: Date | null;
+  /** The newest that no checkpoint covers. */
+  readonly jti: string | null;
+}
+
 /** Checkpoints are made every minute; a batch that has none for so long was forgotten. */
 const CHECKPOINT_WITHIN_MS = 900_000;
 const PAGE = 2000;
@@ -50,6 +56,11 @@ const ALL_LINKS = `${LINKS('(b.chain_id, b.number) > ($1, $2)')}
 const NEWEST_LINKS = `${LINKS(`b.checkpoint_number IS NULL
     OR b.checkpoint_number > (SELECT max(number) - 5 FROM ledger_checkpoints)`)} LIMIT ${PAGE}`;
 
+const LAST_SIGNS = `
+  SELECT (SELECT created_at FROM ledger_checkpoints ORDER BY number DESC LIMIT 1) AS checkpoint_at,
+         (SELECT last_jti FROM ledger_batches WHERE checkpoint_number IS NULL
+          ORDER BY last_jti DESC LIMIT 1) AS jti`;
+
 const LAST_TOKENS = `
   SELECT i.id, i.token_jti, ${DROPPED('i.token_jti')}
          OR EXISTS (SELECT FROM issued_tokens WHERE jti = i.token_jti) AS found
@@ -60,16 +71,13 @@ const LAST_TOKENS = `
   ORDER BY i.id`;
 
 /** Every batch with the one before it, its first row and its checkpoint. @returns how many */
-export async function auditChains(
-  pool: Pick<Pool, 'query'>,
-  now: Date,
-  report: Report,
-): Promise<number> {
+export async function auditChains(pool: Pick<Pool, 'query'>, report: Report): Promise<number> {
+  const asOf = await lastSignOfLife(pool);
   let audited = 0;
   let after: [string, number] = [BEFORE_ALL, -1];
   for (;;) {
     const { rows } = await pool.query<Link>(ALL_LINKS, after);
-    for (const link of rows) checkLink(link, now, report);
+    for (const link of rows) checkLink(link, asOf, report);
     audited += rows.length;
     const last = rows.at(-1);
     if (!last || rows.length < PAGE) return audited;
@@ -84,7 +92,14 @@ export async function auditNewestLinks(
   report: Report,
 ): Promise<void> {
   const { rows } = await pool.query<Link>(NEWEST_LINKS);
-  for (const link of rows) checkLink(link, now, report);
+  for (const link of rows) checkLink(link, now.getTime(), report);
+}
+
+/** In milliseconds. While no service runs nobody can be late with a checkpoint. */
+async function lastSignOfLife(pool: Pick<Pool, 'query'>): Promise<number> {
+  const { rows } = await pool.query<LastSigns>(LAST_SIGNS);
+  const { checkpoint_at = null, jti = null } = rows[0] ?? {};
+  return Math.max(checkpoint_at?.getTime() ?? 0, jti === null ? 0 : millisecondsOf(jti));
 }
 
 /** The token that each instance was handed out last, which the end of a chain may have held. */
@@ -103,7 +118,7 @@ export async function auditLastTokens(pool: Pick<Pool, 'query'>, report: Report)
   }
 }
 
-function checkLink(link: Link, now: Date, report: Report): void {
+function checkLink(link: Link, asOf: number, report: Report): void {
   const batch = batchKey(link.chain_id, link.number);
   // The first that is left of a chain has lost the one before it with the days that were dropped.
   const beginsAfterDrop = link.linked === null && link.dropped;
@@ -122,7 +137,7 @@ function checkLink(link: Link, now: Date, report: Report): void {
     const detail = `checkpoint ${String(link.checkpoint_number)}, which covered it, is not there`;
     report({ finding: 'CHECKPOINT_BROKEN', batch, detail });
   }
-  const age = now.getTime() - millisecondsOf(link.last_jti);
+  const age = asOf - millisecondsOf(link.last_jti);
   if (link.checkpoint_number === null && age > CHECKPOINT_WITHIN_MS) {
     report({ finding: 'NO_CHECKPOINT', batch, detail: 'no checkpoint covers it' });
   }

@@ -60,7 +60,7 @@ export class LedgerAuditor {
       rows += audited.rows;
       unchained += audited.unchained;
     }
-    const batches = await auditChains(pool, now, report);
+    const batches = await auditChains(pool, report);
     await auditLastTokens(pool, report);
     const checkpoints = await auditCheckpoints(pool, this.keys, report);
     return { rows, unchained, batches, checkpoints };

@@ -31,6 +31,8 @@ export interface AuditedLedger {
   audit(days?: AuditedDays): Promise<Audited & { readonly found: readonly Finding[] }>;
   /** The codes of what a full audit finds. */
   codes(): Promise<string[]>;
+  /** The codes of what the sample of the running service finds. */
+  sampled(): Promise<string[]>;
   /** Puts a copy of the last row into the ledger, without a batch and with `changes`. @returns its jti */
   plant(changes: Readonly<Record<string, unknown>>): Promise<string>;
   stop(): Promise<void>;
@@ -57,6 +59,11 @@ export async function issueAuditedLedger(): Promise<AuditedLedger> {
   return {
     ...{ clock, issuer, intruder, client, audit },
     codes: async () => (await audit()).found.map(({ finding }) => finding),
+    sampled: async () => {
+      const codes: string[] = [];
+      await issuer.running.app.get(LedgerAuditor).sample(({ finding }) => codes.push(finding));
+      return codes;
+    },
     plant: (changes) => plant(intruder, clock, changes),
     stop: async () => {
       await intruder.leave();
