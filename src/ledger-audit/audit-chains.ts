@@ -38,7 +38,7 @@ const HAS_ROW = (end: 'first_jti' | 'last_jti') => `
   EXISTS (SELECT FROM issued_tokens
           WHERE jti = b.${end} AND chain_id = b.chain_id AND batch_number = b.number)`;
 
-const LINKS = (which: string) => `
+const LINKS = (batches: string) => `
   SELECT b.chain_id, b.number, b.last_jti, b.checkpoint_number,
          CASE WHEN b.number = 0 THEN b.previous_hash = sha256(convert_to(b.chain_id::text, 'UTF8'))
               ELSE b.previous_hash = before.hash END AS linked,
@@ -47,14 +47,17 @@ const LINKS = (which: string) => `
          b.checkpoint_number IS NULL
            OR EXISTS (SELECT FROM ledger_checkpoints c WHERE c.number = b.checkpoint_number)
            AS checkpoint_there
-  FROM ledger_batches b
+  FROM (${batches}) b
   LEFT JOIN ledger_batches before
-    ON before.chain_id = b.chain_id AND before.number = b.number - 1
-  WHERE ${which}`;
-const ALL_LINKS = `${LINKS('(b.chain_id, b.number) > ($1, $2)')}
-  ORDER BY b.chain_id, b.number LIMIT ${PAGE}`;
-const NEWEST_LINKS = `${LINKS(`b.checkpoint_number IS NULL
-    OR b.checkpoint_number > (SELECT max(number) - 5 FROM ledger_checkpoints)`)} LIMIT ${PAGE}`;
+    ON before.chain_id = b.chain_id AND before.number = b.number - 1`;
+const ALL_LINKS = `
+  ${LINKS(`SELECT * FROM ledger_batches WHERE (chain_id, number) > ($1, $2)
+           ORDER BY chain_id, number LIMIT ${PAGE}`)}
+  ORDER BY b.chain_id, b.number`;
+/** Without a condition, so that an index is read from its end, however many batches there are. */
+const NEWEST_LINKS = LINKS(`
+  SELECT * FROM ledger_batches
+  ORDER BY checkpoint_number DESC, chain_id DESC, number DESC LIMIT ${PAGE}`);
 
 const LAST_SIGNS = `
   SELECT (SELECT created_at FROM ledger_checkpoints ORDER BY number DESC LIMIT 1) AS checkpoint_at,
@@ -85,7 +88,7 @@ export async function auditChains(pool: Pick<Pool, 'query'>, report: Report): Pr
   }
 }
 
-/** The same for the batches that no checkpoint, or one of the last, covers. */
+/** The same for those of the batches that no checkpoint covers, or one of the last. */
 export async function auditNewestLinks(
   pool: Pick<Pool, 'query'>,
   now: Date,

@@ -55,9 +55,15 @@ export async function auditRows(
   return { rows: audited, unchained: audit.unchained };
 }
 
-/** The first token of the oldest batch: from it on every row has to have one. */
+/**
+ * The first token of the oldest batch: from it on every row has to have one. It is looked for among
+ * the batches of the first checkpoint that has any left, which an index finds.
+ */
 async function firstLink(pool: Pick<Pool, 'query'>): Promise<string | null> {
-  const sql = 'SELECT first_jti FROM ledger_batches ORDER BY first_jti LIMIT 1';
+  const sql = `
+    SELECT first_jti FROM (
+      SELECT first_jti FROM ledger_batches ORDER BY checkpoint_number, chain_id, number LIMIT 1000
+    ) oldest ORDER BY first_jti LIMIT 1`;
   return (await pool.query<{ first_jti: string }>(sql)).rows[0]?.first_jti ?? null;
 }
 
