@@ -3,7 +3,12 @@ import { Injectable } from '@nestjs/common';
 import { type CalendarDay, dayOf, startOfDay } from '../domain/calendar-day.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
-import { auditChains, auditLastTokens, auditNewestLinks } from './audit-chains.js';
+import {
+  auditChains,
+  auditDroppedDays,
+  auditLastTokens,
+  auditNewestLinks,
+} from './audit-chains.js';
 import { auditCheckpoints } from './audit-checkpoints.js';
 import { auditRows, type RowsAudited } from './audit-rows.js';
 import { CheckpointKeys } from './checkpoint-keys.js';
@@ -61,6 +66,7 @@ export class LedgerAuditor {
       unchained += audited.unchained;
     }
     const batches = await auditChains(pool, report);
+    await auditDroppedDays(pool, report);
     await auditLastTokens(pool, report);
     const checkpoints = await auditCheckpoints(pool, this.keys, report);
     return { rows, unchained, batches, checkpoints };

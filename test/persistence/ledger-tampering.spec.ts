@@ -121,6 +121,25 @@ describe('a ledger that somebody has tampered with', () => {
     expect(await ledger.codes()).toContain('NO_CHECKPOINT');
   });
 
+  it('finds a day that is noted as dropped and could not have been', async () => {
+    const note = `INSERT INTO ledger_dropped_days VALUES ($1, 0, 1, 99, $2)`;
+    const forget = 'DELETE FROM ledger_dropped_days';
+    await ledger.intruder.query(note, ['2026-03-04', '2026-04-04T00:00:00Z']);
+    const stillThere = await ledger.codes();
+    await ledger.intruder.query(forget);
+    await ledger.intruder.query(note, ['2026-02-27', '2026-02-28T23:59:59.999Z']);
+    const tooEarly = await ledger.codes();
+    await ledger.intruder.query(forget);
+    await ledger.intruder.query(note, ['2026-02-27', '2026-03-01T00:00:00Z']);
+    const possible = await ledger.codes();
+    await ledger.intruder.query(forget);
+    expect([stillThere, tooEarly]).toEqual([
+      ['ROW_MISSING_OR_CHANGED'],
+      ['ROW_MISSING_OR_CHANGED'],
+    ]);
+    expect(possible).toEqual([]);
+  });
+
   it('finds a scope set and a policy that are not what they were', async () => {
     await ledger.intruder.query(`UPDATE scope_sets SET scopes = array_append(scopes, 'zzz')`);
     const policy = `UPDATE policy_snapshots SET document = jsonb_set(document, '{ttl_seconds}', $1)`;
