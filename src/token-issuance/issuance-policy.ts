@@ -31,8 +31,8 @@ export class IssuancePolicy {
   }
 
   /** @throws {IssuerError} INTERNAL: such claims are a bug of ours, and no key may touch them */
-  requireSound(claims: ServiceTokenClaims, now: Date): void {
-    const faults = serviceTokenFaults(claims, this.terms, now);
+  requireSound(claims: ServiceTokenClaims, payload: Buffer, now: Date): void {
+    const faults = serviceTokenFaults(claims, this.terms, now, payload.length);
     if (faults.length === 0) return;
     this.metrics.lintRefusals.inc();
     this.logger.error({ jti: claims.jti, faults }, 'claims with faults were not signed');

@@ -29,6 +29,8 @@ interface Draft {
   readonly instance: KnownInstance;
   readonly resolution: Resolution;
   readonly claims: ServiceTokenClaims;
+  /** The claims as they are signed. */
+  readonly payload: Buffer;
   readonly statusIndex: number | null;
 }
 
@@ -74,8 +76,9 @@ export class IssueServiceToken {
       jti,
       statusIndex,
     );
-    this.policy.requireSound(claims, sync.at);
-    const draft = { sync, held, instance, resolution, claims, statusIndex };
+    const payload = Buffer.from(JSON.stringify(claims));
+    this.policy.requireSound(claims, payload, sync.at);
+    const draft = { sync, held, instance, resolution, claims, payload, statusIndex };
     const token = await this.signAndRecord(draft);
     return token === null ? null : { token, expiresAt: new Date(claims.exp * 1000) };
   }
@@ -105,10 +108,9 @@ export class IssueServiceToken {
 
   /** Signature and flush run side by side; the token leaves only when both are done. */
   private async signAndRecordOnce(draft: Draft): Promise<string> {
-    const { sync, held, instance, resolution, claims, statusIndex } = draft;
+    const { sync, held, instance, resolution, claims, payload, statusIndex } = draft;
     if (sync.deadline.isOver) throw databaseAway();
     const key = this.signingKeys.current();
-    const payload = Buffer.from(JSON.stringify(claims));
     const row = {
       jti: claims.jti,
       licenseId: held.license.id,
