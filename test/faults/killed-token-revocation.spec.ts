@@ -1,0 +1,79 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { Pool } from 'pg';
+import {
+  buildIssuer,
+  type ChildIssuer,
+  createLicense,
+  startChildIssuer,
+  tokenOf,
+} from '../support/child-issuer.js';
+import { installStopPoint, type StopPointOptions } from '../support/stop-point.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+jest.setTimeout(120_000);
+
+const environment = {
+  KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+  BOOTSTRAP_ADMIN_TOKEN: randomBytes(32).toString('base64url'),
+};
+const REVOCATIONS = 'service_token_revocations';
+const STEPS: readonly (readonly [string, StopPointOptions])[] = [
+  ['the revocation is written', { table: REVOCATIONS, event: 'BEFORE INSERT' }],
+  ['the live tokens are marked', { table: 'issued_tokens', event: 'BEFORE UPDATE' }],
+  ['it is committed', { table: REVOCATIONS, event: 'AFTER INSERT', atCommit: true }],
+];
+
+describe('a process that is killed while it revokes the tokens of a license', () => {
+  let database: TestDatabase;
+  let pool: Pool;
+  let issuer: ChildIssuer;
+  beforeAll(buildIssuer, 240_000);
+  beforeEach(async () => {
+    database = await createTestDatabase();
+    pool = new Pool({ connectionString: database.url });
+    pool.on('error', () => undefined);
+    issuer = await startChildIssuer(database.url, environment);
+    await issuer.listening;
+  });
+  afterEach(async () => {
+    await issuer.remove();
+    await pool.end();
+    await database.drop();
+  });
+
+  it.each(STEPS)(
+    'before %s, has revoked nothing, and can be asked again',
+    async (_step, stopAt) => {
+      const licenseKey = await createLicense(issuer);
+      await tokenOf(await issuer.sync(licenseKey, randomUUID()));
+      const { rows } = await pool.query<{ id: string }>('SELECT id FROM licenses');
+      const path = `licenses/${rows[0]?.id ?? ''}/service_tokens/revoke`;
+      const stopPoint = await installStopPoint(pool, stopAt);
+      const revoking = issuer.admin('POST', path).catch(() => undefined);
+      await stopPoint.reached();
+      issuer.child.kill('SIGKILL');
+      await issuer.ended;
+      await stopPoint.cutOff();
+      await revoking;
+      expect(await revoked()).toEqual({ revocations: 0, tokens: 0 });
+
+      await issuer.remove();
+      issuer = await startChildIssuer(database.url, environment);
+      await issuer.listening;
+      await tokenOf(await issuer.sync(licenseKey, randomUUID()));
+      expect((await issuer.admin('POST', path)).status).toBe(200);
+      expect(await revoked()).toEqual({ revocations: 1, tokens: 2 });
+      expect(await (await issuer.sync(licenseKey, randomUUID())).text()).toBe(
+        '{"data":{"cloudConnectorAccess":{"serviceToken":null}}}',
+      );
+    },
+  );
+
+  async function revoked() {
+    const { rows } = await pool.query<{ revocations: number; tokens: number }>(
+      `SELECT (SELECT count(*)::int FROM service_token_revocations) AS revocations,
+              (SELECT count(*)::int FROM issued_tokens WHERE revoked_at IS NOT NULL) AS tokens`,
+    );
+    return rows[0];
+  }
+});
