@@ -16,6 +16,7 @@ describe('isDatabaseAway', () => {
     ['it is starting up', '57P03'],
     ['it has no connection left', '53300'],
     ['it is a standby during a failover', '25006'],
+    ['it ended a transaction that stood still', '25P03'],
     ['the connection failed', '08006'],
     ['the connection could not be made', '08001'],
   ])('is true when %s (%s), wherever a library wrapped that', (_what, code) => {

@@ -16,6 +16,16 @@ dateAsText.setTypeParser(DATE_OID, (text: string) => text);
 /** A probe's patience is a second, and a frozen database is as much away as one that refuses. */
 const ANSWERS_WITHIN_MS = 500;
 
+/**
+ * The server gives up soon after its client has. Otherwise a transaction whose process is frozen would
+ * keep its locks, that of the signing keys too, without which nobody issues; and a statement that waits
+ * for a lock would go on waiting, and keep its connection. Set in each transaction: a pooler takes no
+ * such option on connecting.
+ */
+const GIVE_UP_TOO = `
+  SELECT set_config('idle_in_transaction_session_timeout', $1, true),
+         set_config('statement_timeout', $2, true)`;
+
 /** What a statement may run on: the pool, or one connection with its transaction. */
 export type Queryable = Pick<Pool, 'query'>;
 
@@ -44,13 +54,15 @@ export class Database implements OnApplicationShutdown {
   readonly pool: Pool;
   /** The statements of the sync path, on the same pool. */
   readonly prepared: PreparedStatements;
+  private readonly timeoutMs: number;
 
   constructor(
     private readonly dataSource: DataSource,
     @Inject(SERVICE_CONFIG) config: ServiceConfig,
   ) {
+    this.timeoutMs = config.databaseTimeoutMs;
     this.pool = new Pool({
-      ...poolOptions(config.databaseTimeoutMs),
+      ...poolOptions(this.timeoutMs),
       connectionString: config.databaseUrl,
       max: config.databasePoolSize - adminPoolSize(config.databasePoolSize),
       types: dateAsText,
@@ -68,7 +80,10 @@ export class Database implements OnApplicationShutdown {
 
   /** Runs `work` in one transaction; whatever it throws rolls everything back. */
   async transaction<Result>(work: (manager: EntityManager) => Promise<Result>): Promise<Result> {
-    return this.manager.transaction(work);
+    return this.manager.transaction(async (manager) => {
+      await manager.query(GIVE_UP_TOO, [String(this.timeoutMs), String(2 * this.timeoutMs)]);
+      return work(manager);
+    });
   }
 
   /** Makes the first contact; may be called again until it succeeds. */
