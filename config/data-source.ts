@@ -16,6 +16,7 @@ import { CreateLedgerCheckpoints1764100005000 } from '../migrations/176410000500
 import { DateHistories1764100005100 } from '../migrations/1764100005100-date-histories.js';
 import { DropOldDays1764100005200 } from '../migrations/1764100005200-drop-old-days.js';
 import { SweepInstances1764100006000 } from '../migrations/1764100006000-sweep-instances.js';
+import { AttachLedgerDays1764100007000 } from '../migrations/1764100007000-attach-ledger-days.js';
 import { ApiTokenEntity } from '../src/access-control/api-token.entity.js';
 import { AddOnPurchaseEntity } from '../src/add-on-purchases/add-on-purchase.entity.js';
 import { AuxiliaryKeyEntity } from '../src/auxiliary-keys/auxiliary-key.entity.js';
@@ -27,6 +28,27 @@ import { SigningKeyEntity } from '../src/signing-keys/signing-key.entity.js';
 import { ServiceTokenRevocationEntity } from '../src/token-revocation/service-token-revocation.entity.js';
 
 type DatabaseConfig = Pick<ServiceConfig, 'databaseUrl' | 'databasePoolSize' | 'databaseTimeoutMs'>;
+
+const MIGRATIONS = [
+  CreateLicenses1764000000000,
+  CreateAddOnPurchases1764000001000,
+  CreateApiTokens1764000002000,
+  CreateInstances1764000003000,
+  CreateSigningKeys1764000004000,
+  CreateIssuedTokens1764000005000,
+  PlanSigningKeys1764100000000,
+  RecordKeySetFetches1764100001000,
+  ChainIssuedTokens1764100002000,
+  CreateAuxiliaryKeys1764100003000,
+  CreateServiceTokenRevocations1764100004000,
+  CheckIssuedTokens1764100004100,
+  CreateStatusIndices1764100004500,
+  CreateLedgerCheckpoints1764100005000,
+  DateHistories1764100005100,
+  DropOldDays1764100005200,
+  SweepInstances1764100006000,
+  AttachLedgerDays1764100007000,
+] as const;
 
 /** Every table that has an entity, and every migration in order. */
 export function dataSourceOptions(config: DatabaseConfig): DataSourceOptions {
@@ -48,25 +70,7 @@ export function dataSourceOptions(config: DatabaseConfig): DataSourceOptions {
       ServiceTokenRevocationEntity,
       SigningKeyEntity,
     ],
-    migrations: [
-      CreateLicenses1764000000000,
-      CreateAddOnPurchases1764000001000,
-      CreateApiTokens1764000002000,
-      CreateInstances1764000003000,
-      CreateSigningKeys1764000004000,
-      CreateIssuedTokens1764000005000,
-      PlanSigningKeys1764100000000,
-      RecordKeySetFetches1764100001000,
-      ChainIssuedTokens1764100002000,
-      CreateAuxiliaryKeys1764100003000,
-      CreateServiceTokenRevocations1764100004000,
-      CheckIssuedTokens1764100004100,
-      CreateStatusIndices1764100004500,
-      CreateLedgerCheckpoints1764100005000,
-      DateHistories1764100005100,
-      DropOldDays1764100005200,
-      SweepInstances1764100006000,
-    ],
+    migrations: [...MIGRATIONS],
     migrationsTransactionMode: 'each',
   };
 }

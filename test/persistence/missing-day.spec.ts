@@ -1,5 +1,6 @@
 import { dayOf } from '../../src/domain/calendar-day.js';
 import { Client } from 'pg';
+import { IssuanceLedger } from '../../src/token-issuance/issuance-ledger.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { testServerUrl } from '../support/test-database.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
@@ -14,12 +15,7 @@ describe('a day of the ledger that nobody has made', () => {
   let issuer: TestIssuer;
   beforeAll(async () => {
     issuer = await startTestIssuer({ clock });
-    const term = { starts_on: dayOf(clock.now()), expires_on: '2099-01-01' };
-    const license = { license_key: KEY, plan: 'ultimate', kind: 'online_cloud', seats: 5, ...term };
-    const created = await issuer.admin('POST', 'licenses', license);
-    const { id } = (await created.json()) as { id: string };
-    const purchase = { add_on: 'duo_enterprise', quantity: 5, expires_on: '2099-01-01' };
-    await issuer.admin('POST', `licenses/${id}/add_on_purchases`, purchase);
+    await registerLicense(issuer);
   });
   afterAll(() => issuer.stop());
 
@@ -38,6 +34,28 @@ describe('a day of the ledger that nobody has made', () => {
   });
 });
 
+describe('a day that is made while somebody reads the ledger for long, for a backup say', () => {
+  it('waits for nobody, and no sync waits for it', async () => {
+    const issuer = await startTestIssuer();
+    const reader = new Client({ connectionString: issuer.database.url });
+    await reader.connect();
+    try {
+      await registerLicense(issuer);
+      await reader.query('BEGIN');
+      await reader.query('SELECT count(*) FROM issued_tokens');
+      const before = (await ask(issuer.database.url, PARTITIONS)).length;
+
+      const inTwoDays = new Date(Date.now() + 2 * DAY_MS);
+      await issuer.running.app.get(IssuanceLedger).createPartitionsAhead(inTwoDays);
+      expect(await sync(issuer, 1)).toBe('a token');
+      expect(await ask(issuer.database.url, PARTITIONS)).toHaveLength(before + 2);
+    } finally {
+      await reader.end();
+      await issuer.stop();
+    }
+  });
+});
+
 describe('the server of the tests', () => {
   it('keeps what it has confirmed, like the one of the service', async () => {
     for (const setting of ['fsync', 'full_page_writes', 'synchronous_commit']) {
@@ -50,6 +68,15 @@ describe('the server of the tests', () => {
 const PARTITIONS = `SELECT inhrelid FROM pg_inherits WHERE inhparent = 'issued_tokens'::regclass`;
 const TOKENS = `SELECT tableoid::regclass::text AS partition, count(*)::int AS tokens
   FROM issued_tokens GROUP BY 1`;
+
+async function registerLicense(at: TestIssuer): Promise<void> {
+  const term = { starts_on: '2026-01-01', expires_on: '2099-01-01' };
+  const license = { license_key: KEY, plan: 'ultimate', kind: 'online_cloud', seats: 5, ...term };
+  const created = await at.admin('POST', 'licenses', license);
+  const { id } = (await created.json()) as { id: string };
+  const purchase = { add_on: 'duo_enterprise', quantity: 5, expires_on: '2099-01-01' };
+  await at.admin('POST', `licenses/${id}/add_on_purchases`, purchase);
+}
 
 async function sync(to: TestIssuer, n: number): Promise<string> {
   const instance = `5d6a9f0e-8c1b-4f6e-9d2a-3b7c8e1f${String(n).padStart(4, '0')}`;
