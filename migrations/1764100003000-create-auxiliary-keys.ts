@@ -11,6 +11,8 @@ export class CreateAuxiliaryKeys1764100003000 implements MigrationInterface {
         phase              text        NOT NULL,
         public_jwk         jsonb       NOT NULL,
         sealed_private_key bytea,
+        -- Proves that the key is ours: whoever can write here cannot seal.
+        sealed_kid         bytea       NOT NULL,
         published_at       timestamptz NOT NULL,
         signs_from         timestamptz,
         retired_at         timestamptz,

@@ -3,7 +3,10 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import type { DataSourceOptions } from 'typeorm';
 import { AccessControlModule } from './access-control/access-control.module.js';
 import { AddOnPurchasesModule } from './add-on-purchases/add-on-purchases.module.js';
-import { SEALED_AUXILIARY_KEYS } from './auxiliary-keys/auxiliary-key.repository.js';
+import {
+  SEALED_AUXILIARY_KEYS,
+  SEALED_AUXILIARY_KIDS,
+} from './auxiliary-keys/auxiliary-key.repository.js';
 import { AuxiliaryKeysModule } from './auxiliary-keys/auxiliary-keys.module.js';
 import { CatalogModule } from './catalog/catalog.module.js';
 import type { LoadedCatalog } from './catalog/load-catalog.js';
@@ -39,6 +42,7 @@ const ALL_SEALED_COLUMNS: readonly SealedColumn[] = [
   SEALED_SIGNING_KEYS,
   SEALED_LICENSE_KEYS,
   SEALED_AUXILIARY_KEYS,
+  SEALED_AUXILIARY_KIDS,
 ];
 
 /** The composition root: the one file that knows every room. */

@@ -28,6 +28,10 @@ export class AuxiliaryKeyEntity implements LifecycleKey {
   @Column('bytea', { name: 'sealed_private_key', nullable: true })
   sealedPrivateKey!: Buffer | null;
 
+  /** The kid, sealed: proof that whoever added the key had the key-encryption key. */
+  @Column('bytea', { name: 'sealed_kid' })
+  sealedKid!: Buffer;
+
   @Column('timestamptz', { name: 'published_at' })
   publishedAt!: Date;
 

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import { calculateJwkThumbprint } from 'jose';
 import type { EntityManager } from 'typeorm';
 import { type SealedColumn, sealedOwner } from '../platform/sealed-columns.js';
-import { Sealing } from '../platform/sealing.js';
+import { Sealing, UnsealError } from '../platform/sealing.js';
 import { AuxiliaryKeyEntity } from './auxiliary-key.entity.js';
 import { type AuxiliaryKey, auxiliaryKeyOf, type GeneratedAuxiliaryKey } from './auxiliary-key.js';
 
@@ -12,11 +13,25 @@ export const SEALED_AUXILIARY_KEYS: SealedColumn = {
   column: 'sealed_private_key',
 };
 
+/** What proves of each key that it is ours, also when it signs no more. */
+export const SEALED_AUXILIARY_KIDS: SealedColumn = {
+  table: 'auxiliary_keys',
+  id: { column: 'kid', type: 'text' },
+  column: 'sealed_kid',
+};
+
 @Injectable()
 export class AuxiliaryKeyRepository {
   constructor(private readonly sealing: Sealing) {}
 
-  /** Every key that there ever was, the longest published first: all of them are published. */
+  /** Every key that we ever had, the longest published first: all of them are published. */
+  async ours(manager: EntityManager): Promise<AuxiliaryKeyEntity[]> {
+    const rows = await this.all(manager);
+    const ours = await Promise.all(rows.map((row) => this.isOurs(row)));
+    return rows.filter((_row, index) => ours[index]);
+  }
+
+  /** Every row, whoever added it. */
   async all(manager: EntityManager): Promise<AuxiliaryKeyEntity[]> {
     return manager.find(AuxiliaryKeyEntity, { order: { publishedAt: 'ASC', kid: 'ASC' } });
   }
@@ -41,6 +56,7 @@ export class AuxiliaryKeyRepository {
       phase,
       publicJwk,
       sealedPrivateKey,
+      sealedKid: this.sealing.seal(Buffer.from(publicJwk.kid), owner),
       publishedAt: now,
       signsFrom: phase === 'current' ? now : null,
       retiredAt: null,
@@ -55,6 +71,21 @@ export class AuxiliaryKeyRepository {
   async retire(manager: EntityManager, kid: string, retiredAt: Date): Promise<void> {
     const change = { phase: 'retired', retiredAt, sealedPrivateKey: null } as const;
     await manager.update(AuxiliaryKeyEntity, { kid }, change);
+  }
+
+  /**
+   * Whether somebody added the key who had the key-encryption key, not only the database. A kid is the
+   * thumbprint of its key (RFC 7638), so a proof of the kid is one of the whole.
+   */
+  async isOurs({ kid, publicJwk, sealedKid }: AuxiliaryKeyEntity): Promise<boolean> {
+    if ((await calculateJwkThumbprint({ ...publicJwk }, 'sha256')) !== kid) return false;
+    try {
+      const owner = sealedOwner(SEALED_AUXILIARY_KIDS, kid);
+      return this.sealing.open(sealedKid, owner).equals(Buffer.from(kid));
+    } catch (error) {
+      if (error instanceof UnsealError) return false;
+      throw error;
+    }
   }
 
   /** @throws {UnsealError} when another key-encryption key sealed the private half */

@@ -38,6 +38,12 @@ export class AuxiliaryKeys {
     return this.document;
   }
 
+  /** The key that a statement names, whenever it was signed; null when it is none of ours. */
+  async trusted(kid: string): Promise<AuxiliaryJwk | null> {
+    const keys = await this.keys.ours(this.database.manager);
+    return keys.find((key) => key.kid === kid)?.publicJwk ?? null;
+  }
+
   /** The rows as they were last read. */
   timeline(): readonly AuxiliaryKeyEntity[] {
     return this.rows;
@@ -49,7 +55,7 @@ export class AuxiliaryKeys {
   }
 
   private async read(): Promise<void> {
-    const rows = await this.keys.all(this.database.manager);
+    const rows = await this.keys.ours(this.database.manager);
     const current = rows.find(({ phase }) => phase === 'current');
     if (!current) throw new Error('the database has no auxiliary key that signs');
     const keys = rows.map(({ publicJwk }) => publicJwk);

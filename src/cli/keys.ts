@@ -5,9 +5,12 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { CatalogFaultsError } from '../catalog/catalog-faults-error.js';
 import { ConfigFaultsError } from '../../config/app-config.js';
 import { IssuerError } from '../platform/issuer-error.js';
+import { isDatabaseAway, isDatabaseClosed } from '../platform/database-away.js';
 import { RewrapSealedValues } from '../platform/rewrap-sealed-values.js';
+import { UnsealError } from '../platform/sealing.js';
 import { KeyTimeline } from '../signing-keys/key-timeline.js';
 import { RotateSigningKeys } from '../signing-keys/rotate-signing-keys.js';
+import { SigningTokenError } from '../signing-keys/signing-token-error.js';
 import { WithdrawSigningKey } from '../token-revocation/withdraw-signing-key.js';
 import { revocationLines, timelineLines } from './key-lines.js';
 import { CommandRefusedError, withOperatorContext } from './operator-context.js';
@@ -60,8 +63,10 @@ export async function keysCommand(args: readonly string[], output: Output): Prom
     await withOperatorContext(({ app }) => usage.command(app, usage.options, output));
     return 0;
   } catch (error) {
-    if (!isTold(error)) throw error;
-    output.err(error.message);
+    if (isDatabaseAway(error) || isDatabaseClosed(error)) {
+      output.err('The database cannot be reached: check DATABASE_URL, or start the service.');
+    } else if (isTold(error)) output.err(error.message);
+    else throw error;
     return 1;
   }
 }
@@ -136,9 +141,8 @@ function commandOf([name, kid, ...rest]: readonly string[]): Command | null {
 
 /** Errors whose message is for the operator; any other one is a bug. */
 function isTold(error: unknown): error is Error {
-  return [CatalogFaultsError, CommandRefusedError, ConfigFaultsError, IssuerError].some(
-    (told) => error instanceof told,
-  );
+  const told = [CatalogFaultsError, CommandRefusedError, ConfigFaultsError, IssuerError];
+  return [...told, SigningTokenError, UnsealError].some((kind) => error instanceof kind);
 }
 
 if (require.main === module) {

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { compactVerify, errors, importJWK, type JWK } from 'jose';
 import { AuxiliaryKeys } from '../auxiliary-keys/auxiliary-keys.service.js';
-import { Database } from '../platform/database.js';
 import type { CheckpointClaims } from './checkpoint-claims.js';
 
 const TYP = 'ledger-checkpoint+jwt';
@@ -11,10 +10,7 @@ const TYP = 'ledger-checkpoint+jwt';
 export class CheckpointKeys {
   private readonly known = new Map<string, JWK>();
 
-  constructor(
-    private readonly database: Database,
-    private readonly keys: AuxiliaryKeys,
-  ) {}
+  constructor(private readonly keys: AuxiliaryKeys) {}
 
   async seal(claims: CheckpointClaims): Promise<string> {
     return this.keys.sign(TYP, claims);
@@ -39,11 +35,9 @@ export class CheckpointKeys {
   private async publicKey(kid: string): Promise<JWK> {
     const known = this.known.get(kid);
     if (known) return known;
-    const sql = 'SELECT public_jwk FROM auxiliary_keys WHERE kid = $1';
-    const { rows } = await this.database.pool.query<{ public_jwk: JWK }>(sql, [kid]);
-    const [row] = rows;
-    if (!row) throw new errors.JWKSNoMatchingKey();
-    this.known.set(kid, row.public_jwk);
-    return row.public_jwk;
+    const key = await this.keys.trusted(kid);
+    if (!key) throw new errors.JWKSNoMatchingKey();
+    this.known.set(kid, { ...key });
+    return { ...key };
   }
 }

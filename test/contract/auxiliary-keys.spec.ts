@@ -6,6 +6,7 @@ import {
   type JSONWebKeySet,
   jwtVerify,
 } from 'jose';
+import { generateAuxiliaryKey } from '../../src/auxiliary-keys/auxiliary-key.js';
 import { AuxiliaryKeys } from '../../src/auxiliary-keys/auxiliary-keys.service.js';
 import { RotateAuxiliaryKeys } from '../../src/auxiliary-keys/rotate-auxiliary-keys.js';
 import { backendHeaders, BackendValidator } from '../support/backend-validator.js';
@@ -126,6 +127,26 @@ describe('the keys for what is no token', () => {
       { phase: 'next', keys: 1, private: 1 },
       { phase: 'retired', keys: 4, private: 0 },
     ]);
+  });
+
+  it('are not joined by one that somebody added who has only the database', async () => {
+    const key = await generateAuxiliaryKey();
+    const [own] = await select<{ sealed_kid: Buffer }>(
+      issuer,
+      `SELECT sealed_kid FROM auxiliary_keys WHERE phase = 'current'`,
+    );
+    await select(
+      issuer,
+      `INSERT INTO auxiliary_keys (kid, phase, public_jwk, sealed_kid, published_at, signs_from,
+         retired_at) VALUES ($1, 'retired', $2, $3, now(), now(), now())`,
+      [key.publicJwk.kid, JSON.stringify(key.publicJwk), own?.sealed_kid],
+    );
+    await turn(issuer);
+    expect(await kidsOf(PATH)).not.toContain(key.publicJwk.kid);
+    const auxiliaryKeys = issuer.running.app.get(AuxiliaryKeys);
+    expect(await auxiliaryKeys.trusted(key.publicJwk.kid)).toBeNull();
+    const kid = (await kidOf(issuer)) ?? '';
+    expect(await auxiliaryKeys.trusted(kid)).toMatchObject({ kid });
   });
 
   it('are kept by the database: none is deleted, none returns', async () => {

@@ -24,6 +24,7 @@ export async function openedBy(
        WHERE sealed_private_key IS NOT NULL
      UNION ALL SELECT 'auxiliary_keys:' || kid, sealed_private_key FROM auxiliary_keys
        WHERE sealed_private_key IS NOT NULL
+     UNION ALL SELECT 'auxiliary_keys:' || kid, sealed_kid FROM auxiliary_keys
      UNION ALL SELECT 'licenses:' || id, sealed_key FROM licenses ORDER BY 1`,
   );
   const [opened, closed]: [string[], string[]] = [[], []];
