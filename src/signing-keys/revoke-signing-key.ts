@@ -55,11 +55,17 @@ export class RevokeSigningKey {
    * @throws {IssuerError} NOT_FOUND; STANDBY_TOO_YOUNG with `allowed_from` and `outage`
    */
   async revoke(request: KeyRevocationRequest): Promise<PlannedKeyRevocation> {
-    const done = await this.tryRevoke(request);
-    // Publishes a standby where there was none, and drops what was revoked. An emergency waits for no
-    // clock to settle.
-    await this.rotate.carryOutAll();
-    return done.plan.outcome === 'no-standby' ? this.tryRevoke(request) : done;
+    const tried = await this.tryRevoke(request);
+    const done = tried.plan.outcome === 'no-standby' ? await this.withStandby(request) : tried;
+    // This step alone: an emergency waits neither for a clock to settle nor for another step that fails,
+    // and a clock that may be wrong does not carry out all that seems to be due.
+    await this.rotate.carryOutAll((step) => step.step === 'forget' && step.kid === request.kid);
+    return done;
+  }
+
+  private async withStandby(request: KeyRevocationRequest): Promise<PlannedKeyRevocation> {
+    await this.rotate.carryOutAll(({ step }) => step === 'publish-next');
+    return this.tryRevoke(request);
   }
 
   private async tryRevoke(request: KeyRevocationRequest): Promise<PlannedKeyRevocation> {

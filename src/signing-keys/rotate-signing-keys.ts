@@ -19,6 +19,8 @@ import type { SigningKeyEntity } from './signing-key.entity.js';
 import type { GeneratedKey } from './signing-key.js';
 import { SigningKeyRepository } from './signing-key.repository.js';
 
+type Wanted = (step: KeyStep) => boolean;
+
 /** No plan needs more: whatever looks endless is a bug, and stops here. */
 const MOST_STEPS = 20;
 
@@ -54,13 +56,13 @@ export class RotateSigningKeys {
     return this.clock.isSettled() ? this.carryOutAll() : [];
   }
 
-  /** Every step that is due, whatever was done to the clock; one transaction each. */
-  async carryOutAll(): Promise<readonly KeyStep[]> {
+  /** Every step that is due and `wanted`, whatever was done to the clock; one transaction each. */
+  async carryOutAll(wanted: Wanted = () => true): Promise<readonly KeyStep[]> {
     const done: KeyStep[] = [];
     for (let turns = 0; turns < MOST_STEPS; turns += 1) {
-      const step = this.due(await this.keys.all(this.database.manager), this.clock.now());
+      const step = this.due(await this.keys.all(this.database.manager), this.clock.now(), wanted);
       if (!step) return done;
-      if (await this.carryOut(step)) done.push(step);
+      if (await this.carryOut(step, wanted)) done.push(step);
     }
     throw new Error('the plan of the signing keys never comes to rest');
   }
@@ -88,13 +90,13 @@ export class RotateSigningKeys {
   }
 
   /** @returns whether it was still due when its turn came */
-  private async carryOut(step: KeyStep): Promise<boolean> {
+  private async carryOut(step: KeyStep, wanted: Wanted): Promise<boolean> {
     const before = await this.keys.all(this.database.manager);
     return this.prepare.around(step, before, (made) =>
       this.database.transaction(async (manager) => {
         await this.keys.lockPlan(manager);
         const now = this.clock.now();
-        const due = this.due(await this.keys.all(manager), now);
+        const due = this.due(await this.keys.all(manager), now, wanted);
         if (JSON.stringify(due) !== JSON.stringify(step)) return false;
         await this.apply(manager, step, now, made);
         return true;
@@ -124,8 +126,12 @@ export class RotateSigningKeys {
     return this.keys.insert(manager, next, 'next', now);
   }
 
-  private due(keys: readonly SigningKeyEntity[], now: Date): KeyStep | null {
-    return dueStep(planKeyRotation(keys, this.policy, now), now);
+  private due(keys: readonly SigningKeyEntity[], now: Date, wanted: Wanted): KeyStep | null {
+    const plan = planKeyRotation(keys, this.policy, now);
+    return dueStep(
+      plan.filter(({ step }) => wanted(step)),
+      now,
+    );
   }
 
   private switchFrom(

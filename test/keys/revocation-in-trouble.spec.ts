@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto';
+import { Client } from 'pg';
+import { registerPaidLicense } from '../support/builders.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { GitlabInstance } from '../support/gitlab-instance.js';
+import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
+import { keepKeys, keyIn, publishedKids, timeline } from './key-set.js';
+
+const START = '2026-03-01T00:00:00.000Z';
+const DAY = 86_400_000;
+const LEAD = 95_040_000;
+
+let clock: FakeClock;
+let issuer: TestIssuer;
+beforeEach(async () => {
+  clock = new FakeClock(new Date(START));
+  issuer = await startTestIssuer({ clock });
+});
+afterEach(() => issuer.stop());
+
+const revoke = (kid: string, body?: object) =>
+  issuer.admin('POST', `signing_keys/${kid}/revoke`, body);
+
+/** @returns the kid of a retired key with a token that lives for three more days */
+async function retiredKey(): Promise<string> {
+  clock.advance(LEAD);
+  const { licenseKey } = await registerPaidLicense(issuer, { expires_on: '2030-01-01' });
+  await new GitlabInstance(issuer.url, { licenseKey, instanceId: randomUUID() }).serviceToken();
+  const { kid } = await keyIn(issuer, 'current');
+  expect((await issuer.admin('POST', 'signing_keys/rotate')).status).toBe(200);
+  return kid;
+}
+
+async function sql(statement: string): Promise<void> {
+  const client = new Client({ connectionString: issuer.database.url });
+  await client.connect();
+  await client.query(statement);
+  await client.end();
+}
+
+describe('a leaked key', () => {
+  it('is dropped although a switch is due that fails', async () => {
+    const leaked = await retiredKey();
+    await sql(`UPDATE signing_keys SET sealed_private_key = set_byte(sealed_private_key, 40, 0)
+      || '\\x00' WHERE phase = 'next'`);
+    clock.advance(LEAD);
+    await sql(`UPDATE signing_keys SET signs_from = signs_from - interval '90 days',
+      published_at = published_at - interval '90 days' WHERE phase <> 'retired'`);
+    await expect(keepKeys(issuer)).rejects.toThrow('was changed');
+    expect(await publishedKids(issuer)).toContain(leaked);
+
+    expect((await revoke(leaked)).status).toBe(200);
+    expect(await publishedKids(issuer)).not.toContain(leaked);
+  });
+
+  it('is dropped while the clock is wrong, and no other with it', async () => {
+    const innocent = await retiredKey();
+    const standby = await keyIn(issuer, 'next');
+    expect(await keepKeys(issuer)).toEqual([]);
+    clock.beAhead(100 * DAY);
+    expect(await keepKeys(issuer)).toEqual([]);
+
+    expect((await revoke(standby.kid)).status).toBe(200);
+    expect(await publishedKids(issuer)).not.toContain(standby.kid);
+    expect(await publishedKids(issuer)).toContain(innocent);
+  });
+
+  it('is dropped at once where no key stood by, by whoever accepts the outage', async () => {
+    const leaked = await keyIn(issuer, 'current');
+    await sql(`DELETE FROM signing_keys WHERE phase = 'next'`);
+    expect((await revoke(leaked.kid)).status).toBe(409);
+    await sql(`DELETE FROM signing_keys WHERE phase = 'next'`);
+
+    expect((await revoke(leaked.kid, { accept_outage: true })).status).toBe(200);
+    expect(await publishedKids(issuer)).not.toContain(leaked.kid);
+    const phases = (await timeline(issuer)).map(({ phase }) => phase);
+    expect(phases.sort()).toEqual(['current', 'next', 'retired']);
+  });
+});
