@@ -90,9 +90,11 @@ export class SigningKeys {
     await this.replicas.acknowledge(this.database.manager, this.signing?.kid ?? null, kids);
   }
 
-  /** Publishes what was published last. @returns false when nothing was kept */
+  /** Publishes what was published last, unless something newer is. @returns false with neither */
   async publishKept(): Promise<boolean> {
-    this.document = await this.file.read();
+    const kept = await this.file.read();
+    // The database may have come back while the file was read.
+    this.document ??= kept;
     return this.document !== null;
   }
 

@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { SigningKeys } from '../../src/signing-keys/signing-keys.service.js';
 import { select } from '../contract/ledger.js';
 import { registerPaidLicense } from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';
@@ -157,5 +160,14 @@ describe('replicas', () => {
     } finally {
       await other.stop();
     }
+  });
+});
+
+describe('the key set that is kept for a start without database', () => {
+  it('never replaces one that was read from the database', async () => {
+    const before = await publishedKids(issuer);
+    await rm(join(issuer.dataDir, 'published-keys.json'));
+    await expect(issuer.running.app.get(SigningKeys).publishKept()).resolves.toBe(true);
+    expect(await publishedKids(issuer)).toEqual(before);
   });
 });
