@@ -14,7 +14,7 @@ import type { HeldLicense } from './held-license.js';
 import { IssuanceLedger, KeyNotCurrentError, TokensRevokedError } from './issuance-ledger.js';
 import { IssuancePolicy } from './issuance-policy.js';
 
-/** For a token (HSM) that does not answer. */
+/** For a token (HSM) that does not answer, and keys that are changing. */
 const RETRY_AFTER_SECONDS = 2;
 
 export interface ServiceToken {
@@ -89,7 +89,7 @@ export class IssueServiceToken {
       return await this.signAndRecordUnderCurrentKey(draft);
     } catch (error) {
       if (error instanceof TokensRevokedError) return null;
-      throw error;
+      throw isOfKey(error) ? keysAway(error) : error;
     }
   }
 
@@ -97,9 +97,8 @@ export class IssueServiceToken {
     try {
       return await this.signAndRecordOnce(draft);
     } catch (error) {
-      if (!(error instanceof KeyNotCurrentError || error instanceof SigningKeyGoneError)) {
-        throw error instanceof SigningTokenError ? signingTokenAway(error) : error;
-      }
+      if (!(error instanceof KeyNotCurrentError || error instanceof SigningKeyGoneError))
+        throw error;
       // This replica slept through a rotation; the token it signed never left.
       await this.signingKeys.refresh();
       return this.signAndRecordOnce(draft);
@@ -130,8 +129,13 @@ export class IssueServiceToken {
   }
 }
 
-function signingTokenAway(cause: SigningTokenError): IssuerError {
-  const detail = 'The keys that sign cannot be reached: try again shortly.';
+/** A token (HSM) that fails, or keys that changed again while they were being read again. */
+function isOfKey(error: unknown): error is Error {
+  return error instanceof SigningTokenError || error instanceof KeyNotCurrentError;
+}
+
+function keysAway(cause: Error): IssuerError {
+  const detail = 'The keys that sign cannot be used at this moment: try again shortly.';
   return new IssuerError('UNAVAILABLE', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
 }
 

@@ -171,3 +171,22 @@ describe('the key set that is kept for a start without database', () => {
     expect(await publishedKids(issuer)).toEqual(before);
   });
 });
+
+describe('a sync during which the keys change twice', () => {
+  it('is told to try again, and nothing is wrong', async () => {
+    const gitlab = await instance();
+    const changeOfKeys = `
+      CREATE FUNCTION refuse_key() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        RAISE EXCEPTION 'changed' USING ERRCODE = 'integrity_constraint_violation',
+          CONSTRAINT = 'issued_tokens_kid_current_check';
+      END $$;
+      CREATE TRIGGER refuse_key BEFORE INSERT ON issued_tokens
+      FOR EACH STATEMENT EXECUTE FUNCTION refuse_key()`;
+    await select(issuer, changeOfKeys);
+    expect(await gitlab.sync()).toMatchObject({ effect: 'asks again' });
+    expect(issuer.logs.filter((line) => line.includes('"level":"error"'))).toEqual([]);
+    await select(issuer, 'DROP FUNCTION refuse_key CASCADE');
+    expect(await gitlab.sync()).toMatchObject({ effect: 'stores the token' });
+  });
+});
