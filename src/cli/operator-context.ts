@@ -48,13 +48,18 @@ export async function withOperatorContext<Result>(
   work: (context: OperatorContext) => Promise<Result>,
   { config = readAppConfig(), clock = new Clock() }: OperatorContextOptions = {},
 ): Promise<Result> {
-  const embedded = config.databaseUrl === null ? await reachEmbedded(config) : null;
-  const stopOnSignal = embedded ? stoppingOnSignals(embedded) : () => undefined;
+  if (config.databaseUrl !== null)
+    return onDatabase(await serviceConfig(config, null), clock, work);
+  const interrupted = new AbortController();
+  const reaching = reachEmbedded(config, interrupted.signal);
+  const stopListening = stoppingOnSignals(reaching, interrupted);
   try {
-    return await onDatabase(await serviceConfig(config, embedded), clock, work);
+    const embedded = await reaching;
+    return await onDatabase(await serviceConfig(config, embedded), clock, work).finally(() =>
+      embedded.stop(),
+    );
   } finally {
-    stopOnSignal();
-    await embedded?.stop();
+    stopListening();
   }
 }
 
@@ -91,19 +96,21 @@ async function requireCurrentSchema(dataSource: DataSource): Promise<void> {
   );
 }
 
-async function reachEmbedded(config: AppConfig): Promise<Reached> {
+async function reachEmbedded(config: AppConfig, signal: AbortSignal): Promise<Reached> {
   const dataDir = resolve(config.dataDir);
   const neighbours = await neighboursPostgres(dataDir);
   if (neighbours !== null) {
     return { connectionString: neighbours, stop: () => Promise.resolve() };
   }
-  return startEmbeddedPostgres({ dataDir, log: () => undefined });
+  return startEmbeddedPostgres({ dataDir, log: () => undefined, signal });
 }
 
-/** A Postgres of our own is not left behind. @returns what takes the listeners away again */
-function stoppingOnSignals(embedded: Reached): () => void {
+/** A Postgres of our own is not left behind, nor one that is starting. @returns what stops listening */
+function stoppingOnSignals(reaching: Promise<Reached>, interrupted: AbortController): () => void {
   const stop = () => {
-    void embedded.stop().finally(() => process.exit(130));
+    interrupted.abort();
+    const stopped = reaching.then((embedded) => embedded.stop());
+    void stopped.catch(() => undefined).finally(() => process.exit(130));
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
   return () => {

@@ -1,5 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readAppConfig } from '../../config/app-config.js';
 import { withOperatorContext } from '../../src/cli/operator-context.js';
 import { dataDirOwner } from '../../src/platform/data-dir-lock.js';
@@ -54,6 +58,21 @@ describe('a command of an operator', () => {
     issuer.child.kill('SIGTERM');
     await issuer.ended;
     await expect(look()).resolves.toMatchObject({ tokens: 1 });
+    await expect(dataDirOwner(dataDir)).resolves.toBeUndefined();
+    await expect(readAgain()).resolves.toBe(200);
+  });
+
+  it('leaves nothing running behind when it is interrupted while that Postgres starts', async () => {
+    issuer.child.kill('SIGTERM');
+    await issuer.ended;
+    const pidFile = join(dataDir, 'postgres', 'postmaster.pid');
+    const keys = join(__dirname, '../../dist/src/cli/keys.js');
+    const command = spawn(process.execPath, [keys, 'list'], { env: issuer.environment });
+    const ended = once(command, 'close');
+    while (!existsSync(pidFile)) await sleep(2);
+    command.kill('SIGINT');
+    expect(await ended).toEqual([130, null]);
+    expect(existsSync(pidFile)).toBe(false);
     await expect(dataDirOwner(dataDir)).resolves.toBeUndefined();
     await expect(readAgain()).resolves.toBe(200);
   });
