@@ -22,6 +22,8 @@ export class SigningKeys {
   private signing: SigningKey | null = null;
   private document: KeySetDocument | null = null;
   private rows: readonly SigningKeyEntity[] = [];
+  /** The kids of keys that were forgotten or revoked while this process looked on. */
+  private readonly dropped = new Set<string>();
   private readonly file: PublishedKeysFile;
   private readonly policy: KeyPolicy;
   private readonly reading = new SharedRun(() => this.read());
@@ -78,6 +80,7 @@ export class SigningKeys {
     if (rows.length === 0) throw new Error('the database has no signing key');
     const document = { keys: rows.map(({ publicJwk }) => publicJwk) };
     requirePublishable(document);
+    this.requireNoneBack(rows);
     this.rows = rows;
     await this.publish(document);
     const current = rows.find(({ phase }) => phase === 'current');
@@ -88,6 +91,22 @@ export class SigningKeys {
     }
     const kids = document.keys.map(({ kid }) => kid);
     await this.replicas.acknowledge(this.database.manager, this.signing?.kid ?? null, kids);
+  }
+
+  /**
+   * A database that was set back, to a backup say, has keys again that were forgotten or revoked, with
+   * their private halves. They are not signed with, and what was published before stays.
+   */
+  private requireNoneBack(rows: readonly SigningKeyEntity[]): void {
+    const kids = new Set(rows.map(({ kid }) => kid));
+    for (const { kid } of this.rows) if (!kids.has(kid)) this.dropped.add(kid);
+    const back = [...kids].filter((kid) => this.dropped.has(kid));
+    if (back.length === 0) return;
+    this.signing = null;
+    throw new Error(
+      `the database was set back: it has ${back.join(', ')} again, which was forgotten or revoked. ` +
+        'Nothing is issued until each of these keys is revoked (npm run keys -- revoke)',
+    );
   }
 
   /** Publishes what was published last, unless something newer is. @returns false with neither */

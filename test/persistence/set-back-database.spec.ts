@@ -1,6 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { decodeProtectedHeader } from 'jose';
 import { Client } from 'pg';
+import { select } from '../contract/ledger.js';
+import { keepKeys, keyIn, publishedKids } from '../keys/key-set.js';
 import { registerPaidLicense } from '../support/builders.js';
+import { FakeClock } from '../support/fake-clock.js';
 import { GitlabInstance } from '../support/gitlab-instance.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 
@@ -34,4 +38,35 @@ describe('a database that was set back under a running service', () => {
       expect((await instance.sync()).effect).toBe('stores the token');
     },
   );
+});
+
+describe('a database that was set back to before a key was revoked', () => {
+  const clock = new FakeClock(new Date('2026-03-01T00:00:00.000Z'));
+  let issuer: TestIssuer;
+  beforeAll(async () => {
+    issuer = await startTestIssuer({ clock });
+  });
+  afterAll(() => issuer.stop());
+
+  it('does not bring the key back: it neither signs nor is published, until it is revoked again', async () => {
+    const { licenseKey } = await registerPaidLicense(issuer, { expires_on: '2030-01-01' });
+    const instance = new GitlabInstance(issuer.url, { licenseKey, instanceId: randomUUID() });
+    clock.advance(95_040_000);
+    await select(issuer, 'CREATE TABLE backup AS SELECT * FROM signing_keys');
+    const [leaked, standby] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
+    const revoke = () => issuer.admin('POST', `signing_keys/${leaked.kid}/revoke`);
+    expect((await revoke()).status).toBe(200);
+
+    await lose(issuer, 'signing_keys; INSERT INTO signing_keys SELECT * FROM backup');
+    await expect(keepKeys(issuer)).rejects.toThrow(
+      `the database was set back: it has ${leaked.kid} again`,
+    );
+    expect(await publishedKids(issuer)).not.toContain(leaked.kid);
+    expect((await instance.sync()).effect).toBe('asks again');
+
+    expect((await revoke()).status).toBe(200);
+    const { token } = await instance.serviceToken();
+    expect(decodeProtectedHeader(token).kid).toBe(standby.kid);
+    expect(await publishedKids(issuer)).not.toContain(leaked.kid);
+  });
 });
