@@ -72,6 +72,10 @@ export class LedgerRetention {
     try {
       // Whoever waits for a lock on the whole ledger holds up the syncs that come after.
       await client.query(`SET LOCAL lock_timeout = '100ms'`);
+      // And whoever stands still while it holds that lock is ended by the database.
+      await client.query(
+        `SET LOCAL idle_in_transaction_session_timeout = ${this.config.databaseTimeoutMs}`,
+      );
       const { rows } = await client.query<{ dropped: boolean }>({
         text: `
           SELECT CASE WHEN pg_try_advisory_xact_lock(hashtext('ledger.retention'))
