@@ -1,33 +1,15 @@
+import {
+  at,
+  current,
+  key,
+  LEAD,
+  POLICY,
+  retired,
+  START,
+} from '../../test/support/lifecycle-keys.js';
 import { planKeyRevocation } from './plan-key-revocation.js';
-import type { KeyPolicy, LifecycleKey } from './plan-key-rotation.js';
-
-const DAY = 86_400;
-const POLICY: KeyPolicy = { rotationSeconds: 90 * DAY, jwksCacheSeconds: DAY };
-const START = new Date('2026-03-01T00:00:00Z');
-
-const at = (seconds: number): Date => new Date(START.getTime() + seconds * 1000);
-
-function key(kid: string, about: Partial<LifecycleKey> = {}): LifecycleKey {
-  return {
-    kid,
-    phase: 'next',
-    publishedAt: START,
-    signsFrom: null,
-    retiredAt: null,
-    tokensExpireBy: null,
-    revokedAt: null,
-    unpublishedAt: null,
-    ...about,
-  };
-}
-
-const current = (about: Partial<LifecycleKey> = {}) =>
-  key('current', { phase: 'current', signsFrom: START, ...about });
-const retired = (about: Partial<LifecycleKey> = {}) =>
-  key('retired', { phase: 'retired', signsFrom: START, retiredAt: START, ...about });
 
 describe('the plan of a revocation', () => {
-  const lead = 95_040;
   const keys = [current(), key('next'), retired()];
   const plan = (kid: string, now: Date, acceptOutage = false) => {
     const revoked = keys.find((candidate) => candidate.kid === kid) ?? current();
@@ -35,7 +17,7 @@ describe('the plan of a revocation', () => {
   };
 
   it('replaces a key that signs by the standby that validators know', () => {
-    expect(plan('current', at(lead))).toEqual({
+    expect(plan('current', at(LEAD))).toEqual({
       outcome: 'revoke',
       switchTo: 'next',
       outage: null,
@@ -43,13 +25,13 @@ describe('the plan of a revocation', () => {
   });
 
   it('is refused while validators may not know the standby, and names until when', () => {
-    const outage = { standbyPublishedAt: START, until: at(lead) };
-    expect(plan('current', at(lead - 1))).toEqual({
+    const outage = { standbyPublishedAt: START, until: at(LEAD) };
+    expect(plan('current', at(LEAD - 1))).toEqual({
       outcome: 'refused',
-      allowedFrom: at(lead),
+      allowedFrom: at(LEAD),
       outage,
     });
-    expect(plan('current', at(lead - 1), true)).toEqual({
+    expect(plan('current', at(LEAD - 1), true)).toEqual({
       outcome: 'revoke',
       switchTo: 'next',
       outage,

@@ -1,36 +1,14 @@
 import {
-  dueStep,
-  forgetAt,
-  type KeyPolicy,
-  type LifecycleKey,
-  maySignFrom,
-  planKeyRotation,
-} from './plan-key-rotation.js';
-
-const DAY = 86_400;
-const POLICY: KeyPolicy = { rotationSeconds: 90 * DAY, jwksCacheSeconds: DAY };
-const START = new Date('2026-03-01T00:00:00Z');
-
-const at = (seconds: number): Date => new Date(START.getTime() + seconds * 1000);
-
-function key(kid: string, about: Partial<LifecycleKey> = {}): LifecycleKey {
-  return {
-    kid,
-    phase: 'next',
-    publishedAt: START,
-    signsFrom: null,
-    retiredAt: null,
-    tokensExpireBy: null,
-    revokedAt: null,
-    unpublishedAt: null,
-    ...about,
-  };
-}
-
-const current = (about: Partial<LifecycleKey> = {}) =>
-  key('current', { phase: 'current', signsFrom: START, ...about });
-const retired = (about: Partial<LifecycleKey> = {}) =>
-  key('retired', { phase: 'retired', signsFrom: START, retiredAt: START, ...about });
+  at,
+  current,
+  DAY,
+  key,
+  LEAD,
+  POLICY,
+  retired,
+  START,
+} from '../../test/support/lifecycle-keys.js';
+import { dueStep, forgetAt, maySignFrom, planKeyRotation } from './plan-key-rotation.js';
 
 describe('the plan of the keys', () => {
   it('lets the first key of an empty database sign at once', () => {
@@ -53,11 +31,10 @@ describe('the plan of the keys', () => {
 
   it('waits for validators to know the standby, however late the switch is (GitLab production 18349)', () => {
     const keys = [current(), key('next', { publishedAt: at(200 * DAY) })];
-    const lead = 95_040;
-    expect(maySignFrom(key('next'), POLICY)).toEqual(at(lead));
+    expect(maySignFrom(key('next'), POLICY)).toEqual(at(LEAD));
     const plan = planKeyRotation(keys, POLICY, at(200 * DAY));
-    expect(dueStep(plan, at(200 * DAY + lead - 1))).toBeNull();
-    expect(dueStep(plan, at(200 * DAY + lead))).toMatchObject({ step: 'switch', to: 'next' });
+    expect(dueStep(plan, at(200 * DAY + LEAD - 1))).toBeNull();
+    expect(dueStep(plan, at(200 * DAY + LEAD))).toMatchObject({ step: 'switch', to: 'next' });
   });
 
   it('publishes a standby where there is none, as after an upgrade (Vault 13223), and lets it wait', () => {
