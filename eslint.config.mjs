@@ -21,7 +21,7 @@ const wallClock = {
 };
 
 export default tseslint.config(
-  { ignores: ['dist', '.data', 'node_modules', 'coverage'] },
+  { ignores: ['**/dist', '.data', 'node_modules', 'coverage'] },
   {
     files: ['**/*.ts'],
     extends: [eslint.configs.recommended, ...tseslint.configs.strictTypeChecked],
@@ -40,8 +40,13 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/**/*.ts', 'config/**/*.ts'],
-    ignores: ['**/*.spec.ts', 'src/platform/clock.ts', 'config/app-config.ts'],
+    files: ['src/**/*.ts', 'config/**/*.ts', 'packages/*/src/**/*.ts'],
+    ignores: [
+      '**/*.spec.ts',
+      'src/platform/clock.ts',
+      'packages/*/src/clock.ts',
+      'config/app-config.ts',
+    ],
     rules: {
       ...wallClock,
       'max-lines': ['error', 250],

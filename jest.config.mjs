@@ -1,7 +1,7 @@
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',
-  roots: ['<rootDir>/src', '<rootDir>/config', '<rootDir>/test'],
+  roots: ['<rootDir>/src', '<rootDir>/config', '<rootDir>/test', '<rootDir>/packages'],
   testMatch: ['**/*.spec.ts'],
   // Source imports carry the `.js` of the compiled file, as ES modules need it.
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },

@@ -1,11 +1,13 @@
-// Compiles to dist/ unless dist/ is newer than everything that it is compiled from.
+// Compiles the service, or the package whose folder is given, to its dist/ unless that is newer
+// than everything that it is compiled from.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const checkout = dirname(dirname(fileURLToPath(import.meta.url)));
+const root = join(checkout, process.argv[2] ?? '');
 const sources = ['src', 'config', 'migrations', 'bench', 'tsconfig.json', 'tsconfig.build.json'];
 const stamp = join(root, 'dist', '.built');
 
@@ -35,7 +37,7 @@ if (!existsSync(stamp) || statSync(stamp).mtimeMs < changedAt) {
     console.error('The TypeScript compiler is missing: run `npm ci` first.');
     process.exit(1);
   }
-  console.error('Compiling ...');
+  console.error(['Compiling', process.argv[2], '...'].filter(Boolean).join(' '));
   const { status } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], {
     cwd: root,
     stdio: 'inherit',
