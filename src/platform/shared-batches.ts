@@ -17,8 +17,8 @@ export interface BatchLimits {
 
 /**
  * Lets callers that come at the same time share one round trip. What comes while the allowed batches
- * are under way goes into the next one: a lonely caller waits for nobody, and under load the cost
- * of a round trip is split among many.
+ * are under way goes into the next one, and what comes in one turn of the event loop goes together: a
+ * lonely caller waits for nobody, and under load the cost of a round trip is split among many.
  */
 export class SharedBatches<Item, Result> {
   private readonly waiting: Waiting<Item, Result>[] = [];
@@ -37,12 +37,17 @@ export class SharedBatches<Item, Result> {
   add(item: Item, deadline: Deadline): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ item, deadline, resolve, reject });
-      if (this.underWay < this.limits.concurrent) void this.work();
+      if (this.underWay < this.limits.concurrent) this.begin();
     });
   }
 
-  private async work(): Promise<void> {
+  /** Once this turn of the event loop is over: what comes in the same turn goes along. */
+  private begin(): void {
     this.underWay += 1;
+    setImmediate(() => void this.work());
+  }
+
+  private async work(): Promise<void> {
     for (let batch = this.take(); batch.length > 0; batch = this.take()) await this.runOne(batch);
     this.underWay -= 1;
   }
