@@ -25,12 +25,15 @@ import { SigningKeys } from './signing-keys/signing-keys.service.js';
 const RETRY_MS = 500;
 /** Of the 10 s that a stop may take; the rest is for the embedded Postgres. */
 const DRAIN_MS = 7000;
+const LINGER_MS = 500;
 
 export interface StartOptions {
   readonly logger: Logger;
   readonly clock?: Clock;
   /** Gives up a start that is under way. */
   readonly signal?: AbortSignal;
+  /** How long a stop goes on answering; 500 ms unless told. */
+  readonly lingerMs?: number;
 }
 
 export interface RunningIssuer {
@@ -105,10 +108,10 @@ async function createApp(
   config: ServiceConfig,
   dataSource: DataSourceOptions,
   catalog: LoadedCatalog,
-  { logger, clock = new Clock() }: StartOptions,
+  { logger, clock = new Clock(), lingerMs = LINGER_MS }: StartOptions,
 ): Promise<NestFastifyApplication> {
   const adapter = httpServer(config, logger);
-  hangUpWithAnAnswer(adapter.getInstance());
+  hangUpWithAnAnswer(adapter.getInstance(), lingerMs);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.on({ config, dataSource, catalog, clock, logger }),
     adapter,

@@ -48,6 +48,8 @@ export async function startTestIssuer(options: TestIssuerOptions = {}): Promise<
   const write = (line: string) => logs.push(line);
   const running = await startIssuer(readAppConfig(environment), {
     logger: createLogger('debug', { write }),
+    // Nobody calls on; what a stop does to those who do is tested with the process.
+    lingerMs: 0,
     ...(options.clock ? { clock: options.clock } : {}),
   });
   const adminToken = environment.BOOTSTRAP_ADMIN_TOKEN;
