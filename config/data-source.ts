@@ -17,8 +17,11 @@ import { DateHistories1764100005100 } from '../migrations/1764100005100-date-his
 import { DropOldDays1764100005200 } from '../migrations/1764100005200-drop-old-days.js';
 import { SweepInstances1764100006000 } from '../migrations/1764100006000-sweep-instances.js';
 import { AttachLedgerDays1764100007000 } from '../migrations/1764100007000-attach-ledger-days.js';
+import { CreateNamespaces1764300000000 } from '../migrations/1764300000000-create-namespaces.js';
+import { CreateSeatAssignments1764300001000 } from '../migrations/1764300001000-create-seat-assignments.js';
 import { ApiTokenEntity } from '../src/access-control/api-token.entity.js';
 import { AddOnPurchaseEntity } from '../src/add-on-purchases/add-on-purchase.entity.js';
+import { NamespaceEntity } from '../src/add-on-purchases/namespace.entity.js';
 import { AuxiliaryKeyEntity } from '../src/auxiliary-keys/auxiliary-key.entity.js';
 import { InstanceEntity } from '../src/instances/instance.entity.js';
 import { LicenseEntity } from '../src/licenses/license.entity.js';
@@ -48,6 +51,8 @@ const MIGRATIONS = [
   DropOldDays1764100005200,
   SweepInstances1764100006000,
   AttachLedgerDays1764100007000,
+  CreateNamespaces1764300000000,
+  CreateSeatAssignments1764300001000,
 ] as const;
 
 /** Every table that has an entity, and every migration in order. */
@@ -67,6 +72,7 @@ export function dataSourceOptions(config: DatabaseConfig): DataSourceOptions {
       AuxiliaryKeyEntity,
       InstanceEntity,
       LicenseEntity,
+      NamespaceEntity,
       ServiceTokenRevocationEntity,
       SigningKeyEntity,
     ],

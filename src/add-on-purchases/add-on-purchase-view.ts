@@ -4,9 +4,14 @@ import type { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
 /** A purchase as the admin API shows it. */
 export class AddOnPurchaseView {
   @ApiProperty({ format: 'uuid' }) id!: string;
-  @ApiProperty({ format: 'uuid' }) license_id!: string;
+  @ApiProperty({ type: String, format: 'uuid', nullable: true, description: 'Null: a namespace' })
+  license_id!: string | null;
+  @ApiProperty({ type: String, nullable: true, description: 'Null: a license' })
+  namespace_id!: string | null;
   @ApiProperty() add_on!: string;
   @ApiProperty({ type: 'integer' }) quantity!: number;
+  @ApiProperty({ type: 'integer', description: 'How many seats users hold' })
+  assigned_seats!: number;
   @ApiProperty({ type: String, format: 'date', nullable: true }) started_at!: string | null;
   @ApiProperty({ format: 'date' }) expires_on!: string;
   @ApiProperty({ type: String, nullable: true }) purchase_xid!: string | null;
@@ -26,8 +31,10 @@ export function addOnPurchaseView(purchase: AddOnPurchaseEntity): AddOnPurchaseV
   return {
     id: purchase.id,
     license_id: purchase.licenseId,
+    namespace_id: purchase.namespaceId,
     add_on: purchase.addOn,
     quantity: purchase.quantity,
+    assigned_seats: purchase.assignedSeats,
     started_at: purchase.startedAt,
     expires_on: purchase.expiresOn,
     purchase_xid: purchase.purchaseXid,

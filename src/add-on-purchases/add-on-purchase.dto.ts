@@ -44,9 +44,27 @@ export class CreateAddOnPurchaseBody {
   trial?: boolean;
 }
 
+export class CreateNamespacePurchaseBody extends CreateAddOnPurchaseBody {
+  @ApiPropertyOptional({
+    description: 'The plan of the namespace; required with the first purchase for it',
+    example: 'ultimate',
+  })
+  @MayBeAbsent()
+  @IsText()
+  plan?: string;
+}
+
 export class UpdateAddOnPurchaseBody extends PartialType(CreateAddOnPurchaseBody, {
   skipNullProperties: false,
-}) {}
+}) {
+  @ApiPropertyOptional({
+    default: false,
+    description: 'Release the newest seats that a lower quantity leaves no room for',
+  })
+  @MayBeAbsent()
+  @IsBoolean({ message: 'must be true or false' })
+  release_seats?: boolean;
+}
 
 const PHASES = ['active', 'not_started', 'expired', 'void'] as const;
 

@@ -11,18 +11,27 @@ import { rowsToFetch } from '../platform/paging.js';
 import type { ListAddOnPurchasesQuery } from './add-on-purchase.dto.js';
 import { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
 
+function overlaps(owner: string): IssuerError {
+  return new IssuerError(
+    'PURCHASE_OVERLAPS',
+    `The ${owner} has this add-on in some of these days already: change that purchase, or choose ` +
+      'days that do not overlap.',
+  );
+}
+
 const ERRORS: ErrorByConstraint = {
-  add_on_purchases_overlap_excl: () =>
-    new IssuerError(
-      'PURCHASE_OVERLAPS',
-      'The license has this add-on in some of these days already: change that purchase, or choose ' +
-        'days that do not overlap.',
-    ),
+  add_on_purchases_overlap_excl: () => overlaps('license'),
+  add_on_purchases_namespace_overlap_excl: () => overlaps('namespace'),
   add_on_purchases_expires_on_check: () =>
     new IssuerError('VALIDATION_FAILED', 'The purchase would end before it starts.', {
       errors: [{ pointer: '#/expires_on', detail: 'must be after started_at' }],
     }),
 };
+
+function seatsAssigned(assigned: number, advice: string): IssuerError {
+  const detail = `Users hold ${assigned} seats of this purchase: ${advice}.`;
+  return new IssuerError('SEATS_ASSIGNED', detail, { members: { assigned_seats: assigned } });
+}
 
 /** The SQL of `phaseOf`; `:today` is the day. */
 const CONDITION_BY_PHASE = {
@@ -52,7 +61,32 @@ export class AddOnPurchaseRepository {
 
   /** Writes a row that this transaction has locked; its version counts up by one. */
   async save(manager: EntityManager, purchase: AddOnPurchaseEntity): Promise<AddOnPurchaseEntity> {
-    return translatingConstraints(ERRORS, () => manager.save(AddOnPurchaseEntity, purchase));
+    const { assignedSeats } = purchase;
+    const errors: ErrorByConstraint = {
+      ...ERRORS,
+      add_on_purchases_assigned_seats_check: () =>
+        seatsAssigned(assignedSeats, 'release some first, or send release_seats with the quantity'),
+      add_on_purchases_seat_add_on_check: () =>
+        seatsAssigned(assignedSeats, 'the new add-on has none, so release them first'),
+    };
+    return translatingConstraints(errors, () => manager.save(AddOnPurchaseEntity, purchase));
+  }
+
+  /** Takes the newest seats of a row that this transaction has locked, until `keep` are left. */
+  async releaseNewestSeats(
+    manager: EntityManager,
+    purchase: AddOnPurchaseEntity,
+    keep: number,
+    now: Date,
+  ): Promise<void> {
+    await manager.query(
+      `UPDATE seat_assignments SET released_at = $2
+       WHERE id IN (
+         SELECT id FROM seat_assignments WHERE add_on_purchase_id = $1 AND released_at IS NULL
+         ORDER BY assigned_at DESC, id DESC LIMIT $3)`,
+      [purchase.id, now, purchase.assignedSeats - keep],
+    );
+    purchase.assignedSeats = keep;
   }
 
   /** Every purchase of a license, past, voided and future ones too. */
@@ -62,13 +96,16 @@ export class AddOnPurchaseRepository {
 
   async list(
     manager: EntityManager,
-    licenseId: string,
+    owner: { readonly licenseId: string } | { readonly namespaceId: string },
     query: ListAddOnPurchasesQuery,
     today: CalendarDay,
   ): Promise<AddOnPurchaseEntity[]> {
     const select: SelectQueryBuilder<AddOnPurchaseEntity> = manager
       .createQueryBuilder(AddOnPurchaseEntity, 'p')
-      .where('p.license_id = :licenseId', { licenseId });
+      .where(
+        'licenseId' in owner ? 'p.license_id = :licenseId' : 'p.namespace_id = :namespaceId',
+        owner,
+      );
     if (query.add_on !== undefined) {
       select.andWhere('p.add_on = :addOn', { addOn: canonicalAddOnName(query.add_on) });
     }

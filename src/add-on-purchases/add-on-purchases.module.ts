@@ -4,11 +4,31 @@ import { LicensesModule } from '../licenses/licenses.module.js';
 import { AddOnPurchaseRepository } from './add-on-purchase.repository.js';
 import { AddOnPurchasesController } from './add-on-purchases.controller.js';
 import { AddOnPurchasesService } from './add-on-purchases.service.js';
+import { NamespaceRepository } from './namespace.repository.js';
+import { NamespacesController } from './namespaces.controller.js';
+import { NamespacesService } from './namespaces.service.js';
+import { ReleaseAbandonedSeats } from './release-abandoned-seats.js';
+import { SeatAssignmentRepository } from './seat-assignment.repository.js';
+import { SeatAssignmentsController } from './seat-assignments.controller.js';
+import { SeatAssignmentsService } from './seat-assignments.service.js';
 
 @Module({
   imports: [AccessControlModule, LicensesModule],
-  controllers: [AddOnPurchasesController],
-  providers: [AddOnPurchaseRepository, AddOnPurchasesService],
-  exports: [AddOnPurchaseRepository, AddOnPurchasesService],
+  controllers: [AddOnPurchasesController, NamespacesController, SeatAssignmentsController],
+  providers: [
+    AddOnPurchaseRepository,
+    AddOnPurchasesService,
+    NamespaceRepository,
+    NamespacesService,
+    ReleaseAbandonedSeats,
+    SeatAssignmentRepository,
+    SeatAssignmentsService,
+  ],
+  exports: [
+    AddOnPurchaseRepository,
+    AddOnPurchasesService,
+    NamespaceRepository,
+    ReleaseAbandonedSeats,
+  ],
 })
 export class AddOnPurchasesModule {}

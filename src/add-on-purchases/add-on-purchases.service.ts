@@ -1,22 +1,22 @@
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { CatalogStore } from '../catalog/catalog.service.js';
 import { phaseOf } from '../domain/add-on-purchase.js';
 import { dayOf } from '../domain/calendar-day.js';
-import { canonicalAddOnName } from '../domain/catalog.js';
 import { LicenseRepository } from '../licenses/license.repository.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
 import { requireMatch } from '../platform/entity-tag.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { newId } from '../platform/new-id.js';
 import { type Page, pageOf } from '../platform/paging.js';
 import type {
   CreateAddOnPurchaseBody,
   ListAddOnPurchasesQuery,
   UpdateAddOnPurchaseBody,
 } from './add-on-purchase.dto.js';
-import { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
+import type { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
 import { AddOnPurchaseRepository } from './add-on-purchase.repository.js';
+import { newPurchase, purchaseChanges, requireADay } from './purchase-changes.js';
 
 /** The admin's use cases on add-on purchases. */
 @Injectable()
@@ -30,22 +30,10 @@ export class AddOnPurchasesService {
   ) {}
 
   async create(licenseId: string, body: CreateAddOnPurchaseBody): Promise<AddOnPurchaseEntity> {
-    const changes = this.changesOf(body);
+    const changes = purchaseChanges(body, this.catalog.current().catalog);
     const now = this.clock.now();
     const license = await this.licenses.get(this.database.manager, licenseId);
-    const purchase = Object.assign(new AddOnPurchaseEntity(), {
-      id: newId(now),
-      licenseId: license.id,
-      startedAt: null,
-      purchaseXid: null,
-      trial: false,
-      ...changes,
-      voidedAt: null,
-      version: 1,
-      createdAt: now,
-      updatedAt: now,
-    });
-    requireADay(purchase);
+    const purchase = newPurchase({ licenseId: license.id, namespaceId: null }, changes, now);
     await this.purchases.insert(this.database.manager, purchase);
     return purchase;
   }
@@ -60,7 +48,10 @@ export class AddOnPurchasesService {
   ): Promise<Page<AddOnPurchaseEntity>> {
     const today = dayOf(this.clock.now());
     await this.licenses.get(this.database.manager, licenseId);
-    return pageOf(await this.purchases.list(this.database.manager, licenseId, query, today), query);
+    return pageOf(
+      await this.purchases.list(this.database.manager, { licenseId }, query, today),
+      query,
+    );
   }
 
   async update(
@@ -68,13 +59,17 @@ export class AddOnPurchasesService {
     body: UpdateAddOnPurchaseBody,
     ifMatch?: string,
   ): Promise<AddOnPurchaseEntity> {
-    const changes = this.changesOf(body);
-    return this.change(id, ifMatch, (purchase) => {
+    const changes = purchaseChanges(body, this.catalog.current().catalog);
+    return this.change(id, ifMatch, async (purchase, now, manager) => {
       if (purchase.voidedAt !== null) {
         throw new IssuerError(
           'PURCHASE_ENDED',
           'This purchase was called off before it started: register a new one instead.',
         );
+      }
+      const quantity = changes.quantity ?? purchase.quantity;
+      if (body.release_seats === true && quantity < purchase.assignedSeats) {
+        await this.purchases.releaseNewestSeats(manager, purchase, quantity, now);
       }
       Object.assign(purchase, changes);
       const moved = changes.startedAt !== undefined || changes.expiresOn !== undefined;
@@ -94,47 +89,21 @@ export class AddOnPurchasesService {
   private async change(
     id: string,
     ifMatch: string | undefined,
-    apply: (purchase: AddOnPurchaseEntity, now: Date) => void,
+    apply: (
+      purchase: AddOnPurchaseEntity,
+      now: Date,
+      manager: EntityManager,
+    ) => void | Promise<void>,
   ): Promise<AddOnPurchaseEntity> {
     const now = this.clock.now();
     return this.database.transaction(async (manager) => {
       const purchase = await this.purchases.lock(manager, id);
       requireMatch(ifMatch, purchase.version);
       const before = JSON.stringify(purchase);
-      apply(purchase, now);
+      await apply(purchase, now, manager);
       if (JSON.stringify(purchase) === before) return purchase;
       purchase.updatedAt = now;
       return this.purchases.save(manager, purchase);
     });
   }
-
-  /** The members that `body` names, as columns; what it leaves out stays as it is. */
-  private changesOf(body: UpdateAddOnPurchaseBody): Partial<AddOnPurchaseEntity> {
-    const changes = {
-      addOn: body.add_on === undefined ? undefined : this.knownAddOn(body.add_on),
-      quantity: body.quantity,
-      startedAt: body.started_at,
-      expiresOn: body.expires_on,
-      purchaseXid: body.purchase_xid,
-      trial: body.trial,
-    };
-    return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
-  }
-
-  private knownAddOn(given: string): string {
-    const name = canonicalAddOnName(given);
-    const known = this.catalog.current().catalog.addOns.map((addOn) => addOn.name);
-    if (known.includes(name)) return name;
-    throw new IssuerError('VALIDATION_FAILED', 'The catalog has no such add-on.', {
-      errors: [{ pointer: '#/add_on', detail: `must be one of ${known.join(', ')}` }],
-    });
-  }
-}
-
-/** What a purchase that was ended on its first day is left with, none may be given on purpose. */
-function requireADay({ startedAt, expiresOn }: AddOnPurchaseEntity): void {
-  if (startedAt === null || expiresOn > startedAt) return;
-  throw new IssuerError('VALIDATION_FAILED', 'The purchase would end before it starts.', {
-    errors: [{ pointer: '#/expires_on', detail: 'must be after started_at' }],
-  });
 }

@@ -59,7 +59,8 @@ const CHANGES = `
   )
   SELECT coalesce((SELECT max(history_id) FROM license), $1) AS licenses,
          coalesce((SELECT max(history_id) FROM purchase), $2) AS purchases,
-         ARRAY(SELECT id FROM license UNION SELECT license_id FROM purchase) AS "licenseIds"`;
+         ARRAY(SELECT id FROM license
+               UNION SELECT license_id FROM purchase WHERE license_id IS NOT NULL) AS "licenseIds"`;
 
 // Few: what was restored stands no more.
 const REVOCATIONS = `

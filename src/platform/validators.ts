@@ -37,6 +37,15 @@ export function IsText(max = 255): PropertyDecorator {
   );
 }
 
+/** A list each item of which is what `IsText` asks for. */
+export function EachIsText(max = 255): PropertyDecorator {
+  return rule(
+    'eachIsText',
+    `must have texts of 1 to ${max} characters without control characters`,
+    (value) => Array.isArray(value) && value.every((item: unknown) => isText(item, max)),
+  );
+}
+
 /** What may stand over several lines, but has to come out of the database as it went in. */
 export function IsWellFormed(): PropertyDecorator {
   return rule('isWellFormed', 'must be well-formed Unicode', isWellFormed);
@@ -60,7 +69,8 @@ export function IsGitlabVersion(): PropertyDecorator {
   return rule('isGitlabVersion', 'must be a version like 18.5.0', isGitlabVersion);
 }
 
-function isText(value: unknown, max: number): boolean {
+/** What `IsText` asks for. */
+export function isText(value: unknown, max = 255): value is string {
   return (
     typeof value === 'string' &&
     value.trim() !== '' &&

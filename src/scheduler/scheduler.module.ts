@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
+import { AddOnPurchasesModule } from '../add-on-purchases/add-on-purchases.module.js';
 import { AuxiliaryKeysModule } from '../auxiliary-keys/auxiliary-keys.module.js';
 import { InstanceHealthModule } from '../instance-health/instance-health.module.js';
 import { LedgerAuditModule } from '../ledger-audit/ledger-audit.module.js';
@@ -14,12 +15,14 @@ import { KeyJobs } from './key-jobs.js';
 import { KeySetJobs } from './key-set-jobs.js';
 import { LedgerFindings, LedgerJobs } from './ledger-jobs.js';
 import { SealingJobs } from './sealing-jobs.js';
+import { SeatJobs } from './seat-jobs.js';
 import { Subscriptions } from './subscriptions.js';
 import { TokenKeyJobs } from './token-key-jobs.js';
 
 @Module({
   imports: [
     ScheduleModule.forRoot(),
+    AddOnPurchasesModule,
     AuxiliaryKeysModule,
     InstanceHealthModule,
     LedgerAuditModule,
@@ -37,6 +40,7 @@ import { TokenKeyJobs } from './token-key-jobs.js';
     LedgerFindings,
     LedgerJobs,
     SealingJobs,
+    SeatJobs,
     Subscriptions,
     TokenKeyJobs,
   ],

@@ -38,8 +38,10 @@ describe('an add-on purchase', () => {
       expect(purchase).toEqual({
         id: expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
         license_id: licenseId,
+        namespace_id: null,
         add_on: 'duo_enterprise',
         quantity: 50,
+        assigned_seats: 0,
         started_at: '2026-01-01',
         expires_on: '2027-01-01',
         purchase_xid: 'A-S00001',

@@ -12,6 +12,9 @@ const ROUTES = [
   'GET /api/v1/add_on_purchases/{id}',
   'PATCH /api/v1/add_on_purchases/{id}',
   'DELETE /api/v1/add_on_purchases/{id}',
+  'DELETE /api/v1/add_on_purchases/{id}/seat_assignments',
+  'GET /api/v1/add_on_purchases/{id}/seat_assignments',
+  'POST /api/v1/add_on_purchases/{id}/seat_assignments',
   'GET /api/v1/catalog',
   'GET /api/v1/catalog/unit_primitives',
   'GET /api/v1/instances',
@@ -25,6 +28,10 @@ const ROUTES = [
   'GET /api/v1/licenses/{id}/entitlements',
   'POST /api/v1/licenses/{id}/reinstate',
   'POST /api/v1/licenses/{id}/revoke',
+  'GET /api/v1/namespaces/{id}',
+  'PATCH /api/v1/namespaces/{id}',
+  'GET /api/v1/namespaces/{id}/add_on_purchases',
+  'POST /api/v1/namespaces/{id}/add_on_purchases',
   'GET /api/v1/signing_keys',
 ] as const;
 

@@ -68,6 +68,19 @@ export function purchaseRow(licenseId: string, row: Row = {}): Row & { readonly 
   };
 }
 
+export function namespaceRow(row: Row = {}): Row & { readonly id: string } {
+  const times = { created_at: '2026-01-01T00:00:00Z', updated_at: '2026-01-01T00:00:00Z' };
+  return { id: randomUUID(), plan: 'ultimate', version: 1, ...times, ...row };
+}
+
+/** A purchase that a namespace owns. */
+export function namespacePurchaseRow(
+  namespaceId: string,
+  row: Row = {},
+): Row & { readonly id: string } {
+  return { ...purchaseRow(''), license_id: null, namespace_id: namespaceId, ...row };
+}
+
 export function instanceRow(licenseId: string): Row & { readonly id: string } {
   const seen = { created_at: '2026-01-01T00:00:00Z', last_seen_at: '2026-01-01T00:00:00Z' };
   return { id: randomUUID(), license_id: licenseId, instance_id: randomUUID(), ...seen };

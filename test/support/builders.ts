@@ -25,9 +25,11 @@ export interface LicenseJson {
 /** An add-on purchase as the admin API answers with it. */
 export interface PurchaseJson {
   readonly id: string;
-  readonly license_id: string;
+  readonly license_id: string | null;
+  readonly namespace_id: string | null;
   readonly add_on: string;
   readonly quantity: number;
+  readonly assigned_seats: number;
   readonly started_at: string | null;
   readonly expires_on: string;
   readonly purchase_xid: string | null;
@@ -79,6 +81,25 @@ export async function recordPurchase(
 ): Promise<PurchaseJson> {
   const path = `licenses/${licenseId}/add_on_purchases`;
   return (await created(issuer, path, purchaseBody(about))) as PurchaseJson;
+}
+
+/** Records a purchase for a namespace, of Duo Pro unless the test says otherwise. */
+export async function recordNamespacePurchase(
+  issuer: TestIssuer,
+  namespace: string,
+  about: Body = {},
+): Promise<PurchaseJson> {
+  const body = purchaseBody({ add_on: 'duo_pro', plan: 'ultimate', ...about });
+  return (await created(issuer, `namespaces/${namespace}/add_on_purchases`, body)) as PurchaseJson;
+}
+
+/** Gives seats of a purchase to users. */
+export async function assignSeats(
+  issuer: TestIssuer,
+  purchaseId: string,
+  ...users: string[]
+): Promise<void> {
+  await created(issuer, `add_on_purchases/${purchaseId}/seat_assignments`, { user_ids: users });
 }
 
 /** A license with one active purchase of Duo Enterprise: what most syncs are about. */

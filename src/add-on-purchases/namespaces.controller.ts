@@ -1,0 +1,86 @@
+import { Body, Get, Headers, Inject, Param, Patch, Post, Query, Res } from '@nestjs/common';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { AdminApi } from '../access-control/admin-api.js';
+import { entityTag } from '../platform/entity-tag.js';
+import { nextLink } from '../platform/paging.js';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { bodyValidation, queryValidation } from '../platform/validation.js';
+import { CreateNamespacePurchaseBody, ListAddOnPurchasesQuery } from './add-on-purchase.dto.js';
+import { AddOnPurchasePage, AddOnPurchaseView, addOnPurchaseView } from './add-on-purchase-view.js';
+import {
+  NamespaceParam,
+  NamespaceView,
+  namespaceView,
+  UpdateNamespaceBody,
+} from './namespace.dto.js';
+import type { NamespaceEntity } from './namespace.entity.js';
+import { NamespacesService } from './namespaces.service.js';
+
+@AdminApi('namespaces')
+export class NamespacesController {
+  private readonly apiUrl: string;
+
+  constructor(
+    private readonly namespaces: NamespacesService,
+    @Inject(SERVICE_CONFIG) config: ServiceConfig,
+  ) {
+    this.apiUrl = `${config.issuerUrl}/api/v1`;
+  }
+
+  @Post('namespaces/:id/add_on_purchases')
+  @ApiOperation({ summary: 'Record an add-on bought for a namespace' })
+  @ApiCreatedResponse({ type: AddOnPurchaseView })
+  async purchase(
+    @Param('id', NamespaceParam) id: string,
+    @Body(bodyValidation) body: CreateNamespacePurchaseBody,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<AddOnPurchaseView> {
+    const purchase = await this.namespaces.purchase(id, body);
+    void reply.header('location', `${this.apiUrl}/add_on_purchases/${purchase.id}`);
+    void reply.header('etag', entityTag(purchase.version));
+    return addOnPurchaseView(purchase);
+  }
+
+  @Get('namespaces/:id/add_on_purchases')
+  @ApiOperation({ summary: 'List the purchases of a namespace, oldest first, ended ones too' })
+  @ApiOkResponse({ type: AddOnPurchasePage })
+  async list(
+    @Param('id', NamespaceParam) id: string,
+    @Query(queryValidation) query: ListAddOnPurchasesQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<AddOnPurchasePage> {
+    const { items, nextCursor } = await this.namespaces.list(id, query);
+    if (nextCursor !== null) {
+      const url = `${this.apiUrl}/namespaces/${encodeURIComponent(id)}/add_on_purchases`;
+      void reply.header('link', nextLink(url, query, nextCursor));
+    }
+    return { items: items.map(addOnPurchaseView), next_cursor: nextCursor };
+  }
+
+  @Get('namespaces/:id')
+  @ApiOkResponse({ type: NamespaceView })
+  async get(
+    @Param('id', NamespaceParam) id: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<NamespaceView> {
+    return tagged(await this.namespaces.get(id), reply);
+  }
+
+  @Patch('namespaces/:id')
+  @ApiOperation({ summary: 'Change the plan of a namespace' })
+  @ApiOkResponse({ type: NamespaceView })
+  async update(
+    @Param('id', NamespaceParam) id: string,
+    @Body(bodyValidation) body: UpdateNamespaceBody,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<NamespaceView> {
+    return tagged(await this.namespaces.changePlan(id, body.plan, ifMatch), reply);
+  }
+}
+
+function tagged(namespace: NamespaceEntity, reply: FastifyReply): NamespaceView {
+  void reply.header('etag', entityTag(namespace.version));
+  return namespaceView(namespace);
+}

@@ -1,0 +1,50 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { dayOf } from '../domain/calendar-day.js';
+import { Clock } from '../platform/clock.js';
+import { Database } from '../platform/database.js';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { SeatAssignmentRepository } from './seat-assignment.repository.js';
+
+const DAY_MS = 86_400_000;
+/** A purchase that is prolonged within this time keeps its seats. */
+const KEPT_DAYS = 14;
+/** No token lives longer: what the ledger still has can be explained by the seats of its time. */
+const LONGEST_TOKEN_DAYS = 8;
+
+/**
+ * Releases the seats of purchases that have been over for 14 days, or were voided. Access ended with
+ * the purchase. What was released is forgotten once the ledger has forgotten the tokens of that time.
+ */
+@Injectable()
+export class ReleaseAbandonedSeats {
+  constructor(
+    private readonly database: Database,
+    private readonly seats: SeatAssignmentRepository,
+    private readonly clock: Clock,
+    @Inject(SERVICE_CONFIG) private readonly config: ServiceConfig,
+  ) {}
+
+  /** @returns how many seats it released */
+  async run(): Promise<number> {
+    const now = this.clock.now();
+    let released = 0;
+    for (let some = await this.releaseSome(now); some > 0; some = await this.releaseSome(now)) {
+      released += some;
+    }
+    const days = this.config.ledgerRetentionDays + LONGEST_TOKEN_DAYS;
+    await this.seats.forgetReleased(this.database.manager, daysBefore(now, days));
+    return released;
+  }
+
+  private async releaseSome(now: Date): Promise<number> {
+    const day = dayOf(daysBefore(now, KEPT_DAYS));
+    return this.database.transaction(async (manager) => {
+      const purchases = await this.seats.lockAbandoned(manager, day);
+      return purchases.length === 0 ? 0 : this.seats.releaseAll(manager, purchases, now);
+    });
+  }
+}
+
+function daysBefore(now: Date, days: number): Date {
+  return new Date(now.getTime() - days * DAY_MS);
+}

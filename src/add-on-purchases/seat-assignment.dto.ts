@@ -1,0 +1,46 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ArrayMaxSize, ArrayMinSize, IsArray } from 'class-validator';
+import { PageQuery } from '../platform/paging.js';
+import { EachIsText, IsText, MayBeAbsent } from '../platform/validators.js';
+import type { SeatAssignment } from './seat-assignment.repository.js';
+
+const MAX_USERS = 1000;
+
+export class SeatAssignmentsBody {
+  @ApiProperty({
+    type: [String],
+    minItems: 1,
+    maxItems: MAX_USERS,
+    example: ['7', '8'],
+    description: "The platform's own ids of users; one that is named twice counts once",
+  })
+  @EachIsText()
+  @ArrayMaxSize(MAX_USERS, { message: `must name at most ${MAX_USERS} users` })
+  @ArrayMinSize(1, { message: 'must name at least one user' })
+  @IsArray({ message: 'must be a list of ids' })
+  user_ids!: string[];
+}
+
+export class ListSeatAssignmentsQuery extends PageQuery {
+  @ApiPropertyOptional({ example: '7' })
+  @MayBeAbsent()
+  @IsText()
+  user_id?: string;
+}
+
+export class SeatAssignmentView {
+  @ApiProperty({ example: '7' }) user_id!: string;
+  @ApiProperty({ type: Date }) assigned_at!: Date;
+}
+
+export class SeatAssignmentList {
+  @ApiProperty({ type: [SeatAssignmentView] }) items!: SeatAssignmentView[];
+}
+
+export class SeatAssignmentPage extends SeatAssignmentList {
+  @ApiProperty({ type: String, nullable: true }) next_cursor!: string | null;
+}
+
+export function seatAssignmentView({ userId, assignedAt }: SeatAssignment): SeatAssignmentView {
+  return { user_id: userId, assigned_at: assignedAt };
+}

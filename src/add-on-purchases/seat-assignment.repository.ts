@@ -1,0 +1,147 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import type { CalendarDay } from '../domain/calendar-day.js';
+import {
+  type ErrorByConstraint,
+  translatingConstraints,
+} from '../platform/constraint-violation.js';
+import { IssuerError } from '../platform/issuer-error.js';
+import { newId } from '../platform/new-id.js';
+import { rowsToFetch } from '../platform/paging.js';
+import type { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
+import type { ListSeatAssignmentsQuery } from './seat-assignment.dto.js';
+
+/** One seat of a purchase in the hands of one user. */
+export interface SeatAssignment {
+  readonly id: string;
+  /** The platform's own id of the user. */
+  readonly userId: string;
+  readonly assignedAt: Date;
+}
+
+const COLUMNS = `id, user_id AS "userId", assigned_at AS "assignedAt"`;
+
+const ASSIGN = `
+  INSERT INTO seat_assignments (id, add_on_purchase_id, user_id, assigned_at)
+  SELECT given.id, $1, given.user_id, $2 FROM unnest($3::uuid[], $4::text[]) AS given (id, user_id)
+  ON CONFLICT (add_on_purchase_id, user_id) WHERE released_at IS NULL DO NOTHING`;
+
+const HELD = `
+  SELECT ${COLUMNS} FROM seat_assignments
+  WHERE add_on_purchase_id = $1 AND user_id = ANY($2) AND released_at IS NULL ORDER BY id`;
+
+const LIST = `
+  SELECT ${COLUMNS} FROM seat_assignments
+  WHERE add_on_purchase_id = $1 AND released_at IS NULL
+    AND ($2::uuid IS NULL OR id > $2) AND ($3::text IS NULL OR user_id = $3)
+  ORDER BY id LIMIT $4`;
+
+// One statement answers with the rows and their number, so the rows come from a WITH.
+const RELEASE = `
+  WITH released AS (
+    UPDATE seat_assignments SET released_at = $2
+    WHERE add_on_purchase_id = $1 AND user_id = ANY($3) AND released_at IS NULL
+    RETURNING id, user_id, assigned_at
+  )
+  SELECT ${COLUMNS} FROM released ORDER BY id`;
+
+// Whoever prolongs a purchase at this moment holds its row: it is left for the next turn.
+const LOCK_ABANDONED = `
+  SELECT id FROM add_on_purchases
+  WHERE assigned_seats > 0 AND (voided_at IS NOT NULL OR expires_on <= $1)
+  LIMIT 100 FOR NO KEY UPDATE SKIP LOCKED`;
+
+const RELEASE_ALL = `
+  WITH released AS (
+    UPDATE seat_assignments SET released_at = $2
+    WHERE add_on_purchase_id = ANY($1) AND released_at IS NULL RETURNING 1
+  )
+  SELECT count(*)::int AS seats FROM released`;
+
+@Injectable()
+export class SeatAssignmentRepository {
+  /**
+   * Gives each of these users a seat of a purchase that this transaction has locked; one who has one
+   * keeps it. All or nothing.
+   * @throws {IssuerError} SEATS_EXHAUSTED with how many are free, ADD_ON_WITHOUT_SEATS
+   */
+  async assign(
+    manager: EntityManager,
+    purchase: AddOnPurchaseEntity,
+    userIds: readonly string[],
+    now: Date,
+  ): Promise<void> {
+    const ids = userIds.map(() => newId(now));
+    await translatingConstraints(errorsOf(purchase), () =>
+      manager.query(ASSIGN, [purchase.id, now, ids, userIds]),
+    );
+  }
+
+  /** The seats that these users hold. */
+  async heldBy(
+    manager: EntityManager,
+    purchaseId: string,
+    userIds: readonly string[],
+  ): Promise<SeatAssignment[]> {
+    return manager.query<SeatAssignment[]>(HELD, [purchaseId, userIds]);
+  }
+
+  async list(
+    manager: EntityManager,
+    purchaseId: string,
+    query: ListSeatAssignmentsQuery,
+  ): Promise<SeatAssignment[]> {
+    const { cursor = null, user_id = null } = query;
+    const values = [purchaseId, cursor, user_id, rowsToFetch(query)];
+    return manager.query<SeatAssignment[]>(LIST, values);
+  }
+
+  /** @returns the seats that were released, of those users who had one */
+  async release(
+    manager: EntityManager,
+    purchaseId: string,
+    userIds: readonly string[],
+    now: Date,
+  ): Promise<SeatAssignment[]> {
+    return manager.query<SeatAssignment[]>(RELEASE, [purchaseId, now, userIds]);
+  }
+
+  /** Holds some purchases that were voided, or over on `day`, and still have seats assigned. */
+  async lockAbandoned(manager: EntityManager, day: CalendarDay): Promise<readonly string[]> {
+    const rows = await manager.query<{ id: string }[]>(LOCK_ABANDONED, [day]);
+    return rows.map(({ id }) => id);
+  }
+
+  /** @returns how many seats these purchases had assigned */
+  async releaseAll(
+    manager: EntityManager,
+    purchaseIds: readonly string[],
+    now: Date,
+  ): Promise<number> {
+    const [row] = await manager.query<{ seats: number }[]>(RELEASE_ALL, [purchaseIds, now]);
+    return row?.seats ?? 0;
+  }
+
+  /** Removes what was released before `instant`. */
+  async forgetReleased(manager: EntityManager, instant: Date): Promise<void> {
+    await manager.query('DELETE FROM seat_assignments WHERE released_at < $1', [instant]);
+  }
+}
+
+function errorsOf({ addOn, quantity, assignedSeats }: AddOnPurchaseEntity): ErrorByConstraint {
+  const free = quantity - assignedSeats;
+  return {
+    add_on_purchases_assigned_seats_check: () =>
+      new IssuerError(
+        'SEATS_EXHAUSTED',
+        `The purchase has ${free} free seats of ${quantity}: nobody got one. Release some, or raise ` +
+          'the quantity.',
+        { members: { free_seats: free, quantity } },
+      ),
+    add_on_purchases_seat_add_on_check: () =>
+      new IssuerError(
+        'ADD_ON_WITHOUT_SEATS',
+        `${addOn} has no seats: only duo_pro and duo_enterprise are assigned to users.`,
+      ),
+  };
+}
