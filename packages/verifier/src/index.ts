@@ -1,0 +1,16 @@
+export type { BackendUser, PermissionOptions } from './backend-user.js';
+export type { ServiceTokenClaims } from './claims.js';
+export type { Clock } from './clock.js';
+export type { TrustedIssuer } from './discovery.js';
+export type { Fetch } from './fetch-document.js';
+export type { RefusalCode, Refused } from './refusal.js';
+export type { RequestHeaders } from './request-headers.js';
+export {
+  type Accepted,
+  createVerifier,
+  type IssuerState,
+  type Verdict,
+  type Verifier,
+  type VerifierEvent,
+  type VerifierOptions,
+} from './verifier.js';

@@ -1,0 +1,114 @@
+import type { CryptoKey } from 'jose';
+import type { Clock } from './clock.js';
+import { type Fetch, fetchDocument, jsonObject } from './fetch-document.js';
+import { type KeyAlgorithm, type KeysByKid, readKeySet } from './key-set.js';
+import { SingleFlight } from './single-flight.js';
+
+/** What happens to a key set, without anything of a token. */
+export type KeySetEvent =
+  | {
+      readonly type: 'keys_refreshed';
+      readonly issuer: string;
+      readonly kids: readonly string[];
+      /** Entries that are not usable, and why. */
+      readonly skipped: readonly string[];
+    }
+  | { readonly type: 'keys_refresh_failed'; readonly issuer: string; readonly reason: string };
+
+export interface RemoteKeysOptions {
+  readonly issuer: string;
+  readonly alg: KeyAlgorithm;
+  /** Where the key set stands now. @throws Error why that can't be told */
+  readonly locate: () => Promise<string>;
+  readonly fetch: Fetch;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  readonly cooldownMs: number;
+  readonly maxStaleMs: number;
+  readonly onEvent: (event: KeySetEvent) => void;
+}
+
+export const MAX_DOCUMENT_BYTES = 262_144;
+const DEFAULT_MAX_AGE_SECONDS = 3600;
+const MIN_MAX_AGE_SECONDS = 60;
+const MAX_MAX_AGE_SECONDS = 86_400;
+/** With no keys at all it is tried again sooner. */
+const MAX_COOLDOWN_WITHOUT_KEYS_MS = 5000;
+/** Nobody has asked for so long that the keys may have changed: worth waiting for. */
+const IDLE_MS = 3_600_000;
+
+/**
+ * The published keys of one issuer for one purpose. They are kept until newer ones have been read,
+ * whatever the issuer answers meanwhile; a refresh in the background keeps them fresh while tokens
+ * are verified, so that no timer is needed.
+ */
+export class RemoteKeys {
+  private keys: KeysByKid = new Map();
+  private fetchedAtMs = -Infinity;
+  private maxAgeMs = 0;
+  private readonly refresh: SingleFlight;
+
+  constructor(private readonly options: RemoteKeysOptions) {
+    const { clock, cooldownMs, issuer, onEvent } = options;
+    this.refresh = new SingleFlight(
+      () => this.fetchKeys(),
+      (reason) => {
+        onEvent({ type: 'keys_refresh_failed', issuer, reason });
+      },
+      clock,
+      () => (this.keys.size > 0 ? cooldownMs : Math.min(cooldownMs, MAX_COOLDOWN_WITHOUT_KEYS_MS)),
+    );
+  }
+
+  /** The kids of the keys at hand, and when they were fetched (null: never). */
+  state(): { readonly kids: readonly string[]; readonly fetchedAt: Date | null } {
+    const known = Number.isFinite(this.fetchedAtMs);
+    return { kids: [...this.keys.keys()], fetchedAt: known ? new Date(this.fetchedAtMs) : null };
+  }
+
+  /** Fetches the keys now, unless that was just done. */
+  async warmUp(): Promise<void> {
+    await this.refresh.run();
+  }
+
+  /** @returns null for a key that the issuer does not publish; undefined when there are no keys */
+  async find(kid: string): Promise<CryptoKey | null | undefined> {
+    const idle = this.refresh.sinceStartMs > IDLE_MS;
+    const refresh = this.isDue() ? this.refresh.run() : null;
+    if (idle || !this.usable()) await refresh;
+    const key = this.usable()?.get(kid);
+    if (key) return key;
+    await this.refresh.run();
+    const keys = this.usable();
+    return keys ? (keys.get(kid) ?? null) : undefined;
+  }
+
+  private isDue(): boolean {
+    const age = this.options.clock().getTime() - this.fetchedAtMs;
+    return age < 0 || age >= this.maxAgeMs;
+  }
+
+  private usable(): KeysByKid | null {
+    const age = this.options.clock().getTime() - this.fetchedAtMs;
+    return this.keys.size > 0 && age <= this.options.maxStaleMs ? this.keys : null;
+  }
+
+  private async fetchKeys(): Promise<void> {
+    const { issuer, alg, locate, fetch, timeoutMs, clock, onEvent } = this.options;
+    const url = await locate();
+    const limits = { timeoutMs, maxBytes: MAX_DOCUMENT_BYTES, accept: 'application/json' };
+    const document = await fetchDocument(fetch, url, limits);
+    const reading = await readKeySet(jsonObject(document, url), alg, this.keys);
+    if (!reading) throw new Error(`${url} has no usable key`);
+    this.keys = reading.keys;
+    this.fetchedAtMs = clock().getTime();
+    const seconds = document.maxAgeSeconds ?? DEFAULT_MAX_AGE_SECONDS;
+    this.maxAgeMs = 1000 * Math.min(Math.max(seconds, MIN_MAX_AGE_SECONDS), MAX_MAX_AGE_SECONDS);
+    onEvent({
+      type: 'keys_refreshed',
+      issuer,
+      kids: [...reading.keys.keys()],
+      skipped: reading.skipped,
+    });
+  }
+}

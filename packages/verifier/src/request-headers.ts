@@ -1,0 +1,49 @@
+import type { ServiceTokenClaims } from './claims.js';
+import { headerMismatch, refused, type Refused } from './refusal.js';
+
+/** The headers of a request, as Node (`request.headers`) or Fetch has them. */
+export type RequestHeaders =
+  | Readonly<Record<string, string | readonly string[] | undefined>>
+  | { get(name: string): string | null };
+
+const BEARER = /^bearer ([A-Za-z0-9._-]+)$/i;
+
+/** The token of `Authorization: Bearer`, or why the request is refused without one. */
+export function bearerToken(headers: RequestHeaders): string | Refused {
+  const authorization = headerOf(headers, 'authorization');
+  if (authorization === undefined) {
+    return refused('AUTHORIZATION_MISSING', 'the request has no Authorization header');
+  }
+  const token = BEARER.exec(authorization)?.[1];
+  if (token === undefined) {
+    return refused('AUTHORIZATION_INVALID', 'the Authorization header is no Bearer token');
+  }
+  if (headerOf(headers, 'x-gitlab-authentication-type') === 'oidc') return token;
+  const reason = 'the header X-Gitlab-Authentication-Type is not oidc';
+  return refused('AUTHENTICATION_TYPE_INVALID', reason);
+}
+
+/** Each non-empty claim has its header, exactly; a missing header is a mismatch. */
+export function mismatchOf(claims: ServiceTokenClaims, headers: RequestHeaders): Refused | null {
+  const pairs = [
+    ['X-Gitlab-Realm', claims.gitlab_realm],
+    ['X-Gitlab-Instance-Id', claims.sub],
+    ['X-Gitlab-Instance-Id', claims.gitlab_instance_id],
+  ] as const;
+  const wrong = pairs.find(([name, claim]) => claim && headerOf(headers, name) !== claim);
+  return wrong ? headerMismatch(wrong[0]) : null;
+}
+
+/** A header that came several times is none that could be compared: its values are joined. */
+function headerOf(headers: RequestHeaders, name: string): string | undefined {
+  if (isFetchHeaders(headers)) return headers.get(name) ?? undefined;
+  const wanted = name.toLowerCase();
+  const values = Object.entries(headers)
+    .filter(([key]) => key.toLowerCase() === wanted)
+    .flatMap(([, value]) => value ?? []);
+  return values.length > 0 ? values.join(', ') : undefined;
+}
+
+function isFetchHeaders(headers: RequestHeaders): headers is { get(name: string): string | null } {
+  return typeof headers.get === 'function';
+}

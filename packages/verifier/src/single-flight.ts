@@ -1,0 +1,60 @@
+import type { Clock } from './clock.js';
+
+/**
+ * A fetch that runs once at a time and not again before a cool-down has passed, however many ask for
+ * it. It never rejects: what goes wrong is reported, and `failed` tells of it.
+ */
+export class SingleFlight {
+  private running: Promise<void> | null = null;
+  private startedAtMs: number | null = null;
+  private lastFailed = false;
+
+  constructor(
+    private readonly work: () => Promise<void>,
+    private readonly report: (reason: string) => void,
+    private readonly clock: Clock,
+    private readonly cooldownMs: () => number,
+  ) {}
+
+  /** Whether the last one that has ended went wrong. */
+  get failed(): boolean {
+    return this.lastFailed;
+  }
+
+  /** How long ago the last one began; infinite when there was none. */
+  get sinceStartMs(): number {
+    if (this.startedAtMs === null) return Infinity;
+    const passed = this.clock().getTime() - this.startedAtMs;
+    // The clock was set back: nothing is known of how long ago it was.
+    return passed < 0 ? Infinity : passed;
+  }
+
+  /** @returns the one that runs, a new one, or null during the cool-down */
+  run(): Promise<void> | null {
+    if (this.running) return this.running;
+    if (this.sinceStartMs < this.cooldownMs()) return null;
+    this.startedAtMs = this.clock().getTime();
+    this.running = this.work()
+      .then(
+        () => {
+          this.lastFailed = false;
+        },
+        (error: unknown) => {
+          this.lastFailed = true;
+          this.report(reasonOf(error));
+        },
+      )
+      .finally(() => {
+        this.running = null;
+      });
+    return this.running;
+  }
+}
+
+/** `fetch` hides what happened in the cause. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  const detail = cause instanceof Error ? (cause as NodeJS.ErrnoException) : null;
+  return detail ? `${error.message}: ${detail.code ?? detail.message}` : error.message;
+}
