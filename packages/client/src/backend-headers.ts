@@ -1,0 +1,52 @@
+import { createHash, randomUUID } from 'node:crypto';
+import type { HeldToken } from './held-token.js';
+import { headerValue, type Settings } from './options.js';
+
+/** What a request to a backend is about. */
+export interface BackendRequest {
+  /** The user's id on this instance; only a digest of it leaves. Absent: no user stands behind it. */
+  readonly userId?: string | number;
+  /** Such as `duo_chat`; the proxy endpoints of the AI gateway want it named. */
+  readonly unitPrimitive?: string;
+  /** The caller's own name for its feature. It goes into no header, but into what goes wrong. */
+  readonly aiFeatureName?: string;
+  /** Namespaces that enabled the feature for the user. */
+  readonly namespaceIds?: readonly (string | number)[];
+  /** How it is enabled, such as `add_on`. */
+  readonly featureEnablementType?: string;
+  /** Generated when absent. */
+  readonly requestId?: string;
+}
+
+/** Exactly the headers of contract section 8. @throws {InstanceClientError} OPTION_INVALID */
+export function backendHeaders(
+  settings: Settings,
+  token: HeldToken,
+  request: BackendRequest,
+): Record<string, string> {
+  const { userId, unitPrimitive, namespaceIds, featureEnablementType, requestId } = request;
+  const optional = {
+    'X-Gitlab-Global-User-Id': userId === undefined ? null : globalUserId(settings, userId),
+    'X-Gitlab-Feature-Enabled-By-Namespace-Ids': namespaceIds?.join(',') || null,
+    'X-Gitlab-Feature-Enablement-Type': featureEnablementType ?? null,
+    'x-gitlab-unit-primitive': unitPrimitive ?? null,
+  };
+  const headers: Record<string, string> = {
+    Authorization: `Bearer ${token.token}`,
+    'X-Gitlab-Authentication-Type': 'oidc',
+    'X-Gitlab-Instance-Id': settings.instanceId,
+    'X-Gitlab-Realm': token.realm,
+    'X-Gitlab-Host-Name': settings.hostname,
+    'X-Gitlab-Version': settings.gitlabVersion,
+    'X-Request-ID': headerValue('requestId', requestId ?? randomUUID()),
+  };
+  for (const [name, value] of Object.entries(optional)) {
+    if (value !== null) headers[name] = headerValue(name, value);
+  }
+  return headers;
+}
+
+/** Base64 of the SHA-256 of the instance UUID followed by the user's id (assumed, section 8). */
+function globalUserId({ instanceId }: Settings, userId: string | number): string {
+  return createHash('sha256').update(`${instanceId}${userId}`).digest('base64');
+}

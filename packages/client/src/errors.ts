@@ -1,0 +1,50 @@
+/**
+ * Why the client throws. A code never changes its meaning; programs match on codes, never on messages.
+ *
+ * - `OPTION_INVALID`: an option or an argument is unusable; nothing was sent
+ * - `NO_LICENSE_KEY`: neither an option nor the store has a license key: activate first
+ * - `NO_TOKEN`: the store holds no unexpired token of this instance
+ * - `UNREACHABLE`: no answer came, also after retries (network, time-out, redirect, 5xx)
+ * - `ANSWER_UNUSABLE`: an answer came that is not what the issuer sends, also after retries
+ * - `ACTIVATION_REFUSED`, `SEAT_LINK_REFUSED`: the issuer said no; `details` has its sentences
+ * - `STORE_CORRUPT`: the store's file was damaged or tampered with; it was set aside
+ * - `STORE_KEY_WRONG`: the file is sealed under another key; it stays where it is
+ * - `STORE_KEY_MISSING`: the file is there, but the key file that opens it is not
+ * - `STORE_KEY_UNSAFE`: others may read the key file, or it is the store's own file
+ * - `STORE_VERSION_UNKNOWN`: a newer version of this package wrote the file; it stays where it is
+ * - `STORE_BUSY`: another process has kept the store locked for too long
+ */
+export type InstanceClientErrorCode =
+  | 'OPTION_INVALID'
+  | 'NO_LICENSE_KEY'
+  | 'NO_TOKEN'
+  | 'UNREACHABLE'
+  | 'ANSWER_UNUSABLE'
+  | 'ACTIVATION_REFUSED'
+  | 'SEAT_LINK_REFUSED'
+  | 'STORE_CORRUPT'
+  | 'STORE_KEY_WRONG'
+  | 'STORE_KEY_MISSING'
+  | 'STORE_KEY_UNSAFE'
+  | 'STORE_VERSION_UNKNOWN'
+  | 'STORE_BUSY';
+
+/** What every function of this package throws; its message holds no token and no key. */
+export class InstanceClientError extends Error {
+  override readonly name = 'InstanceClientError';
+
+  constructor(
+    readonly code: InstanceClientErrorCode,
+    message: string,
+    /** The issuer's own sentences, where it gave some. */
+    readonly details: readonly string[] = [],
+  ) {
+    super(message);
+  }
+}
+
+/** The code of a failed system call, such as `ENOENT`. */
+export function errnoOf(error: unknown): string | null {
+  const code: unknown = Object(error) === error ? Reflect.get(error as object, 'code') : null;
+  return typeof code === 'string' ? code : null;
+}

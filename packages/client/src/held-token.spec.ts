@@ -1,0 +1,123 @@
+import { UnsecuredJWT } from 'jose';
+import {
+  type HeldToken,
+  isUsable,
+  needsRefresh,
+  newestUsable,
+  readToken,
+  withToken,
+} from './held-token.js';
+
+const INSTANCE = 'e2f5d0a4-1b7c-4c3e-9a60-0a1b2c3d4e5f';
+const DAY = 86_400;
+const NOON = Date.parse('2026-03-10T12:00:00Z') / 1000;
+
+function at(secondsAfterNoon: number): Date {
+  return new Date((NOON + secondsAfterNoon) * 1000);
+}
+
+/** A token of three days, issued and received at noon. */
+function token(about: Partial<HeldToken> = {}): HeldToken {
+  const issuedAt = about.issuedAt ?? NOON;
+  return {
+    token: `token issued at ${issuedAt}`,
+    instanceId: INSTANCE,
+    realm: 'self-managed',
+    scopes: [],
+    issuedAt,
+    notBefore: issuedAt - 5,
+    expiresAt: issuedAt + 3 * DAY,
+    receivedAt: issuedAt,
+    ...about,
+  };
+}
+
+describe('a held token', () => {
+  it('is usable until the second before it expires', () => {
+    expect(isUsable(token(), at(3 * DAY - 1))).toBe(true);
+    expect(isUsable(token(), at(3 * DAY))).toBe(false);
+  });
+
+  it('is to be refreshed once it has less than two days left', () => {
+    expect(needsRefresh(token(), at(DAY))).toBe(false);
+    expect(needsRefresh(token(), at(DAY + 1))).toBe(true);
+  });
+
+  it('stays usable on a machine whose clock was ten days ahead all the time', () => {
+    const received = token({ receivedAt: NOON + 10 * DAY });
+    expect(isUsable(received, at(10 * DAY + 2 * DAY))).toBe(true);
+    expect(isUsable(received, at(10 * DAY + 3 * DAY))).toBe(false);
+    expect(needsRefresh(received, at(10 * DAY))).toBe(true);
+  });
+
+  it('stays usable when the clock is set back, even to before it was issued', () => {
+    expect(isUsable(token(), at(-400 * DAY))).toBe(true);
+    expect(newestUsable([token()], INSTANCE, at(-400 * DAY))).toEqual(token());
+  });
+
+  it('is refreshed by its age where the clock was far behind when it came', () => {
+    const received = token({ receivedAt: NOON - 10 * DAY });
+    expect(needsRefresh(received, at(-10 * DAY + DAY))).toBe(false);
+    expect(needsRefresh(received, at(-10 * DAY + DAY + 1))).toBe(true);
+  });
+
+  it('of another instance is never presented', () => {
+    expect(newestUsable([token({ instanceId: 'another' })], INSTANCE, at(0))).toBeNull();
+  });
+
+  it('is the newest that is valid by now, before one of an issuer whose clock was ahead', () => {
+    const older = token({ issuedAt: NOON - DAY });
+    const future = token({ issuedAt: NOON + 5 * DAY });
+    expect(newestUsable([older, future, token()], INSTANCE, at(0))).toEqual(token());
+    expect(newestUsable([future], INSTANCE, at(0))).toEqual(future);
+  });
+});
+
+describe('a new token', () => {
+  it('stands beside the older ones that have not expired', () => {
+    const older = token({ issuedAt: NOON - 3 * DAY + 1 });
+    expect(withToken([older], token(), at(0))).toEqual([token(), older]);
+  });
+
+  it('drops one that has expired by the clock of the issuer and by ours', () => {
+    const old = token({ issuedAt: NOON - 3 * DAY });
+    expect(withToken([old], token(), at(0))).toEqual([token()]);
+  });
+
+  it('drops nothing because one clock alone has jumped', () => {
+    const old = token({ issuedAt: NOON - DAY });
+    const farAhead = token({ issuedAt: NOON + 300 * DAY });
+    expect(withToken([old], farAhead, at(0))).toContainEqual(old);
+    expect(withToken([old], token(), at(300 * DAY))).toContainEqual(old);
+  });
+
+  it('leaves seven others at the most', () => {
+    const many = Array.from({ length: 30 }, (_, hour) =>
+      token({ issuedAt: NOON - 3600 * (hour + 1) }),
+    );
+    const kept = withToken(many, token(), at(0));
+    expect(kept).toEqual([token(), ...many.slice(0, 7)]);
+  });
+});
+
+describe('reading a token', () => {
+  const claims = { gitlab_realm: 'self-managed', scopes: ['duo_chat'] };
+  const compact = (about: object) => new UnsecuredJWT({ ...claims, ...about }).encode();
+
+  it('takes what it says of itself', () => {
+    const text = compact({ sub: INSTANCE, iat: NOON, nbf: NOON - 5, exp: NOON + 3 * DAY });
+    expect(readToken(text, at(2))).toEqual(
+      token({ token: text, receivedAt: NOON + 2, scopes: ['duo_chat'] }),
+    );
+  });
+
+  it.each([
+    ['', 'nothing'],
+    ['a.b.c', 'three words'],
+    [compact({ iat: 1, exp: 2 }), 'one without sub'],
+    [compact({ sub: INSTANCE, iat: 1 }), 'one without exp'],
+    [compact({ sub: INSTANCE, exp: 2 }), 'one without iat'],
+  ])('refuses %#: %s', (text) => {
+    expect(readToken(text, at(0))).toBeNull();
+  });
+});

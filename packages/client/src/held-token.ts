@@ -1,0 +1,110 @@
+import { decodeJwt } from 'jose';
+import { asTexts } from './json.js';
+
+/** A service token as the store keeps it. Instants are whole seconds since 1970 (RFC 7519). */
+export interface HeldToken {
+  /** The compact JWS: whoever has it acts as this instance. */
+  readonly token: string;
+  /** `sub`: the instance that it was issued to. */
+  readonly instanceId: string;
+  /** `gitlab_realm` */
+  readonly realm: string;
+  readonly scopes: readonly string[];
+  readonly issuedAt: number;
+  readonly notBefore: number;
+  readonly expiresAt: number;
+  /** When it came, by the clock of this machine, which may be wrong. */
+  readonly receivedAt: number;
+}
+
+const MAX_HELD = 8;
+export const REFRESH_SECONDS = 2 * 24 * 3600;
+
+/**
+ * Reads what a token says of itself. Its signature is the backends' affair: it came over TLS from
+ * the issuer that was configured. Null when it is no token of the issuer's kind.
+ */
+export function readToken(token: string, now: Date): HeldToken | null {
+  try {
+    const claims = decodeJwt(token);
+    const { sub, iat, exp } = claims;
+    const realm = claims['gitlab_realm'];
+    if (typeof sub !== 'string' || typeof iat !== 'number' || typeof exp !== 'number') return null;
+    return {
+      token,
+      instanceId: sub,
+      realm: typeof realm === 'string' ? realm : 'self-managed',
+      scopes: asTexts(claims['scopes']),
+      issuedAt: iat,
+      notBefore: typeof claims.nbf === 'number' ? claims.nbf : iat,
+      expiresAt: exp,
+      receivedAt: secondsOf(now),
+    };
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Whether the token may still be good. The clock of this machine may be wrong or have been set, so
+ * that two measures count: its `exp`, and how long it has been here. Presenting a dead token costs a
+ * 401, holding a good one back costs the feature: one measure that speaks for it is enough.
+ */
+export function isUsable(token: HeldToken, now: Date): boolean {
+  return leftByExpiry(token, now) > 0 || (leftByAge(token, now) ?? 0) > 0;
+}
+
+/** Whether it is time for a new one: under two days left, by whichever measure says so first. */
+export function needsRefresh(token: HeldToken, now: Date): boolean {
+  return (
+    leftByExpiry(token, now) < REFRESH_SECONDS || (leftByAge(token, now) ?? 0) < REFRESH_SECONDS
+  );
+}
+
+/**
+ * The token to present: the newest of this instance, and one that is valid by this machine's clock
+ * before one that is not (an issuer whose clock was ahead leaves tokens that are not valid yet).
+ */
+export function newestUsable(
+  tokens: readonly HeldToken[],
+  instanceId: string,
+  now: Date,
+): HeldToken | null {
+  const usable = tokens.filter((one) => one.instanceId === instanceId && isUsable(one, now));
+  const seconds = secondsOf(now);
+  const valid = usable.filter((one) => one.notBefore <= seconds && seconds < one.expiresAt);
+  return (valid.length > 0 ? valid : usable).sort(newestFirst)[0] ?? null;
+}
+
+/**
+ * The tokens with a new one beside them. One goes only when the issuer's clock (the new token's
+ * `iat`) and this machine's agree that it has expired, or when there are eight newer ones.
+ */
+export function withToken(
+  tokens: readonly HeldToken[],
+  added: HeldToken,
+  now: Date,
+): readonly HeldToken[] {
+  const others = tokens.filter(
+    (one) => one.token !== added.token && (one.expiresAt > added.issuedAt || isUsable(one, now)),
+  );
+  return [added, ...others.sort(newestFirst)].slice(0, MAX_HELD);
+}
+
+export function secondsOf(instant: Date): number {
+  return Math.floor(instant.getTime() / 1000);
+}
+
+function newestFirst(one: HeldToken, other: HeldToken): number {
+  return other.issuedAt - one.issuedAt || other.expiresAt - one.expiresAt;
+}
+
+function leftByExpiry({ expiresAt }: HeldToken, now: Date): number {
+  return expiresAt - secondsOf(now);
+}
+
+/** Null when the clock was set back since it came: its age is unknown then. */
+function leftByAge({ issuedAt, expiresAt, receivedAt }: HeldToken, now: Date): number | null {
+  const age = secondsOf(now) - receivedAt;
+  return age < 0 ? null : expiresAt - issuedAt - age;
+}

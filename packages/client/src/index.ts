@@ -1,0 +1,13 @@
+export { createInstanceClient, type InstanceClient } from './instance-client.js';
+export type { InstanceClientOptions } from './options.js';
+export type { Activation, ActivationInput } from './activation.js';
+export type { AddOnMetric, SeatLink, SeatLinkInput } from './seat-link.js';
+export type { SyncOutcome } from './token-sync.js';
+export type { BackendRequest } from './backend-headers.js';
+export type { AddOnPurchase, FeatureUser, UseDecision, UseReason } from './allowed-to-use.js';
+export { memoryStore, type TokenStore } from './token-store.js';
+export { EMPTY_STATE, type AvailableService, type StoredState } from './stored-state.js';
+export type { HeldToken } from './held-token.js';
+export { InstanceClientError, type InstanceClientErrorCode } from './errors.js';
+export type { LogEvent, LogEventName } from './log-event.js';
+export type { Clock, Wait } from './clock.js';

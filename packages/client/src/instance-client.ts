@@ -1,0 +1,173 @@
+import {
+  type Activation,
+  type ActivationInput,
+  activationRequest,
+  readActivation,
+} from './activation.js';
+import { decideUse, type FeatureUser, type UseDecision } from './allowed-to-use.js';
+import { type BackendRequest, backendHeaders } from './backend-headers.js';
+import { InstanceClientError } from './errors.js';
+import { needsRefresh } from './held-token.js';
+import { type InstanceClientOptions, type Settings, settingsOf } from './options.js';
+import { type Answer, postJson } from './post-json.js';
+import { withRetries } from './retry.js';
+import { Schedule } from './schedule.js';
+import { readSeatLink, type SeatLink, type SeatLinkInput, seatLinkRequest } from './seat-link.js';
+import { licenseKeyOf, type SyncOutcome, syncToken, usableToken } from './token-sync.js';
+
+/** No wait that an issuer asked for is longer: one that seems to be is a clock that was set back. */
+const LONGEST_POSTPONEMENT_MS = 6 * 3_600_000;
+
+/** An instance's side of Cloud Connector. Any number of them, in any process, may share a store. */
+export class InstanceClient {
+  private readonly schedule: Schedule;
+  private stopping = new AbortController();
+  private syncing: Promise<SyncOutcome> | null = null;
+  private postponedUntil: Date | null = null;
+
+  constructor(private readonly settings: Settings) {
+    this.schedule = new Schedule(settings, () => this.checkToken());
+  }
+
+  /**
+   * Redeems an activation code and keeps the license key in the store.
+   * @throws {InstanceClientError} ACTIVATION_REFUSED with the issuer's sentences in `details`,
+   * UNREACHABLE, ANSWER_UNUSABLE, and what the store throws
+   */
+  async activate(input: ActivationInput): Promise<Activation> {
+    const body = activationRequest(this.settings, input);
+    const activation = readActivation(await this.post('/graphql', body));
+    const { licenseKey } = activation;
+    await this.settings.store.update((state) => ({ ...state, licenseKey }));
+    this.settings.log({ level: 'info', event: 'activated', message: 'the instance is activated' });
+    return activation;
+  }
+
+  /**
+   * Reports users and seats, as an instance does once a day, and keeps the license key that comes
+   * back. Three quick retries; when they fail too, call again: an instance tries for two days.
+   * @throws {InstanceClientError} SEAT_LINK_REFUSED, NO_LICENSE_KEY, UNREACHABLE, ANSWER_UNUSABLE
+   */
+  async sendSeatLink(input: SeatLinkInput): Promise<SeatLink> {
+    const used = licenseKeyOf(this.settings, await this.settings.store.read());
+    const body = seatLinkRequest(this.settings, used, input);
+    const seatLink = readSeatLink(await this.post('/api/v1/seat_links', body));
+    const { licenseKey } = seatLink;
+    if (licenseKey !== null) {
+      await this.settings.store.update((state) => ({ ...state, licenseKey }));
+    }
+    const message = 'users and seats are reported';
+    this.settings.log({ level: 'info', event: 'seat_link_sent', message });
+    return seatLink;
+  }
+
+  /**
+   * Asks the issuer for a token now, due or not. Calls at the same time share one request.
+   * @throws {InstanceClientError} NO_LICENSE_KEY, and what the store throws; that the issuer denies
+   * or does not answer is an outcome
+   */
+  sync(): Promise<SyncOutcome> {
+    this.syncing ??= this.syncOnce().finally(() => {
+      this.syncing = null;
+    });
+    return this.syncing;
+  }
+
+  /**
+   * What an instance does every hour: a sync when there is no token, or less than two days are left.
+   * @throws {InstanceClientError} as `sync`
+   */
+  async checkToken(): Promise<SyncOutcome> {
+    const now = this.settings.clock.now();
+    const token = usableToken(this.settings, await this.settings.store.read());
+    if (token && !needsRefresh(token, now)) {
+      const expiresAt = new Date(token.expiresAt * 1000);
+      const message = `the token is good until ${expiresAt.toISOString()}`;
+      this.settings.log({ level: 'debug', event: 'token_not_due', message });
+      return { outcome: 'not_due', expiresAt };
+    }
+    const until = this.postponedUntil;
+    const leftMs = until ? until.getTime() - now.getTime() : 0;
+    if (until && leftMs > 0 && leftMs <= LONGEST_POSTPONEMENT_MS) {
+      const message = `the issuer asked to wait until ${until.toISOString()}`;
+      this.settings.log({ level: 'info', event: 'sync_postponed', message });
+      return { outcome: 'postponed', until };
+    }
+    return this.sync();
+  }
+
+  /** Checks now and then every hour, give or take six minutes, until `stop`. Twice does nothing. */
+  start(): void {
+    this.schedule.start();
+  }
+
+  /** Ends the schedule and the requests under way; resolves when none is left. It may start again. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.schedule.stop();
+    await this.syncing?.catch(() => undefined);
+    this.stopping = new AbortController();
+  }
+
+  /**
+   * The headers of a request to a backend, with the newest unexpired token.
+   * @throws {InstanceClientError} NO_TOKEN, OPTION_INVALID for a value that no header can carry
+   */
+  async headers(request: BackendRequest = {}): Promise<Record<string, string>> {
+    const token = usableToken(this.settings, await this.settings.store.read());
+    if (token) return backendHeaders(this.settings, token, request);
+    const feature = request.aiFeatureName ?? request.unitPrimitive ?? 'this request';
+    const advice = 'sync, and look at what the issuer answers';
+    throw new InstanceClientError('NO_TOKEN', `no unexpired token for ${feature}: ${advice}`);
+  }
+
+  /**
+   * Whether this user may use a unit primitive, before a backend is asked: by the synced catalog, the
+   * token's scopes, the purchases given at creation and the user's seats.
+   */
+  async allowedToUse(user: FeatureUser, unitPrimitive: string): Promise<UseDecision> {
+    const [state, purchases] = await Promise.all([
+      this.settings.store.read(),
+      this.settings.purchases(),
+    ]);
+    return decideUse(user, unitPrimitive, {
+      catalog: state.catalog,
+      token: usableToken(this.settings, state),
+      gitlabVersion: this.settings.gitlabVersion,
+      purchases,
+      now: this.settings.clock.now(),
+    });
+  }
+
+  private async syncOnce(): Promise<SyncOutcome> {
+    const outcome = await syncToken(this.settings, this.stopping.signal);
+    this.postponedUntil = outcome.outcome === 'failed' ? outcome.retryAt : null;
+    if (outcome.outcome === 'failed') {
+      this.settings.log({ level: 'error', event: 'sync_failed', message: outcome.message });
+    }
+    return outcome;
+  }
+
+  /** For requests whose answer is final unless it says "try again". */
+  private async post(path: string, body: object): Promise<Answer> {
+    const { signal } = this.stopping;
+    const { answer, error } = await withRetries(
+      this.settings,
+      signal,
+      () => postJson(this.settings, path, body, signal),
+      (one) => one.status < 500 && one.status !== 429,
+    );
+    if (answer) return answer;
+    throw error ?? new InstanceClientError('UNREACHABLE', 'no answer from the issuer');
+  }
+}
+
+/**
+ * @throws {InstanceClientError} OPTION_INVALID
+ * @example
+ * const client = createInstanceClient({ url, instanceId, hostname, gitlabVersion, licenseKey, store });
+ * client.start();
+ */
+export function createInstanceClient(options: InstanceClientOptions): InstanceClient {
+  return new InstanceClient(settingsOf(options));
+}

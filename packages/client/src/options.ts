@@ -1,0 +1,105 @@
+import { systemClock, systemWait, type Clock, type Wait } from './clock.js';
+import { InstanceClientError } from './errors.js';
+import type { LogEvent } from './log-event.js';
+import type { AddOnPurchase } from './allowed-to-use.js';
+import { parseVersion } from './gitlab-version.js';
+import type { TokenStore } from './token-store.js';
+
+/** What an instance says of itself, and how its client works. */
+export interface InstanceClientOptions {
+  /** The issuer's URL; https, unless it is this machine. */
+  readonly url: string;
+  /** The instance UUID; it becomes the token's `sub`, byte for byte. */
+  readonly instanceId: string;
+  /** From GitLab 18.1 on. */
+  readonly uniqueInstanceId?: string;
+  readonly hostname: string;
+  /** Such as `18.5.0-ee`. */
+  readonly gitlabVersion: string;
+  /** Goes before the key that an activation or a seat link has put into the store. */
+  readonly licenseKey?: string;
+  readonly store: TokenStore;
+  /** The add-on purchases of the instance, for `allowedToUse`; without it there are none. */
+  readonly purchases?: () => readonly AddOnPurchase[] | Promise<readonly AddOnPurchase[]>;
+  /** Of one request, its answer's body included; 30 seconds. */
+  readonly timeoutMs?: number;
+  /** What the client does, one call an event; it never holds a token, a key or a code. */
+  readonly log?: (event: LogEvent) => void;
+  readonly clock?: Clock;
+  readonly fetch?: typeof fetch;
+  /** Between 0 and 1, for jitter. */
+  readonly random?: () => number;
+  readonly wait?: Wait;
+}
+
+/** The options with everything in place. */
+export interface Settings {
+  /** Without a slash at its end. */
+  readonly baseUrl: string;
+  readonly instanceId: string;
+  readonly uniqueInstanceId: string | null;
+  readonly hostname: string;
+  readonly gitlabVersion: string;
+  readonly licenseKey: string | null;
+  readonly store: TokenStore;
+  readonly purchases: () => readonly AddOnPurchase[] | Promise<readonly AddOnPurchase[]>;
+  readonly timeoutMs: number;
+  readonly log: (event: LogEvent) => void;
+  readonly clock: Clock;
+  readonly fetch: typeof fetch;
+  readonly random: () => number;
+  readonly wait: Wait;
+}
+
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
+
+/** @throws {InstanceClientError} OPTION_INVALID */
+export function settingsOf(options: InstanceClientOptions): Settings {
+  const licenseKey = normalisedKey(options.licenseKey ?? '');
+  if (!parseVersion(options.gitlabVersion)) {
+    throw invalid('gitlabVersion must start with numbers like 18.5.0');
+  }
+  return {
+    baseUrl: baseUrlOf(options.url),
+    instanceId: headerValue('instanceId', options.instanceId),
+    uniqueInstanceId: options.uniqueInstanceId ?? null,
+    hostname: headerValue('hostname', options.hostname),
+    gitlabVersion: headerValue('gitlabVersion', options.gitlabVersion),
+    licenseKey: licenseKey === '' ? null : licenseKey,
+    store: options.store,
+    purchases: options.purchases ?? (() => []),
+    timeoutMs: options.timeoutMs ?? 30_000,
+    log: options.log ?? (() => undefined),
+    clock: options.clock ?? systemClock,
+    fetch: options.fetch ?? fetch,
+    random: options.random ?? Math.random,
+    wait: options.wait ?? systemWait,
+  };
+}
+
+/** The form in which the issuer looks a key up: trimmed, CRLF as LF. */
+export function normalisedKey(licenseKey: string): string {
+  return licenseKey.replaceAll('\r\n', '\n').trim();
+}
+
+/** A text that can stand in a header: visible ASCII, and not empty. */
+export function headerValue(name: string, value: string): string {
+  if (/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(value)) return value;
+  throw invalid(`${name} must be visible ASCII characters, and at least one`);
+}
+
+export function invalid(message: string): InstanceClientError {
+  return new InstanceClientError('OPTION_INVALID', message);
+}
+
+function baseUrlOf(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (!url || !/^https?:$/.test(url.protocol)) throw invalid('url must be an https URL');
+  if (url.username || url.password || url.search || url.hash) {
+    throw invalid('url must have no user, password, query or fragment');
+  }
+  if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname)) {
+    throw invalid('url must be https: the license key would cross the network in the clear');
+  }
+  return url.href.replace(/\/+$/, '');
+}

@@ -1,0 +1,69 @@
+import { InstanceClientError } from './errors.js';
+import type { Settings } from './options.js';
+import type { SyncOutcome } from './token-sync.js';
+
+const HOUR_MS = 3_600_000;
+/** Checks of many instances spread over this part of an hour, or they would come as a herd. */
+const JITTER = 0.2;
+/** A check that could not be made, for want of the store or a license key, comes again sooner. */
+const UNCHECKED_MS = HOUR_MS / 10;
+
+/** The hourly check: one after the other, whatever becomes of each. */
+export class Schedule {
+  private running: { readonly stop: AbortController; readonly ended: Promise<void> } | null = null;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly check: () => Promise<SyncOutcome>,
+  ) {}
+
+  start(): void {
+    if (this.running) return;
+    const stop = new AbortController();
+    this.running = { stop, ended: this.run(stop.signal) };
+  }
+
+  async stop(): Promise<void> {
+    const { running } = this;
+    this.running = null;
+    running?.stop.abort();
+    await running?.ended;
+  }
+
+  private async run(signal: AbortSignal): Promise<void> {
+    const stopped = () => signal.aborted;
+    while (!stopped()) {
+      const outcome = await this.checkOnce();
+      try {
+        await this.settings.wait(this.untilNext(outcome), signal);
+      } catch (error) {
+        if (!stopped()) throw error;
+      }
+    }
+  }
+
+  /** A check that throws (a store on a full disk) must not end the schedule. */
+  private async checkOnce(): Promise<SyncOutcome | null> {
+    try {
+      return await this.check();
+    } catch (error) {
+      const known = error instanceof InstanceClientError;
+      const message = known
+        ? `${error.code}: ${error.message}`
+        : `the check failed: ${String(error)}`;
+      this.settings.log({ level: 'error', event: 'store_failed', message });
+      return null;
+    }
+  }
+
+  /** An hour, give or take six minutes; sooner or later where the issuer named an instant. */
+  private untilNext(outcome: SyncOutcome | null): number {
+    const { clock, random } = this.settings;
+    const spread = 1 + (random() - 0.5) * JITTER;
+    if (!outcome) return UNCHECKED_MS * spread;
+    const retryAt = outcome.outcome === 'failed' ? outcome.retryAt : null;
+    if (!retryAt) return HOUR_MS * spread;
+    const askedMs = retryAt.getTime() - clock.now().getTime();
+    return Math.max(askedMs, 0) + HOUR_MS * JITTER * random();
+  }
+}

@@ -1,0 +1,171 @@
+import { randomUUID } from 'node:crypto';
+import { decodeJwt } from 'jose';
+import {
+  createInstanceClient,
+  type LogEvent,
+  memoryStore,
+} from '../../packages/client/src/index.js';
+import type { InstanceClientOptions, TokenStore } from '../../packages/client/src/index.js';
+import { recordPurchase, registerLicense, registerPaidLicense } from '../support/builders.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
+
+const HOUR = 3_600_000;
+
+describe('an instance client and the issuer', () => {
+  const clock = new FakeClock();
+  let issuer: TestIssuer;
+  beforeAll(async () => {
+    clock.set('2026-03-10T12:00:00Z');
+    issuer = await startTestIssuer({ clock });
+  });
+  beforeEach(() => {
+    clock.set('2026-03-10T12:00:00Z');
+  });
+  afterAll(() => issuer.stop());
+
+  function clientOf(licenseKey: string, about: Partial<InstanceClientOptions> = {}) {
+    const log: LogEvent[] = [];
+    const instanceId = about.instanceId ?? randomUUID();
+    const store = about.store ?? memoryStore();
+    const client = createInstanceClient({
+      url: issuer.url,
+      instanceId,
+      hostname: 'gitlab.example.com',
+      gitlabVersion: '18.5.0-ee',
+      licenseKey,
+      store,
+      clock,
+      wait: (milliseconds) => {
+        clock.advance(milliseconds);
+        return Promise.resolve();
+      },
+      random: () => 0,
+      log: (event) => log.push(event),
+      ...about,
+    });
+    return { client, instanceId, store, log };
+  }
+  const tokensIn = async (store: TokenStore) => (await store.read()).tokens;
+
+  it('stores a token of its own, good for three days, and the catalog beside it', async () => {
+    const { licenseKey } = await registerPaidLicense(issuer);
+    const { client, instanceId, store } = clientOf(` ${licenseKey}\r\n`);
+    expect(await client.sync()).toEqual({
+      outcome: 'stored',
+      expiresAt: new Date('2026-03-13T12:00:00Z'),
+    });
+    const { tokens, catalog, availableServices } = await store.read();
+    expect(tokens).toMatchObject([{ instanceId, realm: 'self-managed' }]);
+    expect(tokens[0]?.scopes).toContain('ask_epic');
+    expect(Object.keys(catalog ?? {})).toContain('unit_primitives');
+    expect(availableServices.map(({ name }) => name)).toContain('duo_chat');
+  });
+
+  it('checks hourly, and asks for another token once less than two days are left', async () => {
+    const { licenseKey } = await registerPaidLicense(issuer);
+    const { client, store } = clientOf(licenseKey);
+    const outcomes: string[] = [];
+    for (let hour = 0; hour <= 50; hour += 1) {
+      outcomes.push((await client.checkToken()).outcome);
+      clock.advance(HOUR);
+    }
+    const syncedAt = outcomes.flatMap((outcome, hour) => (outcome === 'stored' ? [hour] : []));
+    expect(syncedAt).toEqual([0, 25, 50]);
+    const [newest, middle] = await tokensIn(store);
+    clock.set('2026-03-13T12:00:00Z');
+    await client.sync();
+    expect((await tokensIn(store)).slice(1)).toEqual([newest, middle]);
+  });
+
+  it('makes one request for calls at the same time', async () => {
+    const { licenseKey } = await registerPaidLicense(issuer);
+    const { client, store } = clientOf(licenseKey);
+    await Promise.all([client.sync(), client.sync(), client.checkToken()]);
+    expect(await tokensIn(store)).toHaveLength(1);
+  });
+
+  it('keeps its tokens when it is denied, does not retry, and says why', async () => {
+    const { id, licenseKey } = await registerPaidLicense(issuer);
+    const { client, store, log } = clientOf(licenseKey);
+    await client.sync();
+    await issuer.admin('POST', `licenses/${id}/revoke`, { reason: 'unpaid' });
+    expect(await client.sync()).toMatchObject({ outcome: 'denied', code: 'LICENSE_REVOKED' });
+    expect(await tokensIn(store)).toHaveLength(1);
+    expect(log.map(({ event }) => event)).not.toContain('request_retried');
+    expect((await client.headers())['Authorization']).toMatch(/^Bearer ey/);
+  });
+
+  it('removes its tokens on the deliberate null, and has one again when that is lifted', async () => {
+    const { id, licenseKey } = await registerPaidLicense(issuer);
+    const { client, store } = clientOf(licenseKey);
+    await client.sync();
+    clock.advance(HOUR);
+    await issuer.admin('POST', `licenses/${id}/service_tokens/revoke`);
+    expect(await client.checkToken()).toMatchObject({ outcome: 'not_due' });
+    expect(await client.sync()).toEqual({ outcome: 'revoked' });
+    expect(await tokensIn(store)).toEqual([]);
+    await expect(client.headers()).rejects.toMatchObject({ code: 'NO_TOKEN' });
+    expect(await client.checkToken()).toEqual({ outcome: 'revoked' });
+    await issuer.admin('POST', `licenses/${id}/service_tokens/restore`);
+    expect(await client.checkToken()).toMatchObject({ outcome: 'stored' });
+  });
+
+  it('survives an outage that is shorter than its token lives, trying every hour', async () => {
+    const { licenseKey } = await registerPaidLicense(issuer);
+    const away = { url: 'http://127.0.0.1:1', instanceId: randomUUID(), store: memoryStore() };
+    const { client } = clientOf(licenseKey, { store: away.store, instanceId: away.instanceId });
+    await client.sync();
+    const { client: offline, log } = clientOf(licenseKey, away);
+    clock.set('2026-03-13T11:00:00Z');
+    expect(await offline.checkToken()).toMatchObject({ outcome: 'failed' });
+    expect(log.filter(({ event }) => event === 'request_retried')).toHaveLength(3);
+    expect((await offline.headers())['Authorization']).toMatch(/^Bearer ey/);
+    clock.set('2026-03-13T12:00:00Z');
+    await expect(offline.headers()).rejects.toMatchObject({ code: 'NO_TOKEN' });
+    expect(await client.checkToken()).toMatchObject({ outcome: 'stored' });
+    expect((await offline.headers())['Authorization']).toMatch(/^Bearer ey/);
+  });
+
+  it('says early what a user may do, as purchases and seats change', async () => {
+    const { id, licenseKey } = await registerLicense(issuer);
+    const purchases = [{ addOn: 'duo_enterprise', expiresOn: '2027-01-01' }];
+    const { client } = clientOf(licenseKey, { purchases: () => purchases });
+    const ada = { id: 7, addOnSeats: ['duo_enterprise'] };
+    const reason = async (user: object) =>
+      (await client.allowedToUse({ id: 8, ...user }, 'ask_epic')).reason;
+    expect(await reason(ada)).toBe('CATALOG_NOT_SYNCED');
+    await client.sync();
+    expect(await reason(ada)).toBe('NOT_IN_TOKEN_SCOPES');
+    await recordPurchase(issuer, id);
+    await client.sync();
+    expect(await reason(ada)).toBe('ALLOWED_ADD_ON');
+    expect(await reason({})).toBe('NO_SEAT');
+    purchases.pop();
+    expect(await reason(ada)).toBe('NO_ACTIVE_PURCHASE');
+  });
+
+  it('logs neither the license key nor a token', async () => {
+    const { licenseKey } = await registerPaidLicense(issuer);
+    const { client, store, log } = clientOf(licenseKey);
+    await client.sync();
+    const [token] = await tokensIn(store);
+    const { client: denied, log: other } = clientOf('a-license-key-that-nobody-knows');
+    await denied.sync();
+    const text = JSON.stringify([log, other]);
+    expect(text).toContain('LICENSE_NOT_FOUND');
+    for (const secret of [licenseKey, 'nobody-knows', token?.token ?? '', 'eyJ']) {
+      expect(text).not.toContain(secret);
+    }
+  });
+
+  it('presents a token whose subject is the instance, byte for byte', async () => {
+    const { licenseKey } = await registerPaidLicense(issuer);
+    const instanceId = randomUUID().toUpperCase();
+    const { client } = clientOf(licenseKey, { instanceId });
+    await client.sync();
+    const headers = await client.headers();
+    expect(headers['X-Gitlab-Instance-Id']).toBe(instanceId);
+    expect(decodeJwt(headers['Authorization']?.slice(7) ?? '').sub).toBe(instanceId);
+  });
+});
