@@ -5,6 +5,7 @@ export type { AddOnMetric, SeatLink, SeatLinkInput } from './seat-link.js';
 export type { SyncOutcome } from './token-sync.js';
 export type { BackendRequest } from './backend-headers.js';
 export type { AddOnPurchase, FeatureUser, UseDecision, UseReason } from './allowed-to-use.js';
+export { fileStore, type FileStoreOptions } from './file-store.js';
 export { memoryStore, type TokenStore } from './token-store.js';
 export { EMPTY_STATE, type AvailableService, type StoredState } from './stored-state.js';
 export type { HeldToken } from './held-token.js';

@@ -1,0 +1,84 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { link, mkdir, open, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errnoOf, InstanceClientError } from './errors.js';
+import { invalid } from './options.js';
+
+const KEY_LENGTH = 32;
+
+/** 32 bytes, as they are or in base64. @throws {InstanceClientError} OPTION_INVALID */
+export function keyOf(key: Uint8Array | string): Buffer {
+  const bytes = typeof key === 'string' ? Buffer.from(key.trim(), 'base64') : Buffer.from(key);
+  if (bytes.length === KEY_LENGTH) return bytes;
+  throw invalid('the key of the store must be 32 bytes, or these in base64');
+}
+
+/**
+ * Reads the key from its file. It is made when absent, unless there is a store already that only the
+ * lost key could open.
+ * @throws {InstanceClientError} STORE_KEY_UNSAFE, STORE_KEY_MISSING, OPTION_INVALID
+ */
+export async function keyFromFile(keyFile: string, storePath: string): Promise<Buffer> {
+  try {
+    return await readKeyFile(keyFile, storePath);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+  if (await exists(storePath)) {
+    throw new InstanceClientError(
+      'STORE_KEY_MISSING',
+      `${keyFile} is gone: put it back, or move ${storePath} away to begin anew`,
+    );
+  }
+  await makeKeyFile(keyFile);
+  return readKeyFile(keyFile, storePath);
+}
+
+async function readKeyFile(keyFile: string, storePath: string): Promise<Buffer> {
+  const file = await open(keyFile, 'r');
+  try {
+    const { mode, ino, dev } = await file.stat();
+    if ((mode & 0o077) !== 0) {
+      throw unsafe(`others than its owner may use ${keyFile}: chmod 600 it`);
+    }
+    const store = await statOf(storePath);
+    if (store?.ino === ino && store.dev === dev) throw unsafe('the key lies in the store itself');
+    return keyOf(await file.readFile('utf8'));
+  } finally {
+    await file.close();
+  }
+}
+
+/** Two that begin at once end up with one key: a link appears whole, or is refused. */
+async function makeKeyFile(keyFile: string): Promise<void> {
+  await mkdir(dirname(keyFile), { recursive: true, mode: 0o700 });
+  const draft = `${keyFile}.${randomUUID()}`;
+  const file = await open(draft, 'wx', 0o600);
+  try {
+    await file.writeFile(`${randomBytes(KEY_LENGTH).toString('base64')}\n`);
+    await file.sync();
+    await link(draft, keyFile);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  } finally {
+    await file.close();
+    await rm(draft, { force: true });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await statOf(path)) !== null;
+}
+
+async function statOf(path: string) {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+function unsafe(message: string): InstanceClientError {
+  return new InstanceClientError('STORE_KEY_UNSAFE', message);
+}
