@@ -1,0 +1,58 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+
+/** A command line that cannot be meant; the message says why. */
+export class UsageError extends Error {}
+
+export type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
+
+/** @throws {UsageError} */
+export function valuesOf(args: readonly string[], options: ParseArgsConfig['options']): Values {
+  try {
+    return parseArgs({ args: [...args], options: options ?? {}, strict: true }).values;
+  } catch (error) {
+    // Of an option that is not there, for one.
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+export function textOf(values: Values, name: string): string | undefined {
+  const value = values[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** @throws {UsageError} when it is no number of 0 or more */
+export function numberOf(values: Values, name: string): number | undefined {
+  const text = textOf(values, name);
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
+  throw new UsageError(`--${name} ${text}: a number of 0 or more is needed.`);
+}
+
+/** @throws {UsageError} when it is no port */
+export function portOf(values: Values): number | undefined {
+  const port = numberOf(values, 'port');
+  if (port === undefined || (Number.isInteger(port) && port < 65_536)) return port;
+  throw new UsageError(`--port ${port}: there is no such port.`);
+}
+
+/** `--header name=value`, as often as wanted; the value may have further `=`. */
+export function headersOf(values: Values): Record<string, string> {
+  const given = values['header'];
+  const headers = Array.isArray(given) ? given.map(String) : [];
+  return Object.fromEntries(
+    headers.map((header) => {
+      const at = header.indexOf('=');
+      if (at < 1) throw new UsageError(`--header ${header}: name=value is needed.`);
+      return [header.slice(0, at), header.slice(at + 1)];
+    }),
+  );
+}
+
+/** The members that are there: an absent option is not the same as undefined. */
+export function present<T extends object>(members: {
+  [K in keyof T]: T[K] | undefined;
+}): Partial<T> {
+  const given = Object.entries(members).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as Partial<T>;
+}

@@ -1,0 +1,32 @@
+export const USAGE = `cloud-connector-mock-issuer [options]
+    Serves keys and tokens, good and bad, until Ctrl-C.
+cloud-connector-mock-issuer verify-backend --url URL [options]
+    Tries all of them on a backend that trusts this issuer.
+    Exit code: 0 nothing deviates, 1 something does, 2 wrong usage.
+
+Both
+  --port N                    default 5000
+  --host ADDRESS              default 127.0.0.1; whoever reaches it gets any token
+  --issuer URL                default http://localhost:PORT
+  --audience NAME             default gitlab-ai-gateway
+  --unit-primitive NAME       default duo_chat
+  --keys-file PATH            keep the keys there, for a backend that still knows them next time
+
+Serving
+  --rotate-seconds N          default 60; 0: only on POST /rotate
+  --token-ttl-seconds N       default 120
+  --publish-late-seconds N    default 0; else a key signs so long before it is published
+
+verify-backend
+  --url URL                   an endpoint that asks for the unit primitive
+  --method NAME               default POST
+  --body TEXT, --body-file PATH
+                              default {}
+  --header NAME=VALUE         as often as needed
+  --status-list               it reads status lists
+  --caching                   also rotate keys, and break the documents
+  --bodies                    compare the "error" of refusals, too
+  --patience-seconds N        default 35; how long it may take to learn a new key
+  --settle-seconds N          default 0; wait before each broken document
+  --timeout-seconds N         default 10; for one request
+  --json                      the report as JSON`;

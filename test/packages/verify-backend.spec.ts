@@ -1,0 +1,126 @@
+import {
+  CORPUS,
+  type Finding,
+  type MockIssuer,
+  startMockIssuer,
+  verifyBackend,
+} from '../../packages/mock-issuer/src/index.js';
+import { HandMadeBackend, type Hole } from '../support/hand-made-backend.js';
+
+const NOW = new Date('2026-11-23T12:00:00Z');
+const now = () => NOW;
+const IMPATIENT = { patienceSeconds: 0 };
+
+describe('verifyBackend', () => {
+  let issuer: MockIssuer;
+  let backend: HandMadeBackend;
+  let url: string;
+
+  beforeAll(async () => {
+    issuer = await startMockIssuer({ port: 0, rotateSeconds: 0, now });
+    backend = new HandMadeBackend(issuer.issuer, now);
+    url = await backend.start();
+  });
+  afterAll(async () => {
+    backend.close();
+    await issuer.close();
+  });
+  beforeEach(() => {
+    backend.holes.clear();
+  });
+
+  const report = (options: object = {}) => verifyBackend({ url, issuer, ...IMPATIENT, ...options });
+  const named = (findings: readonly Finding[]) =>
+    findings.map(({ name, deviation }) => `${String(deviation)} ${name}`);
+
+  it('finds nothing in a backend that does everything right', async () => {
+    const { deviations, findings, baseline, baselineLetIn } = await report({ compareBodies: true });
+    expect(named(deviations)).toEqual([]);
+    expect([baseline, baselineLetIn]).toEqual([200, true]);
+    const withoutStatusList = CORPUS.filter(({ needsStatusList }) => needsStatusList !== true);
+    expect(findings.length).toBeGreaterThan(withoutStatusList.length);
+  });
+
+  const HOLES: readonly (readonly [Hole, readonly string[]])[] = [
+    ['does not look at aud', ['wrong-audience', 'missing-aud', 'audience-empty']],
+    ['does not look at iss', ['wrong-issuer', 'issuer-suffix', 'missing-iss', 'iss-an-array']],
+    ['does not look at typ', ['typ-status-list', 'typ-checkpoint']],
+    ['does not look at exp and nbf', ['expired', 'expired-just-now', 'not-yet-valid', 'exp-null']],
+    ['does not look at crit', ['crit-unknown', 'crit-empty']],
+    ['takes what is absent for right', ['missing-exp', 'missing-jti', 'missing-aud']],
+    ['looks for the scope in a string', ['scopes-a-string']],
+    ['decodes base64 as it comes', ['base64-padded', 'whitespace-inside']],
+    ['takes a key from the header', ['embedded-jwk', 'jku']],
+    ['compares headers without case', ['header-realm-in-capitals']],
+    ['does not compare headers', ['header-no-realm', 'header-wrong-instance-id']],
+    [
+      'lets the token choose the algorithm',
+      ['alg-none', 'alg-none-3', 'alg-missing', 'hmac-pem', 'hmac-pem-hs512', 'alg-rs512'],
+    ],
+    [
+      'decodes without verifying',
+      ['alg-none', 'wrong-key', 'tampered-payload', 'signature-empty', 'two-parts', 'kid-sql'],
+    ],
+  ];
+
+  it.each(HOLES)('finds that a backend %s', async (hole, names) => {
+    backend.holes.add(hole);
+    const { deviations } = await report();
+    expect(named(deviations)).toEqual(
+      expect.arrayContaining(names.map((name) => `accepted ${name}`)),
+    );
+    // A hole lets in; whatever is refused is still refused as it should be.
+    expect(deviations.filter(({ deviation }) => deviation !== 'accepted')).toEqual([]);
+  });
+
+  it('tells of a backend that refuses a token, but fetches what it names', async () => {
+    backend.holes.add('fetches what a token names');
+    expect(named((await report()).deviations)).toEqual(['followed jku']);
+  });
+
+  it('tells of good tokens that are refused', async () => {
+    backend.holes.add('wants one audience');
+    expect(named((await report()).deviations)).toEqual(['refused good-several-audiences']);
+    backend.holes.clear();
+    backend.holes.add('knows only the newest key');
+    expect(named((await report()).deviations)).toEqual(['refused good-previous-key']);
+  });
+
+  it('tells of refusals that no client understands', async () => {
+    backend.holes.add('falls over what is no token');
+    const { deviations } = await report();
+    expect(named(deviations)).toContain('wrong_answer not-a-token');
+    expect(deviations.find(({ name }) => name === 'not-a-token')?.detail).toBe(
+      '500 instead of 401',
+    );
+    backend.holes.clear();
+    backend.holes.add('answers 403 to what it does not know');
+    expect(named((await report()).deviations)).toContain('wrong_answer alg-none');
+  });
+
+  it('does not take a backend for good that refuses everything', async () => {
+    backend.holes.add('lets nobody in');
+    const { baselineLetIn, deviations } = await report();
+    expect(baselineLetIn).toBe(false);
+    expect(named(deviations)).toContain('refused good');
+  });
+
+  it('asks for a revoked token only where status lists are read', async () => {
+    expect(named((await report({ statusList: true })).deviations)).toEqual(['accepted revoked']);
+  });
+
+  it('tells of a backend that never fetches the keys again', async () => {
+    const { deviations } = await report({ caching: true });
+    expect(named(deviations).filter((it) => it.includes('caching'))).toEqual([
+      'refused caching-new-key',
+      ...Array.from({ length: 17 }, () => expect.stringContaining('refused caching-') as string),
+      'refused caching-recovery',
+    ]);
+  });
+
+  it('tells of a backend that does not answer', async () => {
+    const nobody = await verifyBackend({ url: 'http://127.0.0.1:1/', issuer, ...IMPATIENT });
+    expect(nobody.baseline).toBeNull();
+    expect(nobody.deviations[0]).toMatchObject({ name: 'good', deviation: 'no_answer' });
+  });
+});
