@@ -39,6 +39,8 @@ export interface CorpusEntry {
   readonly expected: Expectation;
   /** Statuses that are as good as the one that `expected` means. */
   readonly alsoRight?: readonly number[];
+  /** Something else than the token may be blamed for it: no certain `error` is expected. */
+  readonly anyError?: boolean;
   /** Only for a backend that reads status lists. */
   readonly needsStatusList?: boolean;
   /** @returns what stands behind `Bearer ` */

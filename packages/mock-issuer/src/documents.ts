@@ -33,7 +33,7 @@ export async function sendDocument(
     response.socket?.resetAndDestroy();
     return;
   }
-  if (fault === 'slow') await wait(mode.seconds * 1000);
+  if (fault === 'slow') await wait(mode.seconds * 1000, undefined, { ref: false });
   const answer = await answerFor(state, document, fault);
   send(response, faultyAnswer(fault, answer, `${state.issuer}/elsewhere/${document}`));
 }

@@ -66,7 +66,10 @@ export async function verifyBackend(options: VerifyBackendOptions): Promise<Back
   }
 }
 
-async function withIssuer(issuer: MockIssuer, options: VerifyBackendOptions) {
+async function withIssuer(
+  issuer: MockIssuer,
+  options: VerifyBackendOptions,
+): Promise<BackendReport> {
   const findings: Finding[] = [];
   const trial: Trial = {
     issuer,
@@ -79,13 +82,13 @@ async function withIssuer(issuer: MockIssuer, options: VerifyBackendOptions) {
     },
   };
   const baseline = await untilLetIn(trial);
-  for (const entry of CORPUS) {
-    if (entry.needsStatusList === true && options.statusList !== true) continue;
-    trial.note(await triedToken(trial, entry, options));
+  if (baseline.status === null) {
+    // Nobody is there: to say so a hundred times would not help.
+    const [good] = CORPUS;
+    if (good) trial.note(judged(good, baseline));
+  } else {
+    await everything(trial, options);
   }
-  trial.note(await triedRealm(trial));
-  for (const each of HEADER_CASES) trial.note(await triedHeaders(trial, each, options));
-  if (options.caching === true) await cachingFindings(trial);
   return {
     url: options.url,
     baseline: baseline.status,
@@ -93,6 +96,16 @@ async function withIssuer(issuer: MockIssuer, options: VerifyBackendOptions) {
     findings,
     deviations: findings.filter(({ deviation }) => deviation !== null),
   };
+}
+
+async function everything(trial: Trial, options: VerifyBackendOptions): Promise<void> {
+  for (const entry of CORPUS) {
+    if (entry.needsStatusList === true && options.statusList !== true) continue;
+    trial.note(await triedToken(trial, entry, options));
+  }
+  trial.note(await triedRealm(trial));
+  for (const each of HEADER_CASES) trial.note(await triedHeaders(trial, each, options));
+  if (options.caching === true) await cachingFindings(trial);
 }
 
 function targetOf(options: VerifyBackendOptions): BackendTarget {
@@ -114,7 +127,7 @@ async function triedToken(
 ): Promise<Finding> {
   const before = trial.issuer.fetches().attacker;
   const answer = await sent(trial, entry.name);
-  const error = ERRORS[entry.expected]?.(unitPrimitive);
+  const error = entry.anyError === true ? undefined : ERRORS[entry.expected]?.(unitPrimitive);
   const finding = judged({ ...entry, error }, answer, compareBodies);
   const followed = trial.issuer.fetches().attacker > before;
   if (!followed || finding.deviation !== null) return finding;
