@@ -3,6 +3,7 @@ export type { ServiceTokenClaims } from './claims.js';
 export type { Clock } from './clock.js';
 export type { TrustedIssuer } from './discovery.js';
 export type { Fetch } from './fetch-document.js';
+export type { VerifierEvent } from './issuer-sources.js';
 export type { RefusalCode, Refused } from './refusal.js';
 export type { RequestHeaders } from './request-headers.js';
 export {
@@ -11,6 +12,5 @@ export {
   type IssuerState,
   type Verdict,
   type Verifier,
-  type VerifierEvent,
   type VerifierOptions,
 } from './verifier.js';

@@ -18,25 +18,31 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Strings, and what opens, parts and closes; the rest says nothing about members. */
-const TOKENS = /"(?:[^"\\]|\\.)*"|[{}[\]:,]/g;
-
 /** @param text what `JSON.parse` has read without complaint */
 function repeatsMember(text: string): boolean {
   const open: (Set<string> | null)[] = [];
-  let last = '';
-  for (const [token] of text.matchAll(TOKENS)) {
-    if (token === '{') open.push(new Set());
-    else if (token === '[') open.push(null);
-    else if (token === '}' || token === ']') open.pop();
-    else if (token === ':') {
-      // Compared as they are read: an escape is another spelling of the same name.
-      const name = JSON.parse(last) as string;
+  let name = '';
+  for (let at = 0; at < text.length; at += 1) {
+    const char = text[at];
+    if (char === '{') open.push(new Set());
+    else if (char === '[') open.push(null);
+    else if (char === '}' || char === ']') open.pop();
+    else if (char === '"') {
+      const end = endOfString(text, at);
+      // Compared as it is read: an escape is another spelling of the same name.
+      name = JSON.parse(text.slice(at, end + 1)) as string;
+      at = end;
+    } else if (char === ':') {
       const members = open.at(-1);
       if (members?.has(name)) return true;
       members?.add(name);
     }
-    last = token;
   }
   return false;
+}
+
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+  return at;
 }

@@ -3,14 +3,11 @@ import { type BackendUser, backendUser } from './backend-user.js';
 import { checkClaims, readClaims } from './claims.js';
 import { type Clock, systemClock } from './clock.js';
 import { type CompactToken, MAX_TOKEN_CHARACTERS, parseCompactToken } from './compact-token.js';
-import { checkIssuer, keyLocator, type TrustedIssuer } from './discovery.js';
+import type { TrustedIssuer } from './discovery.js';
 import type { Fetch } from './fetch-document.js';
 import { refused, type Refused, TokenRefused } from './refusal.js';
-import { type KeySetEvent, RemoteKeys } from './remote-keys.js';
+import { type IssuerSources, issuerSources, type VerifierEvent } from './issuer-sources.js';
 import { bearerToken, mismatchOf, type RequestHeaders } from './request-headers.js';
-
-/** What happens beside the verifying, for logs and metrics; nothing in it is of a token. */
-export type VerifierEvent = KeySetEvent;
 
 export interface VerifierOptions {
   /** Those whose tokens are accepted; a string is the issuer URL, exactly as in `iss`. */
@@ -29,7 +26,11 @@ export interface VerifierOptions {
   readonly cooldownSeconds?: number;
   /** How long keys are used while the issuer is away; 7 days by default. */
   readonly maxStaleSeconds?: number;
-  /** Hears what happens to the keys. */
+  /** Whether the status lists that tokens refer to are looked at; false by default. */
+  readonly statusList?: boolean;
+  /** What becomes of a token whose status list can't be had; `accept` (with an event) by default. */
+  readonly whenStatusUnavailable?: 'accept' | 'refuse';
+  /** Hears what happens to keys and status lists. */
   readonly onEvent?: (event: VerifierEvent) => void;
 }
 
@@ -64,7 +65,7 @@ interface Settings {
   readonly audience: readonly string[];
   readonly leewaySeconds: number;
   readonly clock: Clock;
-  readonly keys: ReadonlyMap<string, RemoteKeys>;
+  readonly sources: ReadonlyMap<string, IssuerSources>;
 }
 
 /**
@@ -76,7 +77,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const { leewaySeconds = 0, clock = systemClock } = options;
   if (audience.length === 0 || audience.includes('')) throw new TypeError('audience is empty');
   if (!(leewaySeconds >= 0 && leewaySeconds < Infinity)) throw new TypeError('leewaySeconds');
-  const settings = { audience, leewaySeconds, clock, keys: keysOf(options, clock) };
+  const settings = { audience, leewaySeconds, clock, sources: sourcesOf(options, clock) };
   return {
     verify: async (request) => {
       const token = typeof request === 'string' ? request : bearerToken(request);
@@ -90,9 +91,9 @@ export function createVerifier(options: VerifierOptions): Verifier {
       }
     },
     warmUp: async () => {
-      await Promise.all([...settings.keys.values()].map((keys) => keys.warmUp()));
+      await Promise.all([...settings.sources.values()].map(({ keys }) => keys.warmUp()));
     },
-    state: () => [...settings.keys].map(([issuer, keys]) => ({ issuer, ...keys.state() })),
+    state: () => [...settings.sources].map(([issuer, { keys }]) => ({ issuer, ...keys.state() })),
   };
 }
 
@@ -104,12 +105,15 @@ async function judge(
   const profile = { typ: 'JWT', alg: 'RS256', maxCharacters: MAX_TOKEN_CHARACTERS };
   const token = parseCompactToken(compact, profile);
   const claims = readClaims(token.payload);
-  const keys = settings.keys.get(claims.iss);
-  if (!keys) throw new TokenRefused('ISSUER_UNKNOWN', 'the token is of an issuer not trusted here');
-  await checkSignature(token, await keys.find(token.kid));
+  const sources = settings.sources.get(claims.iss);
+  if (!sources)
+    throw new TokenRefused('ISSUER_UNKNOWN', 'the token is of an issuer not trusted here');
+  await checkSignature(token, await sources.keys.find(token.kid));
   checkClaims(claims, { ...settings, now: settings.clock() });
   const mismatch = headers && mismatchOf(claims, headers);
-  return mismatch ?? { accepted: true, user: backendUser(claims) };
+  if (mismatch) return mismatch;
+  await sources.statusLists?.check(claims['status']);
+  return { accepted: true, user: backendUser(claims) };
 }
 
 async function checkSignature(
@@ -129,33 +133,26 @@ async function checkSignature(
   }
 }
 
-function keysOf(options: VerifierOptions, clock: Clock): ReadonlyMap<string, RemoteKeys> {
-  const { timeoutMs = 5000, cooldownSeconds = 30, maxStaleSeconds = 604_800 } = options;
-  const fetchAny: Fetch = options.fetch ?? ((input, init) => fetch(input, init));
-  const issuers = options.issuers.map((each) =>
-    typeof each === 'string' ? { issuer: each } : each,
-  );
-  if (issuers.length === 0) throw new TypeError('issuers is empty');
-  const keys = issuers.map((issuer: TrustedIssuer): [string, RemoteKeys] => {
-    checkIssuer(issuer);
-    return [
-      issuer.issuer,
-      new RemoteKeys({
-        issuer: issuer.issuer,
-        alg: 'RS256',
-        locate: keyLocator(issuer, fetchAny, timeoutMs),
-        fetch: fetchAny,
-        clock,
-        timeoutMs,
-        cooldownMs: cooldownSeconds * 1000,
-        maxStaleMs: maxStaleSeconds * 1000,
-        onEvent: tell(options.onEvent),
-      }),
-    ];
-  });
-  if (new Set(keys.map(([name]) => name)).size < keys.length)
-    throw new TypeError('an issuer twice');
-  return new Map(keys);
+function sourcesOf(options: VerifierOptions, clock: Clock): ReadonlyMap<string, IssuerSources> {
+  const issuers = options.issuers.map(asTrusted);
+  const names = new Set(issuers.map(({ issuer }) => issuer));
+  if (names.size === 0) throw new TypeError('issuers is empty');
+  if (names.size < issuers.length) throw new TypeError('an issuer is given twice');
+  const how = {
+    clock,
+    fetch: options.fetch ?? ((input: string, init?: RequestInit) => fetch(input, init)),
+    timeoutMs: options.timeoutMs ?? 5000,
+    cooldownSeconds: options.cooldownSeconds ?? 30,
+    maxStaleSeconds: options.maxStaleSeconds ?? 604_800,
+    statusList: options.statusList ?? false,
+    whenStatusUnavailable: options.whenStatusUnavailable ?? 'accept',
+    onEvent: tell(options.onEvent),
+  };
+  return new Map(issuers.map((issuer) => [issuer.issuer, issuerSources(issuer, how)]));
+}
+
+function asTrusted(issuer: string | TrustedIssuer): TrustedIssuer {
+  return typeof issuer === 'string' ? { issuer } : issuer;
 }
 
 /** A listener that fails must not fail a request. */
