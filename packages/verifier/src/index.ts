@@ -14,3 +14,12 @@ export {
   type Verifier,
   type VerifierOptions,
 } from './verifier.js';
+export {
+  type Admission,
+  admit,
+  type GuardOptions,
+  type RefusalLogger,
+  userOf,
+} from './admission.js';
+export { expressGuard } from './express.js';
+export { fastifyGuard } from './fastify.js';

@@ -1,0 +1,31 @@
+import { admit, type GuardOptions, type RefusalLogger } from './admission.js';
+import type { RequestHeaders } from './request-headers.js';
+import type { Verifier } from './verifier.js';
+
+interface FastifyRequestLike {
+  readonly headers: RequestHeaders;
+  readonly log: RefusalLogger;
+}
+
+interface FastifyReplyLike {
+  code(status: number): { send(body: unknown): unknown };
+}
+
+/**
+ * A hook for Fastify (`onRequest`, before the body is read, or any later one) that lets only those
+ * pass whose token grants the unit primitive; null asks for a good token only. The user is then
+ * `userOf(request)`. Refusals are logged to `request.log` unless a logger is given.
+ */
+export function fastifyGuard(
+  verifier: Verifier,
+  unitPrimitive: string | null,
+  options: GuardOptions = {},
+) {
+  return async (request: FastifyRequestLike, reply: FastifyReplyLike): Promise<unknown> => {
+    const logging = { logger: request.log, ...options };
+    const admission = await admit(verifier, request, unitPrimitive, logging);
+    if (admission.admitted) return undefined;
+    // A hook that returns the reply ends the request.
+    return reply.code(admission.status).send(admission.body);
+  };
+}

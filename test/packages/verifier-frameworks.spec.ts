@@ -1,0 +1,200 @@
+import 'reflect-metadata';
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Controller, Get, Module, Req } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import express from 'express';
+import fastify from 'fastify';
+import {
+  createVerifier,
+  expressGuard,
+  fastifyGuard,
+  type GuardOptions,
+  userOf,
+  type Verifier,
+} from '../../packages/verifier/src/index.js';
+import {
+  CloudConnectorGuard,
+  RequireUnitPrimitive,
+  WithoutToken,
+} from '../../packages/verifier/src/nest.js';
+import { AUDIENCE, ForeignIssuer, INSTANCE, requestHeaders } from './foreign-issuer.js';
+
+const FOREIGN = 'https://disallowed.example';
+
+@Controller()
+@RequireUnitPrimitive('code_suggestions')
+class NestRoutes {
+  @Get('chat')
+  @RequireUnitPrimitive('duo_chat')
+  chat(@Req() request: object) {
+    return { instance: userOf(request)?.instanceId };
+  }
+
+  @Get('suggestions')
+  suggestions() {
+    return {};
+  }
+
+  @Get('healthz')
+  @WithoutToken()
+  health() {
+    return {};
+  }
+}
+
+/** Bears no decorator: a good token is needed all the same. */
+@Controller()
+class PlainRoutes {
+  @Get('any')
+  any(@Req() request: object) {
+    return { instance: userOf(request)?.instanceId };
+  }
+}
+
+@Module({ controllers: [NestRoutes, PlainRoutes] })
+class NestRoot {}
+
+interface Backend {
+  readonly url: string;
+  stop(): Promise<unknown>;
+}
+
+const FRAMEWORKS: Record<string, (verifier: Verifier, options: GuardOptions) => Promise<Backend>> =
+  {
+    Fastify: async (verifier, options) => {
+      const app = fastify();
+      const guarded = (name: string | null) => ({
+        onRequest: fastifyGuard(verifier, name, options),
+      });
+      const instance = (request: object) => ({ instance: userOf(request)?.instanceId });
+      app.get('/chat', guarded('duo_chat'), instance);
+      app.get('/any', guarded(null), instance);
+      app.get(
+        '/suggestions',
+        { preHandler: fastifyGuard(verifier, 'code_suggestions', options) },
+        instance,
+      );
+      app.get('/healthz', () => ({}));
+      return { url: await app.listen({ port: 0, host: '127.0.0.1' }), stop: () => app.close() };
+    },
+    Express: async (verifier, options) => {
+      const app = express();
+      const answer: express.RequestHandler = (request, response) => {
+        response.json({ instance: userOf(request)?.instanceId });
+      };
+      app.get('/chat', expressGuard(verifier, 'duo_chat', options), answer);
+      app.get('/any', expressGuard(verifier, null, options), answer);
+      app.get('/suggestions', expressGuard(verifier, 'code_suggestions', options), answer);
+      app.get('/healthz', answer);
+      const server: Server = app.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      return { url, stop: () => Promise.resolve(server.close()) };
+    },
+    Nest: async (verifier, options) => {
+      const adapter = new FastifyAdapter();
+      const app = await NestFactory.create<NestFastifyApplication>(NestRoot, adapter, {
+        logger: false,
+      });
+      app.useGlobalGuards(new CloudConnectorGuard(verifier, options));
+      await app.listen(0, '127.0.0.1');
+      return { url: await app.getUrl(), stop: () => app.close() };
+    },
+  };
+
+describe.each(Object.entries(FRAMEWORKS))('a backend on %s', (_name, start) => {
+  let issuer: ForeignIssuer;
+  let backend: Backend;
+  let logged: string[];
+  beforeAll(async () => {
+    issuer = await new ForeignIssuer().start();
+    const verifier = createVerifier({ issuers: [issuer.url], audience: AUDIENCE });
+    const warn = (fields: object, message: string) => {
+      logged.push(JSON.stringify([fields, message]));
+    };
+    backend = await start(verifier, { logger: { warn }, disallowedIssuers: [FOREIGN] });
+  });
+  beforeEach(() => (logged = []));
+  afterAll(async () => {
+    await backend.stop();
+    await issuer.stop();
+  });
+
+  async function get(path: string, headers: Record<string, string> = {}) {
+    const response = await fetch(`${backend.url}/${path}`, { headers });
+    const contentType = response.headers.get('content-type') ?? '';
+    expect(contentType).toMatch(/^application\/json/);
+    return { status: response.status, body: await response.json() };
+  }
+  const token = () => issuer.token(new Date());
+
+  it('answers 200 to who was granted the primitive, and knows who it is', async () => {
+    for (const path of ['chat', 'any']) {
+      expect(await get(path, requestHeaders(token()))).toEqual({
+        status: 200,
+        body: { instance: INSTANCE },
+      });
+    }
+    expect(logged).toEqual([]);
+  });
+
+  it('answers 401 to who has no token, or one that is not good', async () => {
+    const [header = '', payload = ''] = token().split('.');
+    const error = 'No authorization header presented';
+    for (const path of ['chat', 'any']) {
+      expect(await get(path)).toEqual({ status: 401, body: { error } });
+      expect(await get(path, requestHeaders(`${header}.${payload}.AAAA`))).toEqual({
+        status: 401,
+        body: { error: 'Forbidden by auth provider' },
+      });
+      const mismatch = requestHeaders(token(), { 'x-gitlab-instance-id': 'other' });
+      expect(await get(path, mismatch)).toEqual({
+        status: 401,
+        body: { error: "Header mismatch 'X-Gitlab-Instance-Id'" },
+      });
+    }
+  });
+
+  it('answers 403 to who was granted something else', async () => {
+    expect(await get('suggestions', requestHeaders(token()))).toEqual({
+      status: 403,
+      body: { detail: 'Unauthorized to access code_suggestions' },
+    });
+  });
+
+  it('logs why, and nothing of the token', async () => {
+    const held = token();
+    await get('suggestions', requestHeaders(held));
+    await get('chat', requestHeaders(`${held}x`));
+    await get('chat');
+    expect(logged).toEqual([
+      expect.stringContaining('UNIT_PRIMITIVE_NOT_GRANTED'),
+      expect.stringMatching(/TOKEN_MALFORMED|SIGNATURE_INVALID/),
+      expect.stringContaining('AUTHORIZATION_MISSING'),
+    ]);
+    for (const part of held.split('.')) expect(logged.join('')).not.toContain(part.slice(0, 20));
+  });
+
+  it('asks nothing of who asks for its health', async () => {
+    expect((await get('healthz')).status).toBe(200);
+  });
+});
+
+it('does not let an issuer in where its tokens do not count', async () => {
+  const issuer = await new ForeignIssuer().start();
+  const verifier = createVerifier({ issuers: [issuer.url], audience: AUDIENCE });
+  const app = fastify();
+  const options = { disallowedIssuers: [issuer.url] };
+  app.get('/', { onRequest: fastifyGuard(verifier, 'duo_chat', options) }, () => ({}));
+  const headers = requestHeaders(issuer.token(new Date()));
+  const answer = await app.inject({ url: '/', headers });
+  expect([answer.statusCode, answer.json()]).toEqual([
+    403,
+    { detail: 'Unauthorized to access duo_chat' },
+  ]);
+  await app.close();
+  await issuer.stop();
+});
