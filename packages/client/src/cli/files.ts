@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errnoOf } from '../errors.js';
+import { invalid } from '../options.js';
+
+/** The text of a file that has to be there. @throws {InstanceClientError} OPTION_INVALID */
+export async function readSecret(path: string): Promise<string> {
+  let text: string;
+  try {
+    text = (await readFile(path, 'utf8')).trim();
+  } catch (error) {
+    throw invalid(`${path} cannot be read: ${errnoOf(error) ?? 'unknown'}`);
+  }
+  if (text === '') throw invalid(`${path} is empty`);
+  return text;
+}
+
+/** The instance UUID that lies beside the store; made when there is none. */
+export async function instanceIdBeside(store: string): Promise<string> {
+  const path = `${store}.instance-id`;
+  await mkdir(dirname(store), { recursive: true, mode: 0o700 });
+  try {
+    await writeFile(path, `${randomUUID()}\n`, { flag: 'wx' });
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
+  return readSecret(path);
+}
+
+/** One header a line, as `curl -H @FILE` reads them, replaced as a whole; null takes it away. */
+export async function writeHeaders(
+  path: string,
+  headers: Readonly<Record<string, string>> | null,
+): Promise<void> {
+  if (!headers) {
+    await rm(path, { force: true });
+    return;
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\n`);
+  const draft = `${path}.${randomUUID()}`;
+  await writeFile(draft, lines.join(''), { mode: 0o600 });
+  await rename(draft, path);
+}
