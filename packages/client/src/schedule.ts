@@ -61,9 +61,15 @@ export class Schedule {
     const { clock, random } = this.settings;
     const spread = 1 + (random() - 0.5) * JITTER;
     if (!outcome) return UNCHECKED_MS * spread;
-    const retryAt = outcome.outcome === 'failed' ? outcome.retryAt : null;
-    if (!retryAt) return HOUR_MS * spread;
-    const askedMs = retryAt.getTime() - clock.now().getTime();
+    const named = instantOf(outcome);
+    if (!named) return HOUR_MS * spread;
+    const askedMs = named.getTime() - clock.now().getTime();
     return Math.max(askedMs, 0) + HOUR_MS * JITTER * random();
   }
+}
+
+/** When the issuer wants to be asked again; null when it did not say. */
+function instantOf(outcome: SyncOutcome): Date | null {
+  if (outcome.outcome === 'postponed') return outcome.until;
+  return outcome.outcome === 'failed' ? outcome.retryAt : null;
 }

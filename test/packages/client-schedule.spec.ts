@@ -1,0 +1,72 @@
+import { randomUUID } from 'node:crypto';
+import {
+  createInstanceClient,
+  memoryStore,
+  type TokenStore,
+} from '../../packages/client/src/index.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { json, type ScriptedServer, startScriptedServer } from './scripted-server.js';
+
+const DENIED = { errors: [{ message: 'no', extensions: { code: 'LICENSE_EXPIRED' } }] };
+
+describe('the schedule of an instance client', () => {
+  const clock = new FakeClock(new Date('2026-03-10T12:00:00Z'));
+  let server: ScriptedServer;
+  beforeAll(async () => {
+    server = await startScriptedServer();
+  });
+  afterAll(() => server.stop());
+
+  /** The first `count` waits in minutes; `random` is what chance says. */
+  async function waits(count: number, random: () => number, store: TokenStore = memoryStore()) {
+    const minutes: number[] = [];
+    let isEnough = (): void => undefined;
+    const enough = new Promise<void>((done) => (isEnough = done));
+    const client = createInstanceClient({
+      url: server.url,
+      instanceId: randomUUID(),
+      hostname: 'gitlab.example.com',
+      gitlabVersion: '18.5.0-ee',
+      licenseKey: 'the key',
+      store,
+      clock,
+      random,
+      wait: (milliseconds, signal) => {
+        minutes.push(milliseconds / 60_000);
+        if (minutes.length < count) return Promise.resolve();
+        isEnough();
+        return new Promise((_, stopped) => {
+          signal.addEventListener('abort', () => {
+            stopped(new Error('stopped'));
+          });
+        });
+      },
+    });
+    client.start();
+    client.start();
+    await enough;
+    await client.stop();
+    return minutes;
+  }
+
+  it('is an hour, give or take six minutes, from check to check; a denial changes nothing', async () => {
+    server.script(DENIED);
+    const chances = [0, 0.5, 1];
+    const minutes = await waits(3, () => chances.shift() ?? 0);
+    expect(minutes.map(Math.round)).toEqual([54, 60, 66]);
+    expect(server.received).toHaveLength(3);
+  });
+
+  it('goes by Retry-After after an outage', async () => {
+    server.script(json(503, DENIED, { 'retry-after': '1200' }));
+    expect((await waits(2, () => 0.5)).map(Math.round)).toEqual([26, 26]);
+  });
+
+  it('goes on when the store fails, and tries sooner', async () => {
+    const store: TokenStore = {
+      read: () => Promise.reject(new Error('the disk is full')),
+      update: () => Promise.reject(new Error('the disk is full')),
+    };
+    expect((await waits(3, () => 0.5, store)).map(Math.round)).toEqual([6, 6, 6]);
+  });
+});
