@@ -12,6 +12,9 @@ import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 
 const BIN = resolve(__dirname, '../../packages/client/bin/cloud-connector-instance.cjs');
 
+// Each case starts processes, and a build machine may be busy.
+jest.setTimeout(120_000);
+
 describe('cloud-connector-instance, the command', () => {
   let issuer: TestIssuer;
   let folder: string;
