@@ -67,7 +67,7 @@ describe('cloud-connector-mock-issuer', () => {
 
   it('tells by its exit code whether a backend deviates, and by a table how', async () => {
     const port = await freePort();
-    const backend = new HandMadeBackend(`http://localhost:${port}`, () => new Date());
+    const backend = new HandMadeBackend(() => new Date(), `http://localhost:${port}`);
     const url = await backend.start();
     // The backend never fetches the keys again.
     const keysFile = join(folder, 'verified.json');

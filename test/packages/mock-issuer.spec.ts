@@ -188,7 +188,7 @@ describe('the mock issuer', () => {
     ['PUT', '/mode', '{"mode":"odd"}', 400, 'mode: one of normal, broken_json'],
     ['PUT', '/mode', '[]', 400, 'The body must be a JSON object.'],
     ['PUT', '/mode', '{"mode":"slow","seconds":-1}', 400, 'seconds: from 0 to 3600.'],
-    ['POST', '/tokens/good', '{"scopes":7}', 400, 'sub, realm, audience and scopes'],
+    ['POST', '/tokens/good', '{"scopes":7}', 400, 'sub, realm, issuer, audience'],
     ['POST', '/tokens/nobody', '', 404, 'There is no token nobody'],
     ['DELETE', '/tokens', '', 405, 'There is no DELETE /tokens here'],
     ['POST', '/', '', 404, 'There is no POST / here'],

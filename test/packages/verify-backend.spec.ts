@@ -18,7 +18,7 @@ describe('verifyBackend', () => {
 
   beforeAll(async () => {
     issuer = await startMockIssuer({ port: 0, rotateSeconds: 0, now });
-    backend = new HandMadeBackend(issuer.issuer, now);
+    backend = new HandMadeBackend(now, issuer.issuer);
     url = await backend.start();
   });
   afterAll(async () => {
@@ -116,6 +116,20 @@ describe('verifyBackend', () => {
       ...Array.from({ length: 16 }, () => expect.stringContaining('refused caching-') as string),
       'refused caching-recovery',
     ]);
+  });
+
+  it('tells of a backend that lets one issuer speak for another', async () => {
+    const secondIssuer = await startMockIssuer({ port: 0, rotateSeconds: 0, now });
+    const trusting = new HandMadeBackend(now, issuer.issuer, secondIssuer.issuer);
+    const options = { url: await trusting.start(), secondIssuer };
+    expect(named((await report(options)).deviations)).toEqual([]);
+    trusting.holes.add('mixes the keys of its issuers');
+    expect(named((await report(options)).deviations)).toEqual([
+      'accepted second-key-first-iss',
+      'accepted first-key-second-iss',
+    ]);
+    trusting.close();
+    await secondIssuer.close();
   });
 
   it('tells of a backend that does not answer', async () => {

@@ -14,11 +14,16 @@ const MISSING_SCOPE = { status: 403, error: 'Unauthorized to access duo_chat' };
 
 describe('verifyBackend', () => {
   let issuer: MockIssuer;
+  let secondIssuer: MockIssuer;
 
   beforeAll(async () => {
+    secondIssuer = await startMockIssuer({ port: 0, rotateSeconds: 0, now });
     issuer = await startMockIssuer({ port: 0, rotateSeconds: 0, now });
   });
-  afterAll(async () => issuer.close());
+  afterAll(async () => {
+    await issuer.close();
+    await secondIssuer.close();
+  });
 
   const reportOn = async (answer: Answerer, options: object = {}) => {
     const { url, close } = await serveVerdicts(answer);
@@ -31,7 +36,7 @@ describe('verifyBackend', () => {
 
   it('finds nothing in a backend with the verifier of this project, not even with broken keys', async () => {
     const verifier = createVerifier({
-      issuers: [issuer.issuer],
+      issuers: [issuer.issuer, secondIssuer.issuer],
       audience: AUDIENCE,
       cooldownSeconds: 0,
       timeoutMs: 500,
@@ -42,7 +47,7 @@ describe('verifyBackend', () => {
       if (!verdict.accepted) return { status: verdict.status, ...verdict.body };
       return verdict.user.can('duo_chat') ? { status: 200 } : MISSING_SCOPE;
     };
-    const report = await reportOn(answer, { compareBodies: true, caching: true });
+    const report = await reportOn(answer, { compareBodies: true, caching: true, secondIssuer });
     expect(report.deviations).toEqual([]);
     expect(report.findings.filter(({ detail }) => detail !== null)).toEqual([]);
   });

@@ -11,6 +11,7 @@ export type Hole =
   | 'fetches what a token names'
   | 'does not look at aud'
   | 'does not look at iss'
+  | 'mixes the keys of its issuers'
   | 'does not look at typ'
   | 'does not look at exp and nbf'
   | 'takes what is absent for right'
@@ -47,12 +48,14 @@ class Refusal extends Error {}
 export class HandMadeBackend {
   readonly holes = new Set<Hole>();
   private readonly server: Server;
-  private keys: readonly JsonWebKey[] = [];
+  private readonly keys = new Map<string, Promise<readonly JsonWebKey[]>>();
+  private readonly issuers: readonly string[];
 
   constructor(
-    private readonly issuer: string,
     private readonly now: () => Date,
+    ...issuers: readonly string[]
   ) {
+    this.issuers = issuers;
     this.server = createServer((request, response) => {
       void this.answer(request.headers).then(([status, error]) => {
         response.writeHead(status, { 'content-type': 'application/json' });
@@ -111,18 +114,23 @@ export class HandMadeBackend {
     const claims = JSON.parse(Buffer.from(payload64, 'base64url').toString()) as Claims;
     if (!this.has('decodes without verifying')) {
       const signature = Buffer.from(signature64, 'base64url');
-      await this.checkSignature(header, `${header64}.${payload64}`, signature);
+      const keys = await this.keysFor(header, claims['iss']);
+      this.checkSignature(header, keys, `${header64}.${payload64}`, signature);
     }
     this.checkClaims(claims);
     return claims;
   }
 
-  private async checkSignature(header: Header, input: string, signature: Buffer): Promise<void> {
+  private checkSignature(
+    header: Header,
+    keys: readonly KeyObject[],
+    input: string,
+    signature: Buffer,
+  ): void {
     if (header.crit !== undefined && !this.has('does not look at crit'))
       throw new Refusal(FORBIDDEN);
     const typ = header.typ ?? 'JWT';
     if (typ !== 'JWT' && !this.has('does not look at typ')) throw new Refusal(FORBIDDEN);
-    const keys = await this.keysFor(header);
     const [alg, chosen] = [header.alg ?? '', this.has('lets the token choose the algorithm')];
     if (chosen && (alg === '' || alg.toLowerCase() === 'none')) return;
     if (alg !== 'RS256' && !chosen) throw new Refusal(FORBIDDEN);
@@ -130,8 +138,8 @@ export class HandMadeBackend {
     throw new Refusal(FORBIDDEN);
   }
 
-  private async keysFor({ jwk, jku }: Header): Promise<readonly KeyObject[]> {
-    let keys = await this.published();
+  private async keysFor({ jwk, jku }: Header, iss: unknown): Promise<readonly KeyObject[]> {
+    let keys = await this.published(iss);
     if (this.has('fetches what a token names') && jku !== undefined) await keysAt(jku);
     if (this.has('takes a key from the header')) {
       if (jwk) keys = [jwk];
@@ -141,9 +149,16 @@ export class HandMadeBackend {
     return keys.map((key) => createPublicKey({ key, format: 'jwk' }));
   }
 
-  private async published(): Promise<readonly JsonWebKey[]> {
-    if (this.keys.length === 0) this.keys = await keysAt(`${this.issuer}/oauth/discovery/keys`);
-    return this.keys;
+  private async published(iss: unknown): Promise<readonly JsonWebKey[]> {
+    const named = this.issuers.filter((issuer) => issuer === iss);
+    const mixed = this.has('mixes the keys of its issuers') || named.length === 0;
+    const from = mixed ? this.issuers : named;
+    const sets = from.map(async (issuer) => {
+      const known = this.keys.get(issuer) ?? keysAt(`${issuer}/oauth/discovery/keys`);
+      this.keys.set(issuer, known);
+      return known;
+    });
+    return (await Promise.all(sets)).flat();
   }
 
   private checkClaims(claims: Claims): void {
@@ -161,7 +176,7 @@ export class HandMadeBackend {
         nbf === undefined ||
         (typeof nbf === 'number' && nbf <= now),
       isLoose(iat) || Number.isInteger(iat),
-      isLoose(iss) || this.has('does not look at iss') || iss === this.issuer,
+      isLoose(iss) || this.has('does not look at iss') || this.issuers.some((it) => it === iss),
       isLoose(aud) || this.has('does not look at aud') || audiences.includes(AUDIENCE),
       required.every((value) => isLoose(value) || (typeof value === 'string' && value !== '')),
     ];

@@ -159,10 +159,11 @@ function secondsOf(value: unknown): number {
   throw new BadRequest(400, 'seconds: from 0 to 3600.');
 }
 
-/** `sub`, `realm`, `audience` and `scopes`; the last two a list, or names with commas between them. */
+/** `audience` and `scopes` may be lists, or names with commas between them. */
 function wishesOf(members: Record<string, unknown>): Partial<TokenWishes> {
-  const { sub, realm, audience, scopes } = members;
+  const { sub, realm, audience, scopes, issuer } = members;
   return {
+    ...(issuer === undefined ? {} : { issuer: namesOf(issuer).join() }),
     ...(sub === undefined ? {} : { sub: namesOf(sub).join() }),
     ...(realm === undefined ? {} : { realm: namesOf(realm).join() }),
     ...(audience === undefined ? {} : { audiences: namesOf(audience) }),
@@ -176,6 +177,6 @@ function namesOf(value: unknown): string[] {
   if (Array.isArray(value) && value.every((name) => typeof name === 'string')) return value;
   throw new BadRequest(
     400,
-    'sub, realm, audience and scopes are strings, the last two also lists.',
+    'sub, realm, issuer, audience and scopes are strings, the last two also lists.',
   );
 }

@@ -8,6 +8,8 @@ export interface TokenWishes {
   readonly audiences: readonly string[];
   /** Names of unit primitives. */
   readonly scopes: readonly string[];
+  /** `iss`, when it is to be another than that of the issuer. */
+  readonly issuer?: string;
 }
 
 export interface TokenPolicy {
@@ -25,7 +27,7 @@ const UNIQUE_INSTANCE_ID = '0d8f5c1e-6f7a-5b3c-9d2e-4a1b7c8e9f03';
 export function goodClaims(wishes: TokenWishes, policy: TokenPolicy, now: Date): Claims {
   const iat = Math.floor(now.getTime() / 1000);
   return {
-    iss: policy.issuer,
+    iss: wishes.issuer ?? policy.issuer,
     aud: wishes.audiences,
     sub: wishes.sub,
     iat,

@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { ask, type BackendTarget } from './ask-backend.js';
 import { type BackendAnswer, type Finding, isLetIn } from './judge-answer.js';
 import type { MockIssuer } from './start-mock-issuer.js';
+import type { TokenWishes } from './token-claims.js';
 
 /** What a phase needs to try something. */
 export interface Trial {
@@ -30,9 +31,17 @@ export async function untilLetIn(trial: Trial): Promise<BackendAnswer> {
   return answer;
 }
 
-/** The answer to a token of the corpus, with the headers that fit it. */
-export async function sent(trial: Trial, name: string): Promise<BackendAnswer> {
-  const minted = await trial.issuer.mint(name);
+/**
+ * The answer to a token of the corpus, with the headers that fit it.
+ * @param issuer who makes the token; default: the one whose turn it is
+ */
+export async function sent(
+  trial: Trial,
+  name: string,
+  wishes: Partial<TokenWishes> = {},
+  issuer = trial.issuer,
+): Promise<BackendAnswer> {
+  const minted = await issuer.mint(name, wishes);
   if (minted === null) throw new Error(`the corpus has no ${name}`);
   return ask(trial.target, { ...minted.headers, Authorization: `Bearer ${minted.token}` });
 }

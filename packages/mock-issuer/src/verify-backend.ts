@@ -6,6 +6,7 @@ import { HEADER_CASES, type HeaderCase } from './header-cases.js';
 import { type Finding, isLetIn, judged } from './judge-answer.js';
 import { DEFAULT_UNIT_PRIMITIVE, type MockIssuerOptions } from './mock-issuer-options.js';
 import { type MockIssuer, startMockIssuer } from './start-mock-issuer.js';
+import { secondIssuerFindings } from './second-issuer-findings.js';
 import { sent, type Trial, untilLetIn } from './trial.js';
 
 /** What to try on a backend. */
@@ -34,6 +35,8 @@ export interface VerifyBackendOptions {
   readonly timeoutSeconds?: number;
   /** The issuer that the backend trusts: one that runs, or how to start it. Default: port 5000. */
   readonly issuer?: MockIssuer | MockIssuerOptions;
+  /** A second issuer that the backend trusts as well, to try whether they are kept apart. */
+  readonly secondIssuer?: MockIssuer | MockIssuerOptions;
   /** Called with each finding as it comes. */
   readonly onFinding?: (finding: Finding) => void;
 }
@@ -54,20 +57,27 @@ export interface BackendReport {
  * @throws {Error} EADDRINUSE when the issuer's port is taken
  */
 export async function verifyBackend(options: VerifyBackendOptions): Promise<BackendReport> {
-  const given = options.issuer ?? {};
-  if ('mint' in given) return withIssuer(given, options);
-  const unitPrimitive = options.unitPrimitive ?? DEFAULT_UNIT_PRIMITIVE;
-  // Nothing rotates by itself: what is asked is asked of known keys.
-  const issuer = await startMockIssuer({ rotateSeconds: 0, unitPrimitive, ...given });
+  const started: MockIssuer[] = [];
+  const running = async (given: MockIssuer | MockIssuerOptions): Promise<MockIssuer> => {
+    if ('mint' in given) return given;
+    const { unitPrimitive = DEFAULT_UNIT_PRIMITIVE } = options;
+    // Nothing rotates by itself: what is asked is asked of known keys.
+    const issuer = await startMockIssuer({ rotateSeconds: 0, unitPrimitive, ...given });
+    started.push(issuer);
+    return issuer;
+  };
   try {
-    return await withIssuer(issuer, options);
+    const issuer = await running(options.issuer ?? {});
+    const second = options.secondIssuer && (await running(options.secondIssuer));
+    return await withIssuers(issuer, second, options);
   } finally {
-    await issuer.close();
+    await Promise.all(started.map(async (issuer) => issuer.close()));
   }
 }
 
-async function withIssuer(
+async function withIssuers(
   issuer: MockIssuer,
+  second: MockIssuer | undefined,
   options: VerifyBackendOptions,
 ): Promise<BackendReport> {
   const findings: Finding[] = [];
@@ -88,6 +98,8 @@ async function withIssuer(
     if (good) trial.note(judged(good, baseline));
   } else {
     await everything(trial, options);
+    if (second) await secondIssuerFindings(trial, second);
+    if (options.caching === true) await cachingFindings(trial);
   }
   return {
     url: options.url,
@@ -105,7 +117,6 @@ async function everything(trial: Trial, options: VerifyBackendOptions): Promise<
   }
   trial.note(await triedRealm(trial));
   for (const each of HEADER_CASES) trial.note(await triedHeaders(trial, each, options));
-  if (options.caching === true) await cachingFindings(trial);
 }
 
 function targetOf(options: VerifyBackendOptions): BackendTarget {
@@ -141,13 +152,9 @@ const ERRORS: Readonly<Record<string, (unitPrimitive: string) => string>> = {
 };
 
 async function triedRealm(trial: Trial): Promise<Finding> {
-  const minted = await trial.issuer.mint('good', { realm: 'saas' });
-  const answer = await ask(trial.target, {
-    ...minted?.headers,
-    Authorization: `Bearer ${minted?.token ?? ''}`,
-  });
   const what = 'a token of the realm `saas`, with the header that says so';
-  return judged({ name: 'header-realm-saas', what, expected: 'accept' }, answer);
+  const wanted = { name: 'header-realm-saas', what, expected: 'accept' as const };
+  return judged(wanted, await sent(trial, 'good', { realm: 'saas' }));
 }
 
 async function triedHeaders(

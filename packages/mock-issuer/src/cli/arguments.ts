@@ -30,10 +30,10 @@ export function numberOf(values: Values, name: string): number | undefined {
 }
 
 /** @throws {UsageError} when it is no port */
-export function portOf(values: Values): number | undefined {
-  const port = numberOf(values, 'port');
+export function portOf(values: Values, name = 'port'): number | undefined {
+  const port = numberOf(values, name);
   if (port === undefined || (Number.isInteger(port) && port < 65_536)) return port;
-  throw new UsageError(`--port ${port}: there is no such port.`);
+  throw new UsageError(`--${name} ${port}: there is no such port.`);
 }
 
 /** `--header name=value`, as often as wanted; the value may have further `=`. */

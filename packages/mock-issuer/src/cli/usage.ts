@@ -23,6 +23,7 @@ verify-backend
   --body TEXT, --body-file PATH
                               default {}
   --header NAME=VALUE         as often as needed
+  --second-port N             it trusts a second issuer, too: http://localhost:N
   --status-list               it reads status lists
   --caching                   also rotate keys, and break the documents
   --bodies                    compare the "error" of refusals, too

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
+import type { MockIssuerOptions } from '../mock-issuer-options.js';
 import { reportTable } from '../report-table.js';
 import { startMockIssuer } from '../start-mock-issuer.js';
 import { verifyBackend, type VerifyBackendOptions } from '../verify-backend.js';
 import {
   headersOf,
   numberOf,
+  portOf,
   present,
   textOf,
   UsageError,
@@ -21,6 +23,7 @@ const OPTIONS = {
   body: { type: 'string' },
   'body-file': { type: 'string' },
   header: { type: 'string', multiple: true },
+  'second-port': { type: 'string' },
   'status-list': { type: 'boolean' },
   caching: { type: 'boolean' },
   bodies: { type: 'boolean' },
@@ -39,13 +42,16 @@ export async function verify(
   const values = valuesOf(args, OPTIONS);
   const options = verifyOptionsOf(values);
   const keysFile = textOf(values, 'keys-file');
-  const issuer = await startMockIssuer({ ...issuerOptionsOf(values), rotateSeconds: 0 });
+  const issuerOptions = issuerOptionsOf(values);
+  const secondPort = portOf(values, 'second-port');
+  const issuer = await startMockIssuer({ ...issuerOptions, rotateSeconds: 0 });
   try {
     await keepKeys(keysFile, issuer);
     progress(`Mock issuer ${issuer.issuer}; trying ${options.url} `);
     const report = await verifyBackend({
       ...options,
       issuer,
+      ...(secondPort === undefined ? {} : { secondIssuer: secondOf(issuerOptions, secondPort) }),
       onFinding: ({ deviation }) => {
         progress(deviation === null ? '.' : '!');
       },
@@ -79,6 +85,12 @@ function verifyOptionsOf(values: Values): VerifyBackendOptions {
       timeoutSeconds: numberOf(values, 'timeout-seconds'),
     }),
   };
+}
+
+/** As the first, but at another port and with keys of its own. */
+function secondOf(first: MockIssuerOptions, port: number): MockIssuerOptions {
+  const { host, audience } = first;
+  return { ...present<MockIssuerOptions>({ host, audience }), port };
 }
 
 function bodyOf(values: Values): string | undefined {
