@@ -106,7 +106,11 @@ describe('verifyBackend', () => {
   });
 
   it('asks for a revoked token only where status lists are read', async () => {
-    expect(named((await report({ statusList: true })).deviations)).toEqual(['accepted revoked']);
+    expect(named((await report({ statusList: true })).deviations)).toEqual([
+      'accepted revoked',
+      'accepted status-elsewhere',
+      'accepted status-no-place',
+    ]);
   });
 
   it('tells of a backend that never fetches the keys again', async () => {
@@ -116,6 +120,22 @@ describe('verifyBackend', () => {
       ...Array.from({ length: 16 }, () => expect.stringContaining('refused caching-') as string),
       'refused caching-recovery',
     ]);
+  });
+
+  it('tells of a backend that is as broken as the keys that it fetches', async () => {
+    backend.holes.add('fetches keys for each request');
+    const { deviations } = await report({ caching: true, timeoutSeconds: 1 });
+    expect(named(deviations)).toEqual(
+      expect.arrayContaining([
+        'refused caching-keys-broken-json',
+        'refused caching-keys-empty',
+        'refused caching-keys-not-an-object',
+        'refused caching-keys-error-500',
+        'refused caching-keys-reset',
+        'no_answer caching-keys-slow',
+        'no_answer caching-keys-hanging',
+      ]),
+    );
   });
 
   it('tells of a backend that lets one issuer speak for another', async () => {

@@ -1,11 +1,16 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express from 'express';
+import fastify from 'fastify';
 import {
   type MockIssuer,
   startMockIssuer,
   verifyBackend,
 } from '../../packages/mock-issuer/src/index.js';
-import { createVerifier } from '../../packages/verifier/src/index.js';
+import { createVerifier, expressGuard, fastifyGuard } from '../../packages/verifier/src/index.js';
 import { BackendValidator } from '../support/backend-validator.js';
-import { type Answerer, serveVerdicts } from '../support/serve-verdicts.js';
+import { verdictServer } from '../support/serve-verdicts.js';
 
 const NOW = new Date('2026-11-23T12:00:00Z');
 const now = () => NOW;
@@ -25,40 +30,64 @@ describe('verifyBackend', () => {
     await secondIssuer.close();
   });
 
-  const reportOn = async (answer: Answerer, options: object = {}) => {
-    const { url, close } = await serveVerdicts(answer);
+  const reportOn = async (server: Server, options: object = {}) => {
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/chat`;
     try {
       return await verifyBackend({ url, issuer, patienceSeconds: 5, ...options });
     } finally {
-      close();
+      server.close();
+      server.closeAllConnections();
     }
   };
 
-  it('finds nothing in a backend with the verifier of this project, not even with broken keys', async () => {
+  /** A backend that is guarded by the verifier of this project, fetching again whenever it likes. */
+  const guardedBy = async (framework: 'Fastify' | 'Express', statusList = false) => {
     const verifier = createVerifier({
       issuers: [issuer.issuer, secondIssuer.issuer],
       audience: AUDIENCE,
+      statusList,
       cooldownSeconds: 0,
       timeoutMs: 500,
       clock: now,
     });
-    const answer: Answerer = async (headers) => {
-      const verdict = await verifier.verify(headers);
-      if (!verdict.accepted) return { status: verdict.status, ...verdict.body };
-      return verdict.user.can('duo_chat') ? { status: 200 } : MISSING_SCOPE;
-    };
-    const report = await reportOn(answer, { compareBodies: true, caching: true, secondIssuer });
-    expect(report.deviations).toEqual([]);
-    expect(report.findings.filter(({ detail }) => detail !== null)).toEqual([]);
+    if (framework === 'Fastify') {
+      const app = fastify();
+      app.addHook('onRequest', fastifyGuard(verifier, 'duo_chat'));
+      await app.post('/v1/chat', () => ({})).ready();
+      return app.server;
+    }
+    const app = express().use(expressGuard(verifier, 'duo_chat'));
+    return createServer(app.post('/v1/chat', (_, response) => void response.json({})));
+  };
+
+  it('finds nothing in a backend of Fastify with the guard of this project, whatever breaks', async () => {
+    const options = { compareBodies: true, caching: true, secondIssuer };
+    const { deviations, findings } = await reportOn(await guardedBy('Fastify'), options);
+    expect(deviations).toEqual([]);
+    // Each fault was met, too: nothing was answered without fetching.
+    expect(findings.filter(({ detail }) => detail !== null)).toEqual([]);
+  });
+
+  it('finds nothing in one of Express either', async () => {
+    const { deviations } = await reportOn(await guardedBy('Express'), { compareBodies: true });
+    expect(deviations).toEqual([]);
+  });
+
+  it('finds nothing either where the guard reads status lists', async () => {
+    const { deviations } = await reportOn(await guardedBy('Fastify', true), { statusList: true });
+    expect(deviations).toEqual([]);
   });
 
   it('finds in the model of a backend of the field what that is known to let in', async () => {
     const validator = new BackendValidator(issuer.issuer, AUDIENCE, now);
-    const report = await reportOn(async (headers) => {
-      const verdict = await validator.judge(headers);
-      if (!verdict.accepted) return { status: 401, error: verdict.error };
-      return verdict.scopes.includes('duo_chat') ? { status: 200 } : MISSING_SCOPE;
-    });
+    const report = await reportOn(
+      verdictServer(async (headers) => {
+        const verdict = await validator.judge(headers);
+        if (!verdict.accepted) return { status: 401, error: verdict.error };
+        return verdict.scopes.includes('duo_chat') ? { status: 200 } : MISSING_SCOPE;
+      }),
+    );
     expect(report.deviations.map(({ name, deviation }) => `${String(deviation)} ${name}`)).toEqual(
       [
         'wrong-issuer',

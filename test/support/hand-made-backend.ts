@@ -24,6 +24,7 @@ export type Hole =
   | 'answers 403 to what it does not know'
   | 'wants one audience'
   | 'knows only the newest key'
+  | 'fetches keys for each request'
   | 'lets nobody in';
 
 interface Header {
@@ -154,7 +155,8 @@ export class HandMadeBackend {
     const mixed = this.has('mixes the keys of its issuers') || named.length === 0;
     const from = mixed ? this.issuers : named;
     const sets = from.map(async (issuer) => {
-      const known = this.keys.get(issuer) ?? keysAt(`${issuer}/oauth/discovery/keys`);
+      const kept = this.has('fetches keys for each request') ? undefined : this.keys.get(issuer);
+      const known = kept ?? keysAt(`${issuer}/oauth/discovery/keys`);
       this.keys.set(issuer, known);
       return known;
     });

@@ -1,5 +1,5 @@
 import { type CorpusEntry, type Mint, signedBy, without } from './corpus-entry.js';
-import { REVOKED_INDEX, statusClaim } from './status-list.js';
+import { REVOKED_INDEX, statusClaim, VALID_INDEX } from './status-list.js';
 import type { Claims } from './token-claims.js';
 
 const HOUR = 3600;
@@ -73,6 +73,18 @@ const BAD_CLAIMS: readonly BadClaims[] = [
     what: 'is revoked in the status list that it names',
     needsStatusList: true,
     claims: ({ claims, issuer }) => ({ ...claims, status: statusClaim(issuer, REVOKED_INDEX) }),
+  },
+  {
+    name: 'status-elsewhere',
+    what: "names a status list that is not the issuer's: anybody could vouch for it there",
+    needsStatusList: true,
+    claims: ({ claims }) => ({ ...claims, status: statusClaim(ISSUER_OF_ANOTHER, VALID_INDEX) }),
+  },
+  {
+    name: 'status-no-place',
+    what: 'names a place that its status list does not have',
+    needsStatusList: true,
+    claims: ({ claims, issuer }) => ({ ...claims, status: statusClaim(issuer, 99_999_999) }),
   },
   {
     name: 'scope-missing',

@@ -29,7 +29,7 @@ export interface Wanted {
   readonly what: string;
   readonly expected: Expectation;
   readonly alsoRight?: readonly number[];
-  /** The `error` of the body; looked at only when bodies are compared. */
+  /** What the body says; looked at only when bodies are compared. */
   readonly error?: string | undefined;
 }
 
@@ -70,16 +70,18 @@ function deviationOf(
   if (status !== right) return ['wrong_answer', `${status} instead of ${right}`];
   const said = errorOf(body);
   if (!compareBodies || wanted.error === undefined || said === wanted.error) return [null, null];
-  return ['wrong_answer', `"error" is ${JSON.stringify(said)} instead of "${wanted.error}"`];
+  return ['wrong_answer', `the body says ${JSON.stringify(said)} instead of "${wanted.error}"`];
 }
 
 function isRedirect(status: number): boolean {
   return status >= 300 && status < 400;
 }
 
+/** The field's backends say why they answer 401 in `error`, and why 403 in `detail`. */
 function errorOf(body: string): unknown {
   try {
-    return (JSON.parse(body) as { error?: unknown } | null)?.error ?? null;
+    const { error, detail } = (JSON.parse(body) ?? {}) as { error?: unknown; detail?: unknown };
+    return error ?? detail ?? null;
   } catch {
     return null;
   }

@@ -26,7 +26,7 @@ verify-backend
   --second-port N             it trusts a second issuer, too: http://localhost:N
   --status-list               it reads status lists
   --caching                   also rotate keys, and break the documents
-  --bodies                    compare the "error" of refusals, too
+  --bodies                    compare what the bodies of refusals say, too
   --patience-seconds N        default 35; how long it may take to learn a new key
   --settle-seconds N          default 0; wait before each broken document
   --timeout-seconds N         default 10; for one request
