@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { UnsecuredJWT } from 'jose';
 import {
   type HeldToken,
@@ -55,21 +56,42 @@ describe('a held token', () => {
     expect(newestUsable([token()], INSTANCE, at(-400 * DAY))).toEqual(token());
   });
 
-  it('is refreshed by its age where the clock was far behind when it came', () => {
-    const received = token({ receivedAt: NOON - 10 * DAY });
-    expect(needsRefresh(received, at(-10 * DAY + DAY))).toBe(false);
-    expect(needsRefresh(received, at(-10 * DAY + DAY + 1))).toBe(true);
+  it('is refreshed by its age where the clock was behind when it came', () => {
+    const received = token({ receivedAt: NOON - 300 });
+    expect(needsRefresh(received, at(DAY - 300))).toBe(false);
+    expect(needsRefresh(received, at(DAY - 299))).toBe(true);
   });
 
   it('of another instance is never presented', () => {
     expect(newestUsable([token({ instanceId: 'another' })], INSTANCE, at(0))).toBeNull();
   });
 
-  it('is the newest that is valid by now, before one of an issuer whose clock was ahead', () => {
-    const older = token({ issuedAt: NOON - DAY });
-    const future = token({ issuedAt: NOON + 5 * DAY });
-    expect(newestUsable([older, future, token()], INSTANCE, at(0))).toEqual(token());
-    expect(newestUsable([future], INSTANCE, at(0))).toEqual(future);
+  it('is the one that came last: an issuer whose clock was ahead has corrected itself', () => {
+    const ahead = token({ issuedAt: NOON + 5 * DAY, receivedAt: NOON - 3600 });
+    const held = withToken([ahead], token(), at(0));
+    expect(newestUsable(held, INSTANCE, at(0))).toEqual(token());
+    expect(held).toContainEqual(ahead);
+  });
+
+  it('is refreshed at every check while its issue lies five minutes ahead or more', () => {
+    expect(needsRefresh(token(), at(-300))).toBe(false);
+    expect(needsRefresh(token(), at(-301))).toBe(true);
+  });
+
+  it('is there after every sync, the new one, wherever the clock of this machine is', () => {
+    const instants = fc.array(fc.integer({ min: -9 * 365, max: 9 * 365 }), { minLength: 1 });
+    fc.assert(
+      fc.property(instants, (offsets) => {
+        let held: readonly HeldToken[] = [];
+        offsets.forEach((days, hour) => {
+          const issuedAt = NOON + hour * 3600;
+          const here = at(hour * 3600 + days * DAY);
+          const added = token({ issuedAt, receivedAt: here.getTime() / 1000 });
+          held = withToken(held, added, here);
+          expect(newestUsable(held, INSTANCE, here)).toEqual(added);
+        });
+      }),
+    );
   });
 });
 

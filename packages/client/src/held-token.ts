@@ -18,7 +18,9 @@ export interface HeldToken {
 }
 
 const MAX_HELD = 8;
-export const REFRESH_SECONDS = 2 * 24 * 3600;
+const REFRESH_SECONDS = 2 * 24 * 3600;
+/** More than clocks that are kept ever differ. */
+const FUTURE_SECONDS = 300;
 
 /**
  * Reads what a token says of itself. Its signature is the backends' affair: it came over TLS from
@@ -54,31 +56,28 @@ export function isUsable(token: HeldToken, now: Date): boolean {
   return leftByExpiry(token, now) > 0 || (leftByAge(token, now) ?? 0) > 0;
 }
 
-/** Whether it is time for a new one: under two days left, by whichever measure says so first. */
+/**
+ * Whether it is time for a new one: under two days left, by whichever measure says so first, or a
+ * clock is wrong: ours is behind, or the issuer's was ahead and its token is not valid anywhere yet.
+ */
 export function needsRefresh(token: HeldToken, now: Date): boolean {
-  return (
-    leftByExpiry(token, now) < REFRESH_SECONDS || (leftByAge(token, now) ?? 0) < REFRESH_SECONDS
-  );
+  const fromTheFuture = token.issuedAt - secondsOf(now) > FUTURE_SECONDS;
+  const left = Math.min(leftByExpiry(token, now), leftByAge(token, now) ?? Infinity);
+  return fromTheFuture || left < REFRESH_SECONDS;
 }
 
-/**
- * The token to present: the newest of this instance, and one that is valid by this machine's clock
- * before one that is not (an issuer whose clock was ahead leaves tokens that are not valid yet).
- */
+/** The token to present: of this instance, and the one that came last, whatever its dates say. */
 export function newestUsable(
   tokens: readonly HeldToken[],
   instanceId: string,
   now: Date,
 ): HeldToken | null {
-  const usable = tokens.filter((one) => one.instanceId === instanceId && isUsable(one, now));
-  const seconds = secondsOf(now);
-  const valid = usable.filter((one) => one.notBefore <= seconds && seconds < one.expiresAt);
-  return (valid.length > 0 ? valid : usable).sort(newestFirst)[0] ?? null;
+  return tokens.find((one) => one.instanceId === instanceId && isUsable(one, now)) ?? null;
 }
 
 /**
- * The tokens with a new one beside them. One goes only when the issuer's clock (the new token's
- * `iat`) and this machine's agree that it has expired, or when there are eight newer ones.
+ * The tokens, the last to come first, with a new one before them. One goes only when the issuer's
+ * clock (the new token's `iat`) and this machine's agree that it has expired, or when eight came after.
  */
 export function withToken(
   tokens: readonly HeldToken[],
@@ -88,15 +87,11 @@ export function withToken(
   const others = tokens.filter(
     (one) => one.token !== added.token && (one.expiresAt > added.issuedAt || isUsable(one, now)),
   );
-  return [added, ...others.sort(newestFirst)].slice(0, MAX_HELD);
+  return [added, ...others].slice(0, MAX_HELD);
 }
 
 export function secondsOf(instant: Date): number {
   return Math.floor(instant.getTime() / 1000);
-}
-
-function newestFirst(one: HeldToken, other: HeldToken): number {
-  return other.issuedAt - one.issuedAt || other.expiresAt - one.expiresAt;
 }
 
 function leftByExpiry({ expiresAt }: HeldToken, now: Date): number {

@@ -18,4 +18,4 @@ export type LogEventName =
   | 'request_retried'
   | 'token_outdated'
   | 'clock_off'
-  | 'store_failed';
+  | 'check_failed';

@@ -51,7 +51,7 @@ export class Schedule {
       const message = known
         ? `${error.code}: ${error.message}`
         : `the check failed: ${String(error)}`;
-      this.settings.log({ level: 'error', event: 'store_failed', message });
+      this.settings.log({ level: 'error', event: 'check_failed', message });
       return null;
     }
   }
