@@ -17,6 +17,8 @@ import { DateHistories1764100005100 } from '../migrations/1764100005100-date-his
 import { DropOldDays1764100005200 } from '../migrations/1764100005200-drop-old-days.js';
 import { SweepInstances1764100006000 } from '../migrations/1764100006000-sweep-instances.js';
 import { AttachLedgerDays1764100007000 } from '../migrations/1764100007000-attach-ledger-days.js';
+import { CreateActivationCodes1764200000000 } from '../migrations/1764200000000-create-activation-codes.js';
+import { RecordSeatLinks1764200001000 } from '../migrations/1764200001000-record-seat-links.js';
 import { CreateNamespaces1764300000000 } from '../migrations/1764300000000-create-namespaces.js';
 import { CreateSeatAssignments1764300001000 } from '../migrations/1764300001000-create-seat-assignments.js';
 import { ApiTokenEntity } from '../src/access-control/api-token.entity.js';
@@ -51,6 +53,8 @@ const MIGRATIONS = [
   DropOldDays1764100005200,
   SweepInstances1764100006000,
   AttachLedgerDays1764100007000,
+  CreateActivationCodes1764200000000,
+  RecordSeatLinks1764200001000,
   CreateNamespaces1764300000000,
   CreateSeatAssignments1764300001000,
 ] as const;

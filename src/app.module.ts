@@ -2,6 +2,8 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import type { DataSourceOptions } from 'typeorm';
 import { AccessControlModule } from './access-control/access-control.module.js';
+import { ActivationModule } from './activation/activation.module.js';
+import { SEALED_CANCELLATION_KEYS } from './activation/cancellation-keys.js';
 import { AddOnPurchasesModule } from './add-on-purchases/add-on-purchases.module.js';
 import {
   SEALED_AUXILIARY_KEYS,
@@ -41,6 +43,7 @@ export interface Foundations {
 const ALL_SEALED_COLUMNS: readonly SealedColumn[] = [
   SEALED_SIGNING_KEYS,
   SEALED_LICENSE_KEYS,
+  SEALED_CANCELLATION_KEYS,
   SEALED_AUXILIARY_KEYS,
   SEALED_AUXILIARY_KIDS,
 ];
@@ -73,6 +76,7 @@ function useCases({ config, dataSource, catalog, clock, logger }: Foundations) {
     InstancesModule,
     SigningKeysModule,
     AuxiliaryKeysModule,
+    ActivationModule,
     TokenIssuanceModule,
     InstanceHealthModule,
     TokenRevocationModule,

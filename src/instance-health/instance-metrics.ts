@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Gauge } from 'prom-client';
 import { TIMES_LEFT } from '../domain/time-left.js';
+import { InstanceRepository } from '../instances/instance.repository.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
@@ -17,6 +18,7 @@ export class InstanceMetrics {
     metrics: Metrics,
     private readonly database: Database,
     private readonly sweeps: InstanceSweepsRepository,
+    private readonly instances: InstanceRepository,
     private readonly clock: Clock,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
@@ -26,6 +28,7 @@ export class InstanceMetrics {
   /** Reads the counts; a scrape itself asks nothing of the database. */
   async refresh(): Promise<void> {
     const { manager } = this.database;
+    this.gauges.overUsed.set(await this.instances.countOverUsed(manager));
     this.tell(await this.sweeps.tooBroad(manager, this.clock.now()));
     const last = await this.sweeps.last(manager);
     if (last === null) return;
@@ -52,6 +55,11 @@ function gauges({ registry }: Metrics) {
     tooBroad: new Gauge({
       name: 'issuer_instances_token_too_broad',
       help: 'Instances that hold an unexpired token with scopes that their next one will not have.',
+      registers,
+    }),
+    overUsed: new Gauge({
+      name: 'issuer_instances_over_used',
+      help: 'Instances whose last seat link reported more users or add-on seats than were bought.',
       registers,
     }),
     overdue: new Gauge({

@@ -5,6 +5,7 @@ import {
   type NewestToken,
   type SyncDenial,
 } from '../domain/instance-health.js';
+import type { InstanceEntity } from '../instances/instance.entity.js';
 import type { ExaminedEntity } from './instances.service.js';
 
 const STATES =
@@ -35,6 +36,21 @@ export class InstanceTokenView {
   lacks!: string[];
 }
 
+export class AddOnMetricView {
+  @ApiProperty() add_on_type!: string;
+  @ApiProperty({ type: 'integer' }) purchased_seats!: number;
+  @ApiProperty({ type: 'integer' }) assigned_seats!: number;
+}
+
+/** What an instance reported of its users and seats. */
+export class SeatsView {
+  @ApiProperty({ type: Date, nullable: true }) reported_at!: Date | null;
+  @ApiProperty({ type: 'integer', nullable: true }) billable_users_count!: number | null;
+  @ApiProperty({ type: 'integer', nullable: true }) max_historical_user_count!: number | null;
+  @ApiProperty({ type: [AddOnMetricView], nullable: true })
+  add_on_metrics!: AddOnMetricView[] | null;
+}
+
 /** An instance as the admin API shows it. */
 export class InstanceView {
   @ApiProperty({ format: 'uuid' }) id!: string;
@@ -46,6 +62,14 @@ export class InstanceView {
   @ApiProperty({ type: Date, nullable: true }) last_sync_at!: Date | null;
   @ApiProperty({ type: Date }) last_seen_at!: Date;
   @ApiProperty({ type: Date }) created_at!: Date;
+
+  @ApiProperty({ type: Date, nullable: true }) last_seat_link_at!: Date | null;
+
+  @ApiProperty({ type: SeatsView, nullable: true, description: 'As its last seat link reported' })
+  seats!: SeatsView | null;
+
+  @ApiProperty({ description: 'Whether that was more than was bought; its syncs go on' })
+  over_used!: boolean;
 
   @ApiProperty({ enum: INSTANCE_STATES, description: STATES })
   state!: InstanceState;
@@ -109,7 +133,7 @@ export class InstancePage {
   @ApiProperty({ type: String, nullable: true }) next_cursor!: string | null;
 }
 
-export function instanceView({ instance, health }: ExaminedEntity): InstanceView {
+export function instanceView({ instance, health, overUsed }: ExaminedEntity): InstanceView {
   return {
     id: instance.id,
     license_id: instance.licenseId,
@@ -120,6 +144,9 @@ export function instanceView({ instance, health }: ExaminedEntity): InstanceView
     last_sync_at: instance.lastSyncAt,
     last_seen_at: instance.lastSeenAt,
     created_at: instance.createdAt,
+    last_seat_link_at: instance.lastSeatLinkAt,
+    seats: instance.lastSeatLinkAt === null ? null : seatsView(instance),
+    over_used: overUsed,
     state: health.state,
     denial: health.denial,
     next_sync_due_at: health.nextSyncDueAt,
@@ -129,6 +156,15 @@ export function instanceView({ instance, health }: ExaminedEntity): InstanceView
     live_tokens_saying_too_much: health.liveTokensSayingTooMuch,
     says_too_much: [...health.saysTooMuch],
     says_too_much_until: health.saysTooMuchUntil,
+  };
+}
+
+function seatsView(instance: InstanceEntity): SeatsView {
+  return {
+    reported_at: instance.seatsReportedAt,
+    billable_users_count: instance.billableUsers,
+    max_historical_user_count: instance.maxHistoricalUsers,
+    add_on_metrics: instance.addOnMetrics,
   };
 }
 

@@ -11,6 +11,8 @@ import { ExamineInstances } from './examine-instances.js';
 export interface ExaminedEntity {
   readonly instance: InstanceEntity;
   readonly health: InstanceHealth;
+  /** Whether it has reported more users or seats than were bought. */
+  readonly overUsed: boolean;
 }
 
 /** What an operator sees of instances. */
@@ -29,7 +31,7 @@ export class InstancesService {
     const now = this.clock.now();
     const { manager } = this.database;
     const { items, nextCursor } = pageOf(await this.instances.list(manager, query, now), query);
-    return { items: await this.examination.examine(manager, items, now), nextCursor };
+    return { items: await this.examine(items, now), nextCursor };
   }
 
   /** @throws {IssuerError} NOT_FOUND */
@@ -37,8 +39,21 @@ export class InstancesService {
     const now = this.clock.now();
     const { manager } = this.database;
     const instance = await this.instances.get(manager, id);
-    const [examined] = await this.examination.examine(manager, [instance], now);
+    const [examined] = await this.examine([instance], now);
     if (!examined) throw new Error('an instance was not examined');
     return examined;
+  }
+
+  private async examine(
+    instances: readonly InstanceEntity[],
+    now: Date,
+  ): Promise<ExaminedEntity[]> {
+    const { manager } = this.database;
+    const overUsed = await this.instances.overUsed(
+      manager,
+      instances.map(({ id }) => id),
+    );
+    const examined = await this.examination.examine(manager, instances, now);
+    return examined.map((one) => ({ ...one, overUsed: overUsed.has(one.instance.id) }));
   }
 }

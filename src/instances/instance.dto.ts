@@ -21,4 +21,12 @@ export class ListInstancesQuery extends PageQuery {
   @MayBeAbsent()
   @IsIn(['true', 'false'], { message: 'must be true or false' })
   says_too_much?: 'true' | 'false';
+
+  @ApiPropertyOptional({
+    enum: ['true', 'false'],
+    description: 'Whether its last seat link reported more users or add-on seats than were bought',
+  })
+  @MayBeAbsent()
+  @IsIn(['true', 'false'], { message: 'must be true or false' })
+  over_used?: 'true' | 'false';
 }

@@ -1,6 +1,13 @@
 import { Check, Column, Entity, ForeignKey, Index, PrimaryColumn, Unique } from 'typeorm';
 import { LicenseEntity } from '../licenses/license.entity.js';
 
+/** Seats of an add-on as an instance counts them. */
+export interface AddOnMetric {
+  readonly add_on_type: string;
+  readonly purchased_seats: number;
+  readonly assigned_seats: number;
+}
+
 @Entity('instances')
 @Check(
   'instances_token_check',
@@ -11,6 +18,13 @@ import { LicenseEntity } from '../licenses/license.entity.js';
   'instances_excess_check',
   `(excess_scopes IS NULL) = (excess_until IS NULL) AND cardinality(excess_scopes) > 0`,
 )
+@Check(
+  'instances_seat_link_check',
+  `last_seat_link_at IS NOT NULL OR (seats_reported_at IS NULL
+            AND billable_users IS NULL AND max_historical_users IS NULL AND add_on_metrics IS NULL)`,
+)
+@Check('instances_users_check', 'billable_users >= 0 AND max_historical_users >= 0')
+@Index('instances_seat_link_idx', ['id'], { where: 'last_seat_link_at IS NOT NULL' })
 @Index('instances_excess_idx', ['id'], { where: 'excess_until IS NOT NULL' })
 @Unique('instances_license_id_instance_id_key', ['licenseId', 'instanceId'])
 export class InstanceEntity {
@@ -61,4 +75,20 @@ export class InstanceEntity {
   /** When the last of those tokens expires. */
   @Column('timestamptz', { name: 'excess_until', nullable: true })
   excessUntil!: Date | null;
+
+  @Column('timestamptz', { name: 'last_seat_link_at', nullable: true })
+  lastSeatLinkAt!: Date | null;
+
+  /** When it counted what its newest seat link says. */
+  @Column('timestamptz', { name: 'seats_reported_at', nullable: true })
+  seatsReportedAt!: Date | null;
+
+  @Column('integer', { name: 'billable_users', nullable: true })
+  billableUsers!: number | null;
+
+  @Column('integer', { name: 'max_historical_users', nullable: true })
+  maxHistoricalUsers!: number | null;
+
+  @Column('jsonb', { name: 'add_on_metrics', nullable: true })
+  addOnMetrics!: AddOnMetric[] | null;
 }

@@ -12,13 +12,29 @@ import { IssuerError } from '../platform/issuer-error.js';
 import { newId } from '../platform/new-id.js';
 import { rowsToFetch } from '../platform/paging.js';
 import type { ListInstancesQuery } from './instance.dto.js';
-import { InstanceEntity } from './instance.entity.js';
+import { type AddOnMetric, InstanceEntity } from './instance.entity.js';
 
 /** An instance as a token names it. */
 export interface KnownInstance {
   readonly id: string;
   readonly instanceId: string;
   readonly uniqueInstanceId: string | null;
+}
+
+/** What an instance tells of itself beside its UUID; null where it tells nothing. */
+export interface ToldOfInstance {
+  readonly uniqueInstanceId: string | null;
+  readonly hostName: string | null;
+  readonly gitlabVersion: string | null;
+}
+
+/** What an instance reports of its users and of the seats of its add-ons. */
+export interface SeatReport {
+  /** When it counted. */
+  readonly reportedAt: Date;
+  readonly billableUsers: number | null;
+  readonly maxHistoricalUsers: number | null;
+  readonly addOnMetrics: readonly AddOnMetric[] | null;
 }
 
 // Two first syncs at once: both get the row of whichever was faster.
@@ -28,6 +44,38 @@ const REGISTER = `
   ON CONFLICT ON CONSTRAINT instances_license_id_instance_id_key
     DO UPDATE SET last_seen_at = greatest(instances.last_seen_at, excluded.last_seen_at)
   RETURNING id, instance_id AS "instanceId", unique_instance_id AS "uniqueInstanceId"`;
+
+// The unique id stays what it was first: tokens name it, and the ledger is audited with it.
+const MEET = `
+  INSERT INTO instances (id, license_id, instance_id, unique_instance_id, host_name, gitlab_version,
+                         created_at, last_seen_at)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+  ON CONFLICT ON CONSTRAINT instances_license_id_instance_id_key DO UPDATE SET
+    last_seen_at = greatest(instances.last_seen_at, excluded.last_seen_at),
+    unique_instance_id = coalesce(instances.unique_instance_id, excluded.unique_instance_id),
+    host_name = coalesce(excluded.host_name, instances.host_name),
+    gitlab_version = coalesce(excluded.gitlab_version, instances.gitlab_version)
+  RETURNING id`;
+
+// Retried for two days, an old report may come after a newer one.
+const RECORD_SEATS = `
+  UPDATE instances SET last_seat_link_at = greatest(last_seat_link_at, $2),
+    seats_reported_at = CASE WHEN newer THEN $3 ELSE seats_reported_at END,
+    billable_users = CASE WHEN newer THEN $4 ELSE billable_users END,
+    max_historical_users = CASE WHEN newer THEN $5 ELSE max_historical_users END,
+    add_on_metrics = CASE WHEN newer THEN $6::jsonb ELSE add_on_metrics END
+  FROM (SELECT id AS known, seats_reported_at IS NULL OR seats_reported_at <= $3 AS newer
+        FROM instances WHERE id = $1) report
+  WHERE id = known`;
+
+/** Whether an instance has reported more users, or more seats of an add-on, than were bought. */
+const OVER_USED = `(
+  coalesce(instance.billable_users > (
+    SELECT seats FROM licenses WHERE licenses.id = instance.license_id), false)
+  OR EXISTS (
+    SELECT FROM jsonb_to_recordset(instance.add_on_metrics)
+      AS metric (purchased_seats integer, assigned_seats integer)
+    WHERE assigned_seats > purchased_seats))`;
 
 @Injectable()
 export class InstanceRepository {
@@ -43,6 +91,56 @@ export class InstanceRepository {
     const [instance] = rows;
     if (!instance) throw new Error('registering an instance returned no row');
     return instance;
+  }
+
+  /** Takes in what an instance tells of itself, and makes it known to the license. */
+  async meet(
+    manager: EntityManager,
+    licenseId: string,
+    instanceId: string,
+    told: ToldOfInstance,
+    now: Date,
+  ): Promise<{ readonly id: string }> {
+    const { uniqueInstanceId, hostName, gitlabVersion } = told;
+    const values = [newId(now), licenseId, instanceId, uniqueInstanceId, hostName, gitlabVersion];
+    const [met] = await manager.query<{ id: string }[]>(MEET, [...values, now]);
+    if (!met) throw new Error('meeting an instance returned no row');
+    return met;
+  }
+
+  /** Keeps the newest report. */
+  async recordSeats(
+    manager: EntityManager,
+    id: string,
+    report: SeatReport,
+    now: Date,
+  ): Promise<void> {
+    const metrics = report.addOnMetrics === null ? null : JSON.stringify(report.addOnMetrics);
+    await manager.query(RECORD_SEATS, [
+      id,
+      now,
+      report.reportedAt,
+      report.billableUsers,
+      report.maxHistoricalUsers,
+      metrics,
+    ]);
+  }
+
+  /** Which of these instances have reported more than was bought. */
+  async overUsed(manager: EntityManager, ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows = await manager.query<{ id: string }[]>(
+      `SELECT id FROM instances instance WHERE id = ANY($1) AND ${OVER_USED}`,
+      [ids],
+    );
+    return new Set(rows.map(({ id }) => id));
+  }
+
+  async countOverUsed(manager: EntityManager): Promise<number> {
+    const [row] = await manager.query<{ count: number }[]>(
+      `SELECT count(*)::int AS count FROM instances instance
+       WHERE last_seat_link_at IS NOT NULL AND ${OVER_USED}`,
+    );
+    return row?.count ?? 0;
   }
 
   /** @throws {IssuerError} NOT_FOUND */
@@ -65,6 +163,11 @@ export class InstanceRepository {
         query.says_too_much === 'true' ? MoreThan(now) : Or(IsNull(), LessThanOrEqual(now));
     }
     if (query.cursor !== undefined) where.id = MoreThan(query.cursor);
-    return manager.find(InstanceEntity, { where, order: { id: 'ASC' }, take: rowsToFetch(query) });
+    const found = manager.createQueryBuilder(InstanceEntity, 'instance').where(where);
+    if (query.over_used === 'true') {
+      found.andWhere(`instance.last_seat_link_at IS NOT NULL AND ${OVER_USED}`);
+    }
+    if (query.over_used === 'false') found.andWhere(`NOT ${OVER_USED}`);
+    return found.orderBy('instance.id').take(rowsToFetch(query)).getMany();
   }
 }

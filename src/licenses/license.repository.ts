@@ -39,6 +39,11 @@ export class LicenseRepository {
     return orNotFound(await manager.findOneBy(LicenseEntity, { id }));
   }
 
+  /** Null when no license has this key. */
+  async byKeyDigest(manager: EntityManager, keyDigest: Buffer): Promise<LicenseEntity | null> {
+    return manager.findOneBy(LicenseEntity, { keyDigest });
+  }
+
   /** Reads the row and holds it until the transaction ends. @throws {IssuerError} NOT_FOUND */
   async lock(manager: EntityManager, id: string): Promise<LicenseEntity> {
     const lock = { mode: 'pessimistic_write' } as const;

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AccessControlModule } from '../access-control/access-control.module.js';
+import { LicenseKeys } from './license-keys.js';
 import { LicenseRepository } from './license.repository.js';
 import { LicensesController } from './licenses.controller.js';
 import { LicensesService } from './licenses.service.js';
@@ -7,7 +8,7 @@ import { LicensesService } from './licenses.service.js';
 @Module({
   imports: [AccessControlModule],
   controllers: [LicensesController],
-  providers: [LicenseRepository, LicensesService],
-  exports: [LicenseRepository, LicensesService],
+  providers: [LicenseKeys, LicenseRepository, LicensesService],
+  exports: [LicenseKeys, LicenseRepository, LicensesService],
 })
 export class LicensesModule {}

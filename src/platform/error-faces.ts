@@ -81,6 +81,19 @@ const UNREADABLE: ReadonlySet<IssuerErrorCode> = new Set([
   'UNSUPPORTED_MEDIA_TYPE',
 ]);
 
+/** The answer to a seat link. Whatever is no "try again" is 422: instances would ask 20 times more. */
+export function seatLinkErrorOf(error: IssuerError): {
+  readonly status: number;
+  readonly body: { readonly errors: readonly string[]; readonly error_attribute_map: object };
+} {
+  const tryAgain = error.status === 429 || error.status >= 500;
+  const details = error.errors.map(({ detail }) => detail);
+  return {
+    status: tryAgain ? error.status : 422,
+    body: { errors: details.length > 0 ? details : [error.message], error_attribute_map: {} },
+  };
+}
+
 /** The answer that instances understand; their statuses are fixed by the sync contract. */
 export function graphqlErrorOf(error: IssuerError): {
   readonly status: number;

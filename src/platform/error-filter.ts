@@ -1,6 +1,12 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Inject } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { asIssuerError, graphqlErrorOf, INTERNAL, problemOf } from './error-faces.js';
+import {
+  asIssuerError,
+  graphqlErrorOf,
+  INTERNAL,
+  problemOf,
+  seatLinkErrorOf,
+} from './error-faces.js';
 import type { IssuerErrorCode } from './issuer-error.js';
 import { LOGGER, type Logger } from './logging.js';
 import { sendJson } from './send-json.js';
@@ -13,7 +19,10 @@ declare module 'fastify' {
 }
 
 /** Paths that GitLab instances call: they know no problem+json. */
-const GRAPHQL_PATH = '/graphql';
+const FACE_BY_PATH: Readonly<Record<string, typeof graphqlErrorOf | typeof seatLinkErrorOf>> = {
+  '/graphql': graphqlErrorOf,
+  '/api/v1/seat_links': seatLinkErrorOf,
+};
 
 /** The one edge at which an error becomes an answer. What is no `IssuerError` is a bug. */
 @Catch()
@@ -49,8 +58,9 @@ export function sendError(
     void reply.header('retry-after', String(error.retryAfterSeconds));
   }
   if (error.status === 401) void reply.header('www-authenticate', 'Bearer');
-  if (request.url.split('?', 1)[0] === GRAPHQL_PATH) {
-    const { status, body } = graphqlErrorOf(error);
+  const faceOf = FACE_BY_PATH[request.url.split('?', 1)[0] ?? ''];
+  if (faceOf !== undefined) {
+    const { status, body } = faceOf(error);
     sendJson(reply, status, 'application/json', JSON.stringify(body));
     return;
   }

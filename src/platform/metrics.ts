@@ -19,6 +19,20 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  readonly activations = new Counter({
+    name: 'issuer_activations_total',
+    help: 'Activations by outcome (activated, refused) and code.',
+    labelNames: ['outcome', 'code'] as const,
+    registers: [this.registry],
+  });
+
+  readonly seatLinks = new Counter({
+    name: 'issuer_seat_links_total',
+    help: 'Seat links by outcome (recorded, refused) and code.',
+    labelNames: ['outcome', 'code'] as const,
+    registers: [this.registry],
+  });
+
   private readonly signatureSeconds = new Histogram({
     name: 'issuer_signature_seconds',
     help: 'Time to sign one service token, waiting for a thread included.',

@@ -17,6 +17,7 @@ import { type SyncHeaders, syncOf } from './sync-request.js';
 /** What the GraphQL execution knows of the HTTP request. */
 export interface SyncContext {
   readonly headers: SyncHeaders;
+  readonly address: string;
   readonly deadline: Deadline;
   /** What came of it as far as no error is thrown: `answered` when no token was asked for. */
   outcome: 'answered' | 'issued' | 'revoked';

@@ -1,7 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../platform/clock.js';
 import { networkOf } from '../platform/ip-network.js';
+import { IssuerError, type IssuerErrorCode } from '../platform/issuer-error.js';
 
+/** What a guess at a license key or an activation code meets. */
+const FAILED: ReadonlySet<IssuerErrorCode> = new Set([
+  'LICENSE_NOT_FOUND',
+  'ACTIVATION_CODE_GIVEN',
+  'ACTIVATION_CODE_UNKNOWN',
+]);
 /** Failures that an address may have at once, and how fast they are forgotten. */
 const BURST = 100;
 const FORGOTTEN_PER_SECOND = 1;
@@ -38,6 +45,22 @@ export class FailedLookUps {
     if (this.buckets.size > MAX_ADDRESSES) this.forgetOldest();
     // The next failure has to fit by then, not only those that were counted.
     return failures > BURST ? Math.ceil((held + 1 - BURST) / FORGOTTEN_PER_SECOND) : null;
+  }
+
+  /**
+   * Counts the failure that `code` stands for, if it is one. Beyond what its address may have it becomes
+   * RATE_LIMITED: whoever guesses keys learns nothing more. Null: what is answered stays as it is.
+   */
+  limited({ code }: IssuerError, address: string): IssuerError | null {
+    if (!FAILED.has(code)) return null;
+    const retryAfterSeconds = this.count(address);
+    if (retryAfterSeconds === null) return null;
+    return new IssuerError(
+      'RATE_LIMITED',
+      'Too many requests with unknown license keys or activation codes came from this address: ' +
+        'wait and check the key.',
+      { retryAfterSeconds },
+    );
   }
 
   private forgetOldest(): void {

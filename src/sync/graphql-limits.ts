@@ -5,21 +5,21 @@ export const MAX_DEPTH = 6;
 export const MAX_TOKENS = 200;
 /** Documents are remembered, and none that a client sends is a tenth as long. */
 export const MAX_QUERY_LENGTH = 8192;
-const SYNC_FIELD = 'cloudConnectorAccess';
+const WORK_FIELDS = ['cloudConnectorAccess', 'cloudActivationActivate'];
 
 /**
- * At most one sync a request. Every mention counts, under whatever alias and in whatever fragment,
- * so that no way of writing the document can ask for two tokens.
+ * At most one sync or activation a request. Every mention counts, under whatever alias and in whatever
+ * fragment, so that no way of writing the document can ask for two tokens.
  */
-export function oneSyncPerRequest(context: ValidationContext): ASTVisitor {
+export function oneFieldPerRequest(context: ValidationContext): ASTVisitor {
   let mentions = 0;
   return {
     Field(node) {
-      if (node.name.value !== SYNC_FIELD) return;
+      if (!WORK_FIELDS.includes(node.name.value)) return;
       mentions += 1;
       if (mentions === 2) {
         context.reportError(
-          new GraphQLError(`a request may ask for ${SYNC_FIELD} once`, { nodes: node }),
+          new GraphQLError(`a request may ask for ${node.name.value} once`, { nodes: node }),
         );
       }
     },

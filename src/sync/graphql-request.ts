@@ -41,7 +41,7 @@ export async function dataOf(execution: Promise<ExecutionResult>): Promise<unkno
   }
   const [first] = result.errors ?? [];
   if (!first) return result.data;
-  // Without a path no field was tried yet: the request was at fault (a mutation, a variable).
+  // Without a path no field was tried yet: the request was at fault (a subscription, a variable).
   if (first.path === undefined && !first.originalError) throw refusalOf(first);
   throw first.originalError ?? first;
 }
@@ -64,9 +64,9 @@ function refusalOf(error: GraphQLError): IssuerError {
 function whatIsWrong(error: GraphQLError): string {
   if (error.message.startsWith('Syntax Error')) return 'the GraphQL document cannot be parsed';
   if (error.message.startsWith('Variable ')) {
-    return 'a variable is missing or of the wrong type: all are strings';
+    return 'a variable is missing or of the wrong type';
   }
-  return 'the GraphQL document does not fit the schema or its limits (one cloudConnectorAccess)';
+  return 'the GraphQL document does not fit the schema or its limits (one field a request)';
 }
 
 function unusable(reason: string): IssuerError {

@@ -4,7 +4,6 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { databaseDeadlineMs, Deadline } from '../platform/answer-deadline.js';
 import { asIssuerError, INTERNAL } from '../platform/error-faces.js';
-import { IssuerError } from '../platform/issuer-error.js';
 import { Metrics } from '../platform/metrics.js';
 import { sendJson } from '../platform/send-json.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
@@ -40,7 +39,8 @@ export class GraphqlController {
   private async execute(request: FastifyRequest): Promise<Buffer> {
     const { query, variables, operationName } = readGraphqlRequest(request.body);
     const deadline = new Deadline(this.deadlineMs);
-    const context: SyncContext = { headers: request.headers, deadline, outcome: 'answered' };
+    const { headers, ip } = request;
+    const context: SyncContext = { headers, address: ip, deadline, outcome: 'answered' };
     const app = this.adapterHost.httpAdapter.getInstance<FastifyInstance>();
     const execution = app.graphql(query, context, variables, operationName);
     const data = await deadline.holds(dataOf(execution));
@@ -50,21 +50,9 @@ export class GraphqlController {
 
   private refusalOf(thrown: unknown, address: string): unknown {
     const error = asIssuerError(thrown) ?? INTERNAL;
-    const refusal = this.limited(error, address) ?? error;
+    const refusal = this.failedLookUps.limited(error, address) ?? error;
     const outcome = refusal.status >= 500 ? 'failed' : 'denied';
     this.metrics.syncs.inc({ outcome, code: refusal.code });
     return refusal === INTERNAL ? thrown : refusal;
-  }
-
-  /** A failed look-up beyond what its address may have; whoever guesses keys learns nothing more. */
-  private limited({ code }: IssuerError, address: string): IssuerError | null {
-    if (code !== 'LICENSE_NOT_FOUND' && code !== 'ACTIVATION_CODE_GIVEN') return null;
-    const retryAfterSeconds = this.failedLookUps.count(address);
-    if (retryAfterSeconds === null) return null;
-    return new IssuerError(
-      'RATE_LIMITED',
-      'Too many syncs with unknown license keys came from this address: wait and check the key.',
-      { retryAfterSeconds },
-    );
   }
 }

@@ -2,6 +2,7 @@ import { parseGitlabVersion, type GitlabVersion } from '../domain/gitlab-version
 import { isUuid } from '../domain/uuid.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import type { Sync } from '../token-issuance/admission.js';
+import { hostNameOf } from './told-of-instance.js';
 
 /** The variables of `cloudConnectorAccess`. */
 export interface SyncArguments {
@@ -12,8 +13,6 @@ export interface SyncArguments {
 export type SyncHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 type InstanceIdHeader = Pick<Sync, 'instanceId' | 'instanceIdInvalid'>;
-
-const MAX_HOST_NAME_LENGTH = 253;
 
 /** @throws {IssuerError} GITLAB_VERSION_INVALID */
 export function syncOf(
@@ -46,12 +45,4 @@ function instanceIdOf(header: string | string[] | undefined): InstanceIdHeader {
   if (header === undefined || header === '') return { instanceId: null, instanceIdInvalid: false };
   const valid = typeof header === 'string' && isUuid(header);
   return { instanceId: valid ? header : null, instanceIdInvalid: !valid };
-}
-
-function hostNameOf(header: string | string[] | undefined): string | null {
-  const valid =
-    typeof header === 'string' &&
-    header.length <= MAX_HOST_NAME_LENGTH &&
-    /^[\w.:[\]-]+$/.test(header);
-  return valid ? header : null;
 }

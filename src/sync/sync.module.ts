@@ -1,14 +1,18 @@
 import { Module } from '@nestjs/common';
 import { GraphQLModule } from '@nestjs/graphql';
 import { MercuriusDriver, type MercuriusDriverConfig } from '@nestjs/mercurius';
+import { ActivationModule } from '../activation/activation.module.js';
 import { TokenIssuanceModule } from '../token-issuance/token-issuance.module.js';
+import { CloudActivationResolver } from './cloud-activation.resolver.js';
 import { CloudConnectorAccessResolver } from './cloud-connector-access.resolver.js';
 import { FailedLookUps } from './failed-look-ups.js';
 import { GraphqlController } from './graphql.controller.js';
-import { MAX_DEPTH, MAX_TOKENS, oneSyncPerRequest } from './graphql-limits.js';
+import { SeatLinksController } from './seat-links.controller.js';
+import { MAX_DEPTH, MAX_TOKENS, oneFieldPerRequest } from './graphql-limits.js';
 
 @Module({
   imports: [
+    ActivationModule,
     TokenIssuanceModule,
     GraphQLModule.forRoot<MercuriusDriverConfig>({
       driver: MercuriusDriver,
@@ -19,7 +23,7 @@ import { MAX_DEPTH, MAX_TOKENS, oneSyncPerRequest } from './graphql-limits.js';
       jit: 1,
       cache: 100,
       queryDepth: MAX_DEPTH,
-      validationRules: [oneSyncPerRequest],
+      validationRules: [oneFieldPerRequest],
       graphql: { parseOptions: { maxLexicalTokens: MAX_TOKENS } },
       // The controller renders errors; Mercurius' own formatter also logs them, with their input.
       errorFormatter: ({ data, errors }) => ({
@@ -28,7 +32,7 @@ import { MAX_DEPTH, MAX_TOKENS, oneSyncPerRequest } from './graphql-limits.js';
       }),
     }),
   ],
-  controllers: [GraphqlController],
-  providers: [CloudConnectorAccessResolver, FailedLookUps],
+  controllers: [GraphqlController, SeatLinksController],
+  providers: [CloudActivationResolver, CloudConnectorAccessResolver, FailedLookUps],
 })
 export class SyncModule {}

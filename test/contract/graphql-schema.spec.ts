@@ -4,6 +4,10 @@ import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 const SDL = [
   'scalar JSON',
   'type AvailableService { name: String!  serviceStartTime: String  bundledWith: [String!] }',
+  'input CloudActivationActivateInput { activationCode: String!  instanceIdentifier: String!  uniqueInstanceId: String  automated: Boolean!  gitlabVersion: String!  hostname: String! }',
+  'type CloudActivationActivatePayload { licenseKey: String  futureSubscriptions: [FutureSubscription!]  newSubscription: Boolean  errors: [String!] }',
+  'type FutureSubscription { cloudLicenseEnabled: Boolean  offlineCloudLicenseEnabled: Boolean  plan: String  company: String  email: String  name: String  startsAt: String  expiresAt: String  usersInLicenseCount: Int }',
+  'type Mutation { cloudActivationActivate(input: CloudActivationActivateInput!): CloudActivationActivatePayload }',
   'type CloudConnectorAccess { serviceToken: ServiceToken  availableServices: [AvailableService!]  catalog: JSON }',
   'type Query { cloudConnectorAccess(licenseKey: String!, gitlabVersion: String!): CloudConnectorAccess }',
   'type ServiceToken { token: String  expiresAt: String }',
@@ -25,6 +29,7 @@ interface NamedTypeJson {
   readonly kind: string;
   readonly name: string;
   readonly fields: readonly FieldJson[] | null;
+  readonly inputFields: readonly FieldJson[] | null;
 }
 
 interface SchemaJson {
@@ -62,8 +67,10 @@ describe('the GraphQL schema', () => {
   async function sdlOf(typeName: string): Promise<string> {
     const answer = await ask(`{ __type(name: "${typeName}") { kind name fields { name
       args { name type { kind name ofType { kind name } } }
-      type { kind name ofType { kind name ofType { kind name } } } } } }`);
-    const { kind, name, fields } = (answer as { __type: NamedTypeJson }).__type;
+      type { kind name ofType { kind name ofType { kind name } } } }
+      inputFields { name type { kind name ofType { kind name } } } } }`);
+    const { kind, name, fields, inputFields } = (answer as { __type: NamedTypeJson }).__type;
+    if (inputFields) return `input ${name} { ${inputFields.map(fieldOf).join('  ')} }`;
     return fields
       ? `type ${name} { ${fields.map(fieldOf).join('  ')} }`
       : `${kind.toLowerCase()} ${name}`;

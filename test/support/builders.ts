@@ -102,6 +102,16 @@ export async function assignSeats(
   await created(issuer, `add_on_purchases/${purchaseId}/seat_assignments`, { user_ids: users });
 }
 
+/** Makes an activation code for a license. */
+export async function makeActivationCode(
+  issuer: TestIssuer,
+  licenseId: string,
+  about: Body = {},
+): Promise<{ readonly id: string; readonly code: string }> {
+  const path = `licenses/${licenseId}/activation_codes`;
+  return (await created(issuer, path, about)) as { id: string; code: string };
+}
+
 /** A license with one active purchase of Duo Enterprise: what most syncs are about. */
 export async function registerPaidLicense(
   issuer: TestIssuer,

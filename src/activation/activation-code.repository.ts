@@ -1,0 +1,140 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import {
+  type ErrorByConstraint,
+  translatingConstraints,
+} from '../platform/constraint-violation.js';
+import { IssuerError } from '../platform/issuer-error.js';
+import { rowsToFetch } from '../platform/paging.js';
+import type { ListActivationCodesQuery } from './activation-code.dto.js';
+
+/** A code as it is kept: its digest only. */
+export interface ActivationCode {
+  readonly id: string;
+  readonly licenseId: string;
+  readonly maxUses: number;
+  /** How many instances have used it. */
+  readonly uses: number;
+  readonly expiresAt: Date | null;
+  readonly revokedAt: Date | null;
+  readonly createdAt: Date;
+}
+
+export interface NewActivationCode {
+  readonly id: string;
+  readonly licenseId: string;
+  readonly digest: Buffer;
+  readonly maxUses: number;
+  readonly expiresAt: Date | null;
+  readonly createdAt: Date;
+}
+
+const COLUMNS = `id, license_id AS "licenseId", max_uses AS "maxUses", uses,
+  expires_at AS "expiresAt", revoked_at AS "revokedAt", created_at AS "createdAt"`;
+
+const REFUSALS: ErrorByConstraint = {
+  activation_codes_uses_check: () =>
+    new IssuerError(
+      'ACTIVATION_CODE_USED_UP',
+      'This activation code has been used by other instances as often as it may be: ask for another.',
+    ),
+  activations_code_revoked_check: () => revokedCode(),
+};
+
+/** Codes and their uses. The database counts: `uses` changes with the rows of `activations`. */
+@Injectable()
+export class ActivationCodeRepository {
+  async insert(manager: EntityManager, code: NewActivationCode): Promise<ActivationCode> {
+    const rows = await manager.query<ActivationCode[]>(
+      `INSERT INTO activation_codes (id, license_id, digest, max_uses, expires_at, created_at)
+       VALUES ($1, $2, $3, $4, $5, $6) RETURNING ${COLUMNS}`,
+      [code.id, code.licenseId, code.digest, code.maxUses, code.expiresAt, code.createdAt],
+    );
+    return first(rows);
+  }
+
+  async byDigest(manager: EntityManager, digest: Buffer): Promise<ActivationCode | null> {
+    const rows = await manager.query<ActivationCode[]>(
+      `SELECT ${COLUMNS} FROM activation_codes WHERE digest = $1`,
+      [digest],
+    );
+    return rows[0] ?? null;
+  }
+
+  /** @throws {IssuerError} NOT_FOUND */
+  async get(manager: EntityManager, id: string): Promise<ActivationCode> {
+    return first(
+      await manager.query<ActivationCode[]>(
+        `SELECT ${COLUMNS} FROM activation_codes WHERE id = $1`,
+        [id],
+      ),
+    );
+  }
+
+  async list(
+    manager: EntityManager,
+    licenseId: string,
+    query: ListActivationCodesQuery,
+    now: Date,
+  ): Promise<ActivationCode[]> {
+    const usable = query.usable === undefined ? null : query.usable === 'true';
+    return manager.query<ActivationCode[]>(
+      `SELECT ${COLUMNS} FROM activation_codes
+       WHERE license_id = $1 AND ($2::uuid IS NULL OR id > $2)
+         AND ($3::boolean IS NULL OR $3 = (
+           revoked_at IS NULL AND uses < max_uses AND (expires_at IS NULL OR expires_at > $4)))
+       ORDER BY id LIMIT $5`,
+      [licenseId, query.cursor ?? null, usable, now, rowsToFetch(query)],
+    );
+  }
+
+  /** No instance can use it from now on. Twice does nothing. @throws {IssuerError} NOT_FOUND */
+  async revoke(manager: EntityManager, id: string, now: Date): Promise<ActivationCode> {
+    await manager.query(
+      `UPDATE activation_codes SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL`,
+      [id, now],
+    );
+    return this.get(manager, id);
+  }
+
+  async hasActivated(manager: EntityManager, codeId: string, instanceId: string): Promise<boolean> {
+    const rows = await manager.query<unknown[]>(
+      `SELECT FROM activations WHERE activation_code_id = $1 AND instance_id = $2`,
+      [codeId, instanceId],
+    );
+    return rows.length > 0;
+  }
+
+  /**
+   * Uses the code for an instance. Nothing happens when this very instance has used it before.
+   * @throws {IssuerError} ACTIVATION_CODE_USED_UP, ACTIVATION_CODE_REVOKED
+   */
+  async use(
+    manager: EntityManager,
+    codeId: string,
+    instanceId: string,
+    automated: boolean,
+    now: Date,
+  ): Promise<void> {
+    await translatingConstraints(REFUSALS, () =>
+      manager.query(
+        `INSERT INTO activations (activation_code_id, instance_id, automated, activated_at)
+         VALUES ($1, $2, $3, $4) ON CONFLICT ON CONSTRAINT activations_pkey DO NOTHING`,
+        [codeId, instanceId, automated, now],
+      ),
+    );
+  }
+}
+
+export function revokedCode(): IssuerError {
+  return new IssuerError(
+    'ACTIVATION_CODE_REVOKED',
+    'This activation code was taken back: ask for another.',
+  );
+}
+
+function first(rows: readonly ActivationCode[]): ActivationCode {
+  const [code] = rows;
+  if (code) return code;
+  throw new IssuerError('NOT_FOUND', 'There is no activation code with this id.');
+}

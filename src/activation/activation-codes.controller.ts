@@ -1,0 +1,71 @@
+import { Body, Delete, Get, Inject, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiBody, ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { AdminApi } from '../access-control/admin-api.js';
+import { nextLink } from '../platform/paging.js';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { UuidParam } from '../platform/uuid-param.js';
+import { optionalBodyValidation, queryValidation } from '../platform/validation.js';
+import {
+  ActivationCodePage,
+  ActivationCodeView,
+  activationCodeView,
+  CreateActivationCodeBody,
+  ListActivationCodesQuery,
+} from './activation-code.dto.js';
+import { ActivationCodesService } from './activation-codes.service.js';
+
+@AdminApi('activation codes')
+export class ActivationCodesController {
+  private readonly apiUrl: string;
+
+  constructor(
+    private readonly codes: ActivationCodesService,
+    @Inject(SERVICE_CONFIG) config: ServiceConfig,
+  ) {
+    this.apiUrl = `${config.issuerUrl}/api/v1`;
+  }
+
+  @Post('licenses/:id/activation_codes')
+  @ApiOperation({ summary: 'Make a code by which instances get this license; it is shown once' })
+  @ApiBody({ type: CreateActivationCodeBody, required: false })
+  @ApiCreatedResponse({ type: ActivationCodeView })
+  async create(
+    @Param('id', UuidParam) licenseId: string,
+    @Body(optionalBodyValidation) body: CreateActivationCodeBody,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ActivationCodeView> {
+    const { kept, code } = await this.codes.create(licenseId, body);
+    void reply.header('location', `${this.apiUrl}/activation_codes/${kept.id}`);
+    return activationCodeView(kept, code);
+  }
+
+  @Get('licenses/:id/activation_codes')
+  @ApiOperation({ summary: 'List the activation codes of a license, oldest first' })
+  @ApiOkResponse({ type: ActivationCodePage })
+  async list(
+    @Param('id', UuidParam) licenseId: string,
+    @Query(queryValidation) query: ListActivationCodesQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ActivationCodePage> {
+    const { items, nextCursor } = await this.codes.list(licenseId, query);
+    if (nextCursor !== null) {
+      const url = `${this.apiUrl}/licenses/${licenseId}/activation_codes`;
+      void reply.header('link', nextLink(url, query, nextCursor));
+    }
+    return { items: items.map((kept) => activationCodeView(kept)), next_cursor: nextCursor };
+  }
+
+  @Get('activation_codes/:id')
+  @ApiOkResponse({ type: ActivationCodeView })
+  async get(@Param('id', UuidParam) id: string): Promise<ActivationCodeView> {
+    return activationCodeView(await this.codes.get(id));
+  }
+
+  @Delete('activation_codes/:id')
+  @ApiOperation({ summary: 'Take it back; instances that have used it keep their license' })
+  @ApiOkResponse({ type: ActivationCodeView })
+  async revoke(@Param('id', UuidParam) id: string): Promise<ActivationCodeView> {
+    return activationCodeView(await this.codes.revoke(id));
+  }
+}

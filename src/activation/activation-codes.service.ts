@@ -1,0 +1,68 @@
+import { Injectable } from '@nestjs/common';
+import { parseUtcInstant } from '../domain/utc-instant.js';
+import { LicenseRepository } from '../licenses/license.repository.js';
+import { Clock } from '../platform/clock.js';
+import { Database } from '../platform/database.js';
+import { IssuerError } from '../platform/issuer-error.js';
+import { newId } from '../platform/new-id.js';
+import { type Page, pageOf } from '../platform/paging.js';
+import { activationCodeDigest, generateActivationCode } from './activation-code.js';
+import type { CreateActivationCodeBody, ListActivationCodesQuery } from './activation-code.dto.js';
+import { type ActivationCode, ActivationCodeRepository } from './activation-code.repository.js';
+
+/** The admin's use cases on activation codes. */
+@Injectable()
+export class ActivationCodesService {
+  constructor(
+    private readonly database: Database,
+    private readonly licenses: LicenseRepository,
+    private readonly codes: ActivationCodeRepository,
+    private readonly clock: Clock,
+  ) {}
+
+  /** @returns the code too, which is not kept and cannot be shown again */
+  async create(
+    licenseId: string,
+    body: CreateActivationCodeBody,
+  ): Promise<{ readonly kept: ActivationCode; readonly code: string }> {
+    const now = this.clock.now();
+    const { manager } = this.database;
+    const license = await this.licenses.get(manager, licenseId);
+    if (license.kind === 'legacy') {
+      throw new IssuerError('LICENSE_NOT_CLOUD', 'A legacy license is not activated by code.');
+    }
+    const code = generateActivationCode();
+    const kept = await this.codes.insert(manager, {
+      id: newId(now),
+      licenseId,
+      digest: activationCodeDigest(code),
+      maxUses: body.max_uses ?? 1,
+      expiresAt: futureInstant(body.expires_at ?? null, now),
+      createdAt: now,
+    });
+    return { kept, code };
+  }
+
+  async get(id: string): Promise<ActivationCode> {
+    return this.codes.get(this.database.manager, id);
+  }
+
+  async list(licenseId: string, query: ListActivationCodesQuery): Promise<Page<ActivationCode>> {
+    const { manager } = this.database;
+    await this.licenses.get(manager, licenseId);
+    return pageOf(await this.codes.list(manager, licenseId, query, this.clock.now()), query);
+  }
+
+  /** Instances that have used it keep their license. Twice does nothing. */
+  async revoke(id: string): Promise<ActivationCode> {
+    return this.codes.revoke(this.database.manager, id, this.clock.now());
+  }
+}
+
+function futureInstant(text: string | null, now: Date): Date | null {
+  const instant = text === null ? null : parseUtcInstant(text);
+  if (instant === null || instant > now) return instant;
+  throw new IssuerError('VALIDATION_FAILED', 'The code would have expired already.', {
+    errors: [{ pointer: '#/expires_at', detail: 'must lie in the future' }],
+  });
+}

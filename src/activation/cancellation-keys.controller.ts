@@ -1,0 +1,44 @@
+import { Body, Delete, HttpCode, Param, Put } from '@nestjs/common';
+import { ApiNoContentResponse, ApiOperation, ApiProperty } from '@nestjs/swagger';
+import { IsString, MaxLength, MinLength } from 'class-validator';
+import { AdminApi } from '../access-control/admin-api.js';
+import { MAX_LICENSE_KEY_LENGTH, MIN_LICENSE_KEY_LENGTH } from '../licenses/license-key.js';
+import { UuidParam } from '../platform/uuid-param.js';
+import { bodyValidation } from '../platform/validation.js';
+import { IsWellFormed } from '../platform/validators.js';
+import { CancellationKeys } from './cancellation-keys.js';
+
+export class RegisterCancellationKeyBody {
+  @ApiProperty({ description: 'An expired license of the vendor that comes from a cancellation' })
+  @IsString({ message: 'must be a text' })
+  @MinLength(MIN_LICENSE_KEY_LENGTH, { message: `must have ${MIN_LICENSE_KEY_LENGTH} characters` })
+  @MaxLength(MAX_LICENSE_KEY_LENGTH, { message: `must be at most ${MAX_LICENSE_KEY_LENGTH} long` })
+  @IsWellFormed()
+  license_key!: string;
+}
+
+@AdminApi('licenses')
+export class CancellationKeysController {
+  constructor(private readonly keys: CancellationKeys) {}
+
+  @Put('licenses/:id/cancellation_key')
+  @HttpCode(204)
+  @ApiOperation({
+    summary: 'Register what seat links answer with once the license is revoked',
+    description: 'Without one the seat links of a revoked license are refused.',
+  })
+  @ApiNoContentResponse()
+  async register(
+    @Param('id', UuidParam) licenseId: string,
+    @Body(bodyValidation) body: RegisterCancellationKeyBody,
+  ): Promise<void> {
+    await this.keys.register(licenseId, body.license_key);
+  }
+
+  @Delete('licenses/:id/cancellation_key')
+  @HttpCode(204)
+  @ApiNoContentResponse()
+  async remove(@Param('id', UuidParam) licenseId: string): Promise<void> {
+    await this.keys.remove(licenseId);
+  }
+}

@@ -1,0 +1,63 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { normaliseLicenseKey } from '../licenses/license-key.js';
+import { LicenseRepository } from '../licenses/license.repository.js';
+import { Clock } from '../platform/clock.js';
+import { Database } from '../platform/database.js';
+import { sealedOwner, type SealedColumn } from '../platform/sealed-columns.js';
+import { Sealing } from '../platform/sealing.js';
+
+/** The keys that tell an instance of a cancellation, as they were registered. */
+export const SEALED_CANCELLATION_KEYS: SealedColumn = {
+  table: 'cancellation_keys',
+  id: { column: 'license_id', type: 'uuid' },
+  column: 'sealed_key',
+};
+
+/**
+ * What an instance is given instead of a revoked license: an expired license of the vendor's making
+ * whose content says that it comes from a cancellation. Nobody can make one here.
+ */
+@Injectable()
+export class CancellationKeys {
+  constructor(
+    private readonly database: Database,
+    private readonly licenses: LicenseRepository,
+    private readonly sealing: Sealing,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Registers the key, in the place of an earlier one. @throws {IssuerError} NOT_FOUND */
+  async register(licenseId: string, key: string): Promise<void> {
+    const secret = Buffer.from(normaliseLicenseKey(key));
+    const sealed = this.sealing.seal(secret, sealedOwner(SEALED_CANCELLATION_KEYS, licenseId));
+    const now = this.clock.now();
+    await this.database.transaction(async (manager) => {
+      await this.licenses.get(manager, licenseId);
+      await manager.query(
+        `INSERT INTO cancellation_keys (license_id, sealed_key, registered_at) VALUES ($1, $2, $3)
+         ON CONFLICT ON CONSTRAINT cancellation_keys_pkey
+           DO UPDATE SET sealed_key = excluded.sealed_key, registered_at = excluded.registered_at`,
+        [licenseId, sealed, now],
+      );
+    });
+  }
+
+  /** Twice does nothing. @throws {IssuerError} NOT_FOUND */
+  async remove(licenseId: string): Promise<void> {
+    const { manager } = this.database;
+    await this.licenses.get(manager, licenseId);
+    await manager.query(`DELETE FROM cancellation_keys WHERE license_id = $1`, [licenseId]);
+  }
+
+  /** Null when none is registered for the license. */
+  async of(manager: EntityManager, licenseId: string): Promise<string | null> {
+    const [row] = await manager.query<{ sealed_key: Buffer }[]>(
+      `SELECT sealed_key FROM cancellation_keys WHERE license_id = $1`,
+      [licenseId],
+    );
+    if (!row) return null;
+    const owner = sealedOwner(SEALED_CANCELLATION_KEYS, licenseId);
+    return this.sealing.open(row.sealed_key, owner).toString();
+  }
+}

@@ -1,0 +1,97 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { denialOf } from '../domain/license.js';
+import {
+  InstanceRepository,
+  type SeatReport,
+  type ToldOfInstance,
+} from '../instances/instance.repository.js';
+import { licenseKeyDigest, MAX_LICENSE_KEY_LENGTH } from '../licenses/license-key.js';
+import { LicenseKeys } from '../licenses/license-keys.js';
+import type { LicenseEntity } from '../licenses/license.entity.js';
+import { LicenseRepository } from '../licenses/license.repository.js';
+import { Clock } from '../platform/clock.js';
+import { Database } from '../platform/database.js';
+import { IssuerError } from '../platform/issuer-error.js';
+import { CancellationKeys } from './cancellation-keys.js';
+import { CustomerLicenses } from './customer-licenses.js';
+
+export interface SeatLink {
+  readonly licenseKey: string;
+  /** The instance UUID; null from clients that send none. */
+  readonly instanceId: string | null;
+  readonly told: ToldOfInstance;
+  readonly report: SeatReport;
+}
+
+export interface SeatLinkAnswer {
+  /** The license that the instance is to use: its own, or the one that says it was cancelled. */
+  readonly licenseKey: string;
+  readonly futureLicenses: readonly LicenseEntity[];
+  readonly isFirstOfCustomer: boolean;
+}
+
+/** Takes in what an instance reports of its users and seats. More than was bought is no error. */
+@Injectable()
+export class RecordSeatLink {
+  constructor(
+    private readonly database: Database,
+    private readonly licenses: LicenseRepository,
+    private readonly licenseKeys: LicenseKeys,
+    private readonly instances: InstanceRepository,
+    private readonly cancellationKeys: CancellationKeys,
+    private readonly customerLicenses: CustomerLicenses,
+    private readonly clock: Clock,
+  ) {}
+
+  /** @throws {IssuerError} LICENSE_NOT_FOUND, LICENSE_NOT_CLOUD, LICENSE_REVOKED, LICENSE_EXPIRED */
+  async record(seatLink: SeatLink): Promise<SeatLinkAnswer> {
+    const now = this.clock.now();
+    return this.database.transaction(async (manager) => {
+      const license = await this.licenseOf(manager, seatLink.licenseKey);
+      await this.remember(manager, license, seatLink, now);
+      return {
+        licenseKey: await this.answerTo(manager, license, now),
+        futureLicenses: await this.customerLicenses.future(manager, license, now),
+        isFirstOfCustomer: await this.customerLicenses.isFirst(manager, license),
+      };
+    });
+  }
+
+  private async licenseOf(manager: EntityManager, key: string): Promise<LicenseEntity> {
+    const license =
+      key.length > MAX_LICENSE_KEY_LENGTH
+        ? null
+        : await this.licenses.byKeyDigest(manager, licenseKeyDigest(key));
+    if (license) return license;
+    throw new IssuerError('LICENSE_NOT_FOUND', 'This license key is not registered here.');
+  }
+
+  private async remember(
+    manager: EntityManager,
+    license: LicenseEntity,
+    { instanceId, told, report }: SeatLink,
+    now: Date,
+  ): Promise<void> {
+    if (instanceId === null) return;
+    const { id } = await this.instances.meet(manager, license.id, instanceId, told, now);
+    await this.instances.recordSeats(manager, id, report, now);
+  }
+
+  private async answerTo(
+    manager: EntityManager,
+    license: LicenseEntity,
+    now: Date,
+  ): Promise<string> {
+    const denial = denialOf(license, now);
+    if (denial === null || denial === 'LICENSE_NOT_STARTED') {
+      return this.licenseKeys.open(manager, license.id);
+    }
+    const key = await this.cancellationKeys.of(manager, license.id);
+    if (denial === 'LICENSE_REVOKED' && key !== null) return key;
+    throw new IssuerError(
+      denial,
+      'This license is revoked, expired or no cloud license: ask whoever sold it for another.',
+    );
+  }
+}

@@ -1,0 +1,94 @@
+import type { SeatLink } from '../activation/record-seat-link.js';
+import { parseUtcInstant } from '../domain/utc-instant.js';
+import type { AddOnMetric } from '../instances/instance.entity.js';
+import { IssuerError } from '../platform/issuer-error.js';
+import { isText, MAX_INTEGER } from '../platform/validators.js';
+import { hostNameOf, uuidOf, versionTextOf } from './told-of-instance.js';
+
+type Members = Readonly<Record<string, unknown>>;
+
+/** More than there are add-ons. */
+const MAX_METRICS = 100;
+
+/**
+ * Reads the body of a seat link; members that it does not know are left alone, absent ones are null.
+ * @throws {IssuerError} VALIDATION_FAILED with the name of each wrong member
+ */
+export function seatLinkOf(body: unknown, now: Date): SeatLink {
+  if (!isRecord(body)) throw refusal(['the body must be one JSON object']);
+  const faults: string[] = [];
+  const report = {
+    reportedAt: reportedAtOf(body, faults, now),
+    billableUsers: countOf(body, 'billable_users_count', faults),
+    maxHistoricalUsers: countOf(body, 'max_historical_user_count', faults),
+    addOnMetrics: metricsOf(body, faults),
+  };
+  const told = {
+    uniqueInstanceId: uuidOf(body['unique_instance_id']),
+    hostName: hostNameOf(body['hostname']),
+    gitlabVersion: versionTextOf(body['gitlab_version']),
+  };
+  const licenseKey = body['license_key'];
+  if (typeof licenseKey !== 'string') faults.push('license_key must be a text');
+  const instanceId = uuidOf(body['instance_id']);
+  // GitLab can send a text that says "not set", but without a UUID nothing can be remembered.
+  if (instanceId === null && isPresent(body['instance_id'])) {
+    faults.push('instance_id must be a UUID');
+  }
+  if (faults.length > 0 || typeof licenseKey !== 'string') throw refusal(faults);
+  return { licenseKey, instanceId, told, report };
+}
+
+/** A clock that is ahead must not keep later reports out. */
+function reportedAtOf(body: Members, faults: string[], now: Date): Date {
+  const given = body['timestamp'];
+  if (!isPresent(given)) return now;
+  const instant = typeof given === 'string' ? parseUtcInstant(given) : null;
+  if (instant === null) faults.push('timestamp must be an instant like 2026-01-01T00:00:00Z');
+  return instant === null || instant > now ? now : instant;
+}
+
+function countOf(body: Members, name: string, faults: string[]): number | null {
+  const given = body[name];
+  if (!isPresent(given)) return null;
+  if (isCount(given)) return given;
+  faults.push(`${name} must be a whole number from 0 to ${MAX_INTEGER}`);
+  return null;
+}
+
+function metricsOf(body: Members, faults: string[]): readonly AddOnMetric[] | null {
+  const given = body['add_on_metrics'];
+  if (!isPresent(given)) return null;
+  const metrics = Array.isArray(given) ? given.map(metricOf) : [null];
+  if (metrics.length <= MAX_METRICS && metrics.every((metric) => metric !== null)) return metrics;
+  faults.push(
+    'add_on_metrics must be a list of objects with add_on_type (a text), purchased_seats and ' +
+      'assigned_seats (whole numbers)',
+  );
+  return null;
+}
+
+function metricOf(given: unknown): AddOnMetric | null {
+  if (!isRecord(given)) return null;
+  const { add_on_type, purchased_seats, assigned_seats } = given;
+  if (!isText(add_on_type) || !isCount(purchased_seats) || !isCount(assigned_seats)) return null;
+  return { add_on_type, purchased_seats, assigned_seats };
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_INTEGER;
+}
+
+function isPresent(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== '';
+}
+
+function refusal(faults: readonly string[]): IssuerError {
+  return new IssuerError('VALIDATION_FAILED', 'This is no usable seat link.', {
+    errors: faults.map((detail) => ({ pointer: '#', detail })),
+  });
+}
+
+function isRecord(value: unknown): value is Members {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

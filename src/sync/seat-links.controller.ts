@@ -1,0 +1,63 @@
+import { Controller, Post, Req, Res } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { RecordSeatLink, type SeatLinkAnswer } from '../activation/record-seat-link.js';
+import type { LicenseEntity } from '../licenses/license.entity.js';
+import { Clock } from '../platform/clock.js';
+import { asIssuerError } from '../platform/error-faces.js';
+import { Metrics } from '../platform/metrics.js';
+import { sendJson } from '../platform/send-json.js';
+import { FailedLookUps } from './failed-look-ups.js';
+import { seatLinkOf } from './seat-link-request.js';
+
+/** `POST /api/v1/seat_links`, in the shapes that GitLab instances understand. */
+@ApiExcludeController()
+@Controller()
+export class SeatLinksController {
+  constructor(
+    private readonly recordSeatLink: RecordSeatLink,
+    private readonly failedLookUps: FailedLookUps,
+    private readonly metrics: Metrics,
+    private readonly clock: Clock,
+  ) {}
+
+  @Post('api/v1/seat_links')
+  async record(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    try {
+      const seatLink = seatLinkOf(request.body, this.clock.now());
+      const answer = await this.recordSeatLink.record(seatLink);
+      this.metrics.seatLinks.inc({ outcome: 'recorded', code: '' });
+      sendJson(reply, 200, 'application/json', JSON.stringify(answerOf(answer)));
+    } catch (thrown) {
+      const refused = asIssuerError(thrown);
+      const error = refused && (this.failedLookUps.limited(refused, request.ip) ?? refused);
+      this.metrics.seatLinks.inc({ outcome: 'refused', code: error?.code ?? 'INTERNAL' });
+      throw error ?? thrown;
+    }
+  }
+}
+
+/** Nothing is reconciled here, so no date is ever told for it. */
+function answerOf({ licenseKey, futureLicenses, isFirstOfCustomer }: SeatLinkAnswer): unknown {
+  return {
+    license: licenseKey,
+    next_reconciliation_date: null,
+    display_alert_from: null,
+    future_subscriptions: futureLicenses.map(futureSubscriptionOf),
+    new_subscription: isFirstOfCustomer,
+  };
+}
+
+function futureSubscriptionOf(license: LicenseEntity): unknown {
+  return {
+    cloud_license_enabled: license.kind !== 'legacy',
+    offline_cloud_license_enabled: license.kind === 'offline_cloud',
+    plan: license.plan,
+    company: license.licenseeCompany,
+    email: license.licenseeEmail,
+    name: license.licenseeName,
+    starts_at: license.startsOn,
+    expires_at: license.expiresOn,
+    users_in_license_count: license.seats,
+  };
+}

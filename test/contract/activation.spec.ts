@@ -1,0 +1,181 @@
+import { randomUUID } from 'node:crypto';
+import { decodeJwt } from 'jose';
+import { activate } from '../support/activation.js';
+import { makeActivationCode, registerLicense, registerPaidLicense } from '../support/builders.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { GENERATIONS, GitlabInstance } from '../support/gitlab-instance.js';
+import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
+import { select } from './ledger.js';
+
+const KEY = 'a license key that a vendor made\nover two lines';
+
+describe('an activation', () => {
+  const clock = new FakeClock(new Date('2026-03-10T12:00:00Z'));
+  let issuer: TestIssuer;
+
+  beforeAll(async () => {
+    issuer = await startTestIssuer({ clock });
+  });
+  afterAll(() => issuer.stop());
+
+  async function codeOf(about: Readonly<Record<string, unknown>> = {}, license = {}) {
+    const { id, licenseKey } = await registerPaidLicense(issuer, license);
+    return { licenseId: id, licenseKey, ...(await makeActivationCode(issuer, id, about)) };
+  }
+  function instancesOf(licenseId: string): Promise<{ instance_id: string }[]> {
+    const sql = 'SELECT instance_id FROM instances WHERE license_id = $1';
+    return select<{ instance_id: string }>(issuer, sql, [licenseId]);
+  }
+
+  it('answers with the license key as it was registered, whoever made it', async () => {
+    const registered = await codeOf({}, { license_key: KEY });
+    const answer = await activate(issuer, registered.code, randomUUID());
+    expect(answer).toMatchObject({
+      status: 200,
+      payload: { licenseKey: KEY, futureSubscriptions: [], newSubscription: true, errors: [] },
+    });
+    const generated = await codeOf();
+    const { payload } = await activate(issuer, ` ${generated.code}\n`, randomUUID());
+    expect(payload?.licenseKey).toBe(generated.licenseKey);
+  });
+
+  it('makes the instance known, so that its first sync needs no headers', async () => {
+    const { code, licenseKey } = await codeOf();
+    const instanceId = randomUUID().toUpperCase();
+    const uniqueInstanceId = randomUUID();
+    await activate(issuer, code, instanceId, { uniqueInstanceId });
+    const script = GENERATIONS['the documented script'];
+    const client = new GitlabInstance(issuer.url, { licenseKey }, script);
+    const { token } = await client.serviceToken();
+    expect(decodeJwt(token)).toMatchObject({
+      sub: instanceId,
+      gitlab_instance_uid: uniqueInstanceId,
+    });
+  });
+
+  it('gives the same instance the same answer again, and another one a clear error', async () => {
+    const { code, licenseId } = await codeOf({ max_uses: 1 });
+    const instanceId = randomUUID();
+    const first = await activate(issuer, code, instanceId);
+    expect((await activate(issuer, code, instanceId)).text).toBe(first.text);
+    const { status, payload } = await activate(issuer, code, randomUUID());
+    expect(status).toBe(200);
+    expect(payload).toEqual({
+      licenseKey: null,
+      futureSubscriptions: null,
+      newSubscription: null,
+      errors: [expect.stringContaining('used by other instances')],
+    });
+    expect(await instancesOf(licenseId)).toEqual([{ instance_id: instanceId }]);
+  });
+
+  it('counts uses to the last one: of many at once exactly as many win', async () => {
+    const { code, licenseId } = await codeOf({ max_uses: 3 });
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, () => activate(issuer, code, randomUUID())),
+    );
+    const won = answers.filter(({ payload }) => payload?.licenseKey !== null);
+    expect(won).toHaveLength(3);
+    expect(await instancesOf(licenseId)).toHaveLength(3);
+  });
+
+  it('accepts a code until the instant at which it expires, and from a known instance later', async () => {
+    const expires_at = new Date(clock.now().getTime() + 3_600_000).toISOString();
+    const { code } = await codeOf({ max_uses: 5, expires_at });
+    const early = randomUUID();
+    clock.set(new Date(Date.parse(expires_at) - 1));
+    expect((await activate(issuer, code, early)).payload?.errors).toEqual([]);
+    clock.set(new Date(expires_at));
+    expect((await activate(issuer, code, randomUUID())).payload?.errors).toEqual([
+      `This activation code expired on ${expires_at}: ask for another.`,
+    ]);
+    expect((await activate(issuer, code, early)).payload?.errors).toEqual([]);
+  });
+
+  it.each([
+    ['the code is unknown', () => 'a'.repeat(24), 'not registered here'],
+    ['the code is a license key', () => 'x'.repeat(64), 'not registered here'],
+  ])('refuses when %s', async (_case, code, message) => {
+    const { payload } = await activate(issuer, code(), randomUUID());
+    expect(payload?.licenseKey).toBeNull();
+    expect(payload?.errors).toEqual([expect.stringContaining(message)]);
+  });
+
+  it('refuses a revoked code to everybody, and codes of a revoked license', async () => {
+    const instanceId = randomUUID();
+    const { id, code } = await codeOf({ max_uses: 2 });
+    await activate(issuer, code, instanceId);
+    expect((await issuer.admin('DELETE', `activation_codes/${id}`)).status).toBe(200);
+    for (const instance of [instanceId, randomUUID()]) {
+      const { payload } = await activate(issuer, code, instance);
+      expect(payload?.errors).toEqual([expect.stringContaining('taken back')]);
+    }
+    const other = await codeOf();
+    await issuer.admin('POST', `licenses/${other.licenseId}/revoke`);
+    const { payload } = await activate(issuer, other.code, instanceId);
+    expect(payload?.errors).toEqual([expect.stringContaining('revoked, expired or no cloud')]);
+    expect(await instancesOf(other.licenseId)).toEqual([]);
+  });
+
+  it('refuses an instance that names no UUID', async () => {
+    const { code } = await codeOf();
+    const { payload } = await activate(issuer, code, 'not set');
+    expect(payload?.errors).toEqual([expect.stringContaining('instanceIdentifier')]);
+  });
+
+  it('tells of the licenses that the same customer has yet to start, and of no others', async () => {
+    const customer_ref = `customer-${randomUUID()}`;
+    const { code } = await codeOf({}, { customer_ref });
+    const next = { starts_on: '2027-01-01', expires_on: '2028-01-01' };
+    await registerLicense(issuer, { ...next, customer_ref, kind: 'offline_cloud', seats: 7 });
+    await registerLicense(issuer, { ...next, licensee: { email: 'ada@example.com' } });
+    const { payload } = await activate(issuer, code, randomUUID());
+    expect(payload?.futureSubscriptions).toEqual([
+      {
+        cloudLicenseEnabled: true,
+        offlineCloudLicenseEnabled: true,
+        plan: 'ultimate',
+        company: null,
+        email: null,
+        name: null,
+        startsAt: '2027-01-01',
+        expiresAt: '2028-01-01',
+        usersInLicenseCount: 7,
+      },
+    ]);
+  });
+
+  it('echoes and logs neither code nor key, whatever is wrong with the request', async () => {
+    const { code, licenseKey } = await codeOf();
+    const wrong = await activate(issuer, code, randomUUID(), { automated: code });
+    expect(wrong.errors[0]?.extensions?.code).toBe('BAD_REQUEST');
+    await activate(issuer, code, randomUUID());
+    const said = [wrong.text, ...issuer.logs].join('\n');
+    expect(said).not.toContain(code);
+    expect(said).not.toContain(licenseKey);
+  });
+
+  it('takes one activation a request, under whatever alias', async () => {
+    const { code } = await codeOf({ max_uses: 2 });
+    const input = (id: string) =>
+      `{ activationCode: "${code}", instanceIdentifier: "${id}", automated: false, gitlabVersion: "18.6", hostname: "h" }`;
+    const query = `mutation { a: cloudActivationActivate(input: ${input(randomUUID())}) { licenseKey }
+      b: cloudActivationActivate(input: ${input(randomUUID())}) { licenseKey } }`;
+    const response = await fetch(`${issuer.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query }),
+    });
+    expect(await response.json()).toMatchObject({
+      errors: [{ extensions: { code: 'BAD_REQUEST' } }],
+    });
+  });
+
+  it('limits guesses by address', async () => {
+    const guesses = Array.from({ length: 101 }, () =>
+      activate(issuer, 'b'.repeat(24), randomUUID()),
+    );
+    const answers = await Promise.all(guesses);
+    expect(answers.map(({ status }) => status)).toContain(429);
+  });
+});
