@@ -4,7 +4,11 @@ export default {
   roots: ['<rootDir>/src', '<rootDir>/config', '<rootDir>/test', '<rootDir>/packages'],
   testMatch: ['**/*.spec.ts'],
   // Source imports carry the `.js` of the compiled file, as ES modules need it.
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    // The example imports it by its name, as a backend does; here without a build.
+    '^cloud-connector-verifier$': '<rootDir>/packages/verifier/src/index.ts',
+  },
   transform: {
     '^.+\\.[jt]s$': [
       '@swc/jest',

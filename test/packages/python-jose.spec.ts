@@ -1,0 +1,85 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
+import { registerPaidLicense } from '../support/builders.js';
+import { GitlabInstance } from '../support/gitlab-instance.js';
+import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
+import { ForeignIssuer, keyNumber, signed } from './foreign-issuer.js';
+
+const PYTHON = '/usr/bin/python3';
+const AUDIENCE = 'gitlab-ai-gateway';
+const MISSING =
+  spawnSync(PYTHON, ['-c', 'import jose']).status === 0
+    ? null
+    : 'no python-jose here (Debian package python3-jose)';
+if (MISSING) process.stderr.write(`skipped: ${MISSING}\n`);
+if (MISSING && process.env['CI'] === 'true') {
+  it('runs wherever CI does', () => {
+    throw new Error(MISSING);
+  });
+}
+
+/** The keys are fetched as published, and the token decoded with them and the audience, RS256 only. */
+const DECODE = `
+import json, sys, urllib.request
+from jose import jwt
+from jose.exceptions import JWTError
+issuer, audience, token = sys.argv[1:4]
+get = lambda url: json.load(urllib.request.urlopen(url))
+keys = get(get(issuer + "/.well-known/openid-configuration")["jwks_uri"])
+try:
+    claims = jwt.decode(token, keys, audience=audience, algorithms=["RS256"])
+    print(json.dumps(claims))
+except JWTError as error:
+    print(json.dumps({"refused": str(error)}))
+`;
+
+(MISSING ? describe.skip : describe)(
+  'a token under python-jose, the library of the AI gateway',
+  () => {
+    let issuer: TestIssuer;
+    let token: string;
+    const instanceId = randomUUID();
+    beforeAll(async () => {
+      issuer = await startTestIssuer();
+      const { licenseKey } = await registerPaidLicense(issuer, { expires_on: '2099-01-01' });
+      token = (await new GitlabInstance(issuer.url, { licenseKey, instanceId }).serviceToken())
+        .token;
+    });
+    afterAll(() => issuer.stop());
+
+    async function decode(compact: string, audience = AUDIENCE, url = issuer.url) {
+      const run = promisify(execFile);
+      const { stdout } = await run(PYTHON, ['-c', DECODE, url, audience, compact]);
+      return JSON.parse(stdout) as Record<string, unknown>;
+    }
+
+    it('is accepted with the published keys and the audience', async () => {
+      const claims = await decode(token);
+      expect(claims).toMatchObject({
+        iss: issuer.url,
+        sub: instanceId,
+        gitlab_realm: 'self-managed',
+        scopes: expect.arrayContaining(['duo_chat']) as unknown,
+      });
+    });
+
+    it('is refused for another audience, or changed', async () => {
+      expect(await decode(token, 'another')).toEqual({ refused: 'Invalid audience' });
+      const changed = token.slice(0, -6) + 'AAAAAA';
+      expect(await decode(changed)).toMatchObject({ refused: expect.any(String) as unknown });
+    });
+
+    it('is refused with a key that is not published', async () => {
+      const foreign = await new ForeignIssuer(keyNumber(0)).start();
+      const claims = foreign.claims(new Date());
+      const good = signed(keyNumber(0), foreign.header(), claims);
+      expect(await decode(good, AUDIENCE, foreign.url)).toMatchObject({ iss: foreign.url });
+      const bad = signed(keyNumber(1), foreign.header(), claims);
+      expect(await decode(bad, AUDIENCE, foreign.url)).toMatchObject({
+        refused: 'Signature verification failed.',
+      });
+      await foreign.stop();
+    });
+  },
+);
