@@ -29,8 +29,9 @@ export class CloudActivationResolver {
   async cloudActivationActivate(
     @Args('input', { type: () => CloudActivationActivateInput })
     input: CloudActivationActivateInput,
-    @Context() { address }: SyncContext,
+    @Context() context: SyncContext,
   ): Promise<CloudActivationActivatePayload> {
+    context.outcome = 'activation';
     try {
       const activated = await this.activateInstance.activate({
         activationCode: input.activationCode,
@@ -46,7 +47,7 @@ export class CloudActivationResolver {
       return payloadOf(activated);
     } catch (thrown) {
       const refused = asIssuerError(thrown);
-      const error = refused && (this.failedLookUps.limited(refused, address) ?? refused);
+      const error = refused && (this.failedLookUps.limited(refused, context.address) ?? refused);
       this.metrics.activations.inc({ outcome: 'refused', code: error?.code ?? 'INTERNAL' });
       if (error === null) throw thrown;
       if (error.status >= TRY_AGAIN) throw error;

@@ -20,7 +20,7 @@ export interface SyncContext {
   readonly address: string;
   readonly deadline: Deadline;
   /** What came of it as far as no error is thrown: `answered` when no token was asked for. */
-  outcome: 'answered' | 'issued' | 'revoked';
+  outcome: 'answered' | 'issued' | 'revoked' | 'activation';
 }
 
 interface AdmittedSync {

@@ -5,7 +5,8 @@ export const MAX_DEPTH = 6;
 export const MAX_TOKENS = 200;
 /** Documents are remembered, and none that a client sends is a tenth as long. */
 export const MAX_QUERY_LENGTH = 8192;
-const WORK_FIELDS = ['cloudConnectorAccess', 'cloudActivationActivate'];
+export const ACTIVATION_FIELD = 'cloudActivationActivate';
+const WORK_FIELDS = ['cloudConnectorAccess', ACTIVATION_FIELD];
 
 /**
  * At most one sync or activation a request. Every mention counts, under whatever alias and in whatever

@@ -3,6 +3,7 @@ import { GraphQLError } from 'graphql';
 import { asIssuerError } from '../platform/error-faces.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { couldBeJson, MAX_QUERY_LENGTH } from './graphql-limits.js';
+import { withKnownMembers } from './known-members.js';
 
 export interface GraphqlRequest {
   readonly query: string;
@@ -23,7 +24,8 @@ export function readGraphqlRequest(body: unknown): GraphqlRequest {
   }
   if (!isRecord(variables)) throw unusable('"variables" must be an object.');
   if (typeof operationName === 'string' || operationName === undefined || operationName === null) {
-    return { query, variables, operationName: operationName ?? undefined };
+    const known = withKnownMembers(query);
+    return { query: known, variables, operationName: operationName ?? undefined };
   }
   throw unusable('"operationName" must be a string.');
 }

@@ -29,30 +29,37 @@ export class GraphqlController {
 
   @Post('graphql')
   async answer(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const context: SyncContext = {
+      headers: request.headers,
+      address: request.ip,
+      deadline: new Deadline(this.deadlineMs),
+      outcome: 'answered',
+    };
     try {
-      sendJson(reply, 200, 'application/json', await this.execute(request));
+      sendJson(reply, 200, 'application/json', await this.execute(request, context));
     } catch (error) {
-      throw this.refusalOf(error, request.ip);
+      throw this.refusalOf(error, context);
     }
   }
 
-  private async execute(request: FastifyRequest): Promise<Buffer> {
+  private async execute(request: FastifyRequest, context: SyncContext): Promise<Buffer> {
     const { query, variables, operationName } = readGraphqlRequest(request.body);
-    const deadline = new Deadline(this.deadlineMs);
-    const { headers, ip } = request;
-    const context: SyncContext = { headers, address: ip, deadline, outcome: 'answered' };
     const app = this.adapterHost.httpAdapter.getInstance<FastifyInstance>();
     const execution = app.graphql(query, context, variables, operationName);
-    const data = await deadline.holds(dataOf(execution));
-    this.metrics.syncs.inc({ outcome: context.outcome, code: '' });
+    const data = await context.deadline.holds(dataOf(execution));
+    this.count(context, '');
     return encodeAnswer({ data });
   }
 
-  private refusalOf(thrown: unknown, address: string): unknown {
+  private refusalOf(thrown: unknown, context: SyncContext): unknown {
     const error = asIssuerError(thrown) ?? INTERNAL;
-    const refusal = this.failedLookUps.limited(error, address) ?? error;
-    const outcome = refusal.status >= 500 ? 'failed' : 'denied';
-    this.metrics.syncs.inc({ outcome, code: refusal.code });
+    const refusal = this.failedLookUps.limited(error, context.address) ?? error;
+    this.count(context, refusal.code, refusal.status >= 500 ? 'failed' : 'denied');
     return refusal === INTERNAL ? thrown : refusal;
+  }
+
+  /** Activations are counted where they are decided. */
+  private count(context: SyncContext, code: string, outcome: string = context.outcome): void {
+    if (context.outcome !== 'activation') this.metrics.syncs.inc({ outcome, code });
   }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { decodeJwt } from 'jose';
-import { activate } from '../support/activation.js';
+import { ACTIVATE, activate } from '../support/activation.js';
 import { makeActivationCode, registerLicense, registerPaidLicense } from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { GENERATIONS, GitlabInstance } from '../support/gitlab-instance.js';
@@ -25,6 +25,12 @@ describe('an activation', () => {
   function instancesOf(licenseId: string): Promise<{ instance_id: string }[]> {
     const sql = 'SELECT instance_id FROM instances WHERE license_id = $1';
     return select<{ instance_id: string }>(issuer, sql, [licenseId]);
+  }
+
+  async function metric(line: string): Promise<number> {
+    const text = await (await fetch(`${issuer.url}/-/metrics`)).text();
+    const found = text.split('\n').find((one) => one.startsWith(line));
+    return Number(found?.split(' ').at(-1) ?? 0);
   }
 
   it('answers with the license key as it was registered, whoever made it', async () => {
@@ -169,6 +175,25 @@ describe('an activation', () => {
     expect(await response.json()).toMatchObject({
       errors: [{ extensions: { code: 'BAD_REQUEST' } }],
     });
+  });
+
+  it('leaves alone what a newer instance tells beside what is known', async () => {
+    const { code } = await codeOf();
+    const query = ACTIVATE.replace(
+      '$hostname: String!',
+      '$hostname: String!, $fleet: Fleet!',
+    ).replace('hostname: $hostname', 'hostname: $hostname, fleet: $fleet');
+    const { payload } = await activate(issuer, code, randomUUID(), { fleet: {} }, {}, query);
+    expect(payload?.errors).toEqual([]);
+  });
+
+  it('counts as an activation, not as a sync', async () => {
+    const { code } = await codeOf();
+    const before = await metric('issuer_activations_total{outcome="activated",code=""}');
+    const syncs = await metric('issuer_syncs_total{outcome="answered",code=""}');
+    await activate(issuer, code, randomUUID());
+    expect(await metric('issuer_activations_total{outcome="activated",code=""}')).toBe(before + 1);
+    expect(await metric('issuer_syncs_total{outcome="answered",code=""}')).toBe(syncs);
   });
 
   it('limits guesses by address', async () => {

@@ -36,6 +36,7 @@ export async function activate(
   instanceIdentifier: string,
   about: Variables = {},
   headers: Readonly<Record<string, string>> = {},
+  query: string = ACTIVATE,
 ): Promise<ActivationAnswer> {
   const variables = {
     activationCode,
@@ -53,7 +54,7 @@ export async function activate(
       'x-admin-token': 'means nothing here',
       ...headers,
     },
-    body: JSON.stringify({ query: ACTIVATE, variables }),
+    body: JSON.stringify({ query, variables }),
   });
   if (response.headers.get('content-type') !== 'application/json') {
     throw new Error(`an instance cannot read ${String(response.headers.get('content-type'))}`);
