@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
@@ -8,7 +8,10 @@ import { join } from 'node:path';
 import type { BackendReport } from '../../packages/mock-issuer/src/index.js';
 import { HandMadeBackend } from '../support/hand-made-backend.js';
 
-const BIN = join(__dirname, '../../packages/mock-issuer/bin/cloud-connector-mock-issuer.cjs');
+const PACKAGE = join(__dirname, '../../packages/mock-issuer');
+const BIN = join(PACKAGE, 'bin/cloud-connector-mock-issuer.cjs');
+/** What the bin runs once it has seen that nothing is to be compiled. */
+const COMPILED = join(PACKAGE, 'dist/cli/main.js');
 
 interface Ran {
   readonly code: number;
@@ -18,7 +21,7 @@ interface Ran {
 
 async function run(...args: readonly string[]): Promise<Ran> {
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [BIN, ...args], (_, stdout, stderr) => {
+    const child = execFile(process.execPath, [COMPILED, ...args], (_, stdout, stderr) => {
       resolve({ code: child.exitCode ?? -1, stdout, stderr });
     });
   });
@@ -39,8 +42,14 @@ describe('cloud-connector-mock-issuer', () => {
     rmSync(folder, { recursive: true });
   });
 
+  beforeAll(() => {
+    expect(execFileSync(BIN, ['--help']).toString()).toContain('verify-backend --url URL');
+  });
+
   const serving = async (...args: readonly string[]) => {
-    const child = spawn(process.execPath, [BIN, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [COMPILED, ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     const [line] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string];
     const issuer = /Mock issuer (\S+),/.exec(line)?.[1] ?? line;
     const stop = async () => {
@@ -99,7 +108,7 @@ describe('cloud-connector-mock-issuer', () => {
     } finally {
       backend.close();
     }
-  });
+  }, 90_000);
 
   it('says that nobody answered, once', async () => {
     const [port, nobody] = [await freePort(), await freePort()];
