@@ -19,12 +19,13 @@ describe('cloud-connector-instance, the command', () => {
   let issuer: TestIssuer;
   let folder: string;
   let licenseKey: string;
+  let licenseId: string;
   beforeAll(async () => {
     await buildPackage('client');
     issuer = await startTestIssuer();
     const license = await registerLicense(issuer, { expires_on: '2099-01-01' });
     await recordPurchase(issuer, license.id, { expires_on: '2099-01-01' });
-    licenseKey = license.licenseKey;
+    [licenseId, licenseKey] = [license.id, license.licenseKey];
   });
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'client-daemon-'));
@@ -34,8 +35,12 @@ describe('cloud-connector-instance, the command', () => {
   afterAll(() => issuer.stop());
 
   function start(...options: readonly string[]) {
-    const files = ['--license-key-file', 'license-key', '--store-key-file', 'keys/store-key'];
-    const child = spawn(process.execPath, [BIN, '--url', issuer.url, ...files, ...options], {
+    return startBare('--license-key-file', 'license-key', ...options);
+  }
+
+  function startBare(...options: readonly string[]) {
+    const always = ['--url', issuer.url, '--store-key-file', 'keys/store-key'];
+    const child = spawn(process.execPath, [BIN, ...always, ...options], {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -75,6 +80,24 @@ describe('cloud-connector-instance, the command', () => {
     const token = /^Authorization: Bearer (\S+)$/m.exec(headers)?.[1] ?? '';
     expect(decodeJwt(token).sub).toBe(instanceId);
     expect(headers).toContain(`X-Gitlab-Instance-Id: ${instanceId}\n`);
+  });
+
+  it('activates once with a code from a file, and needs no license key then or later', async () => {
+    const codeFile = join(folder, 'code');
+    const created = await issuer.admin('POST', `licenses/${licenseId}/activation_codes`, {});
+    const { code } = (await created.json()) as { readonly code: string };
+    await writeFile(codeFile, code);
+    const first = startBare('--once', '--activation-code-file', 'code');
+    expect(await first.ended).toBe(0);
+    expect(first.output()).toContain('the instance is activated');
+    expect(first.output()).not.toContain(code);
+    await rm(codeFile);
+    expect(await startBare('--once').ended).toBe(0);
+
+    await writeFile(codeFile, code);
+    const refused = startBare('--once', '--activation-code-file', 'code', '--store', 'another');
+    expect(await refused.ended).toBe(1);
+    expect(refused.output()).toContain('ACTIVATION_REFUSED');
   });
 
   it('ends with 1 when there is no token, and says what the issuer answered', async () => {
