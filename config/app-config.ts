@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { MAX_TTL_SECONDS } from '../src/domain/service-token-claims.js';
+import { isUuid } from '../src/domain/uuid.js';
 import { type Environment, EnvironmentReader } from './environment-reader.js';
 import {
   type KeyEncryptionKeys,
@@ -35,6 +36,8 @@ export interface AppConfig extends KeyEncryptionKeys {
   readonly serviceTokenTtlSeconds: number;
   readonly notBeforeSkewSeconds: number;
   readonly enforceLicenseTypes: boolean;
+  /** The platform's own instance UUID; null: no self-issued tokens. */
+  readonly selfIssuedInstanceId: string | null;
   readonly tokenStatusList: boolean;
   readonly jwksCacheSeconds: number;
   readonly signingKeyRotationDays: number;
@@ -83,6 +86,7 @@ export function readAppConfig(environment: Environment = process.env): AppConfig
     serviceTokenTtlSeconds,
     notBeforeSkewSeconds: reader.integer('NOT_BEFORE_SKEW_SECONDS', 5, 0, 3600),
     enforceLicenseTypes: reader.boolean('ENFORCE_LICENSE_TYPES', true),
+    selfIssuedInstanceId: readUuid(reader, 'SELF_ISSUED_INSTANCE_ID'),
     tokenStatusList: reader.boolean('TOKEN_STATUS_LIST', false),
     jwksCacheSeconds: reader.integer('JWKS_CACHE_SECONDS', 86_400, 1, 604_800),
     signingKeyRotationDays: reader.integer('SIGNING_KEY_ROTATION_DAYS', 90, 1, 3650),
@@ -135,6 +139,12 @@ function isNetwork(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+function readUuid(reader: EnvironmentReader, name: string): string | null {
+  const text = reader.text(name);
+  if (text !== null && !isUuid(text)) reader.faults.push(`${name}: must be a UUID`);
+  return text;
 }
 
 function readDatabaseUrl(reader: EnvironmentReader, name: string): string | null {

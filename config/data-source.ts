@@ -21,6 +21,7 @@ import { CreateActivationCodes1764200000000 } from '../migrations/1764200000000-
 import { RecordSeatLinks1764200001000 } from '../migrations/1764200001000-record-seat-links.js';
 import { CreateNamespaces1764300000000 } from '../migrations/1764300000000-create-namespaces.js';
 import { CreateSeatAssignments1764300001000 } from '../migrations/1764300001000-create-seat-assignments.js';
+import { RecordSelfIssuedTokens1764300002000 } from '../migrations/1764300002000-record-self-issued-tokens.js';
 import { ApiTokenEntity } from '../src/access-control/api-token.entity.js';
 import { AddOnPurchaseEntity } from '../src/add-on-purchases/add-on-purchase.entity.js';
 import { NamespaceEntity } from '../src/add-on-purchases/namespace.entity.js';
@@ -57,6 +58,7 @@ const MIGRATIONS = [
   RecordSeatLinks1764200001000,
   CreateNamespaces1764300000000,
   CreateSeatAssignments1764300001000,
+  RecordSelfIssuedTokens1764300002000,
 ] as const;
 
 /** Every table that has an entity, and every migration in order. */

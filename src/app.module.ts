@@ -25,6 +25,7 @@ import type { SealedColumn } from './platform/sealed-columns.js';
 import type { ServiceConfig } from './platform/service-config.js';
 import { ProbesModule } from './probes/probes.module.js';
 import { SchedulerModule } from './scheduler/scheduler.module.js';
+import { SelfIssuedTokensModule } from './self-issued-tokens/self-issued-tokens.module.js';
 import { SEALED_SIGNING_KEYS } from './signing-keys/signing-key.repository.js';
 import { SigningKeysModule } from './signing-keys/signing-keys.module.js';
 import { SyncModule } from './sync/sync.module.js';
@@ -78,6 +79,7 @@ function useCases({ config, dataSource, catalog, clock, logger }: Foundations) {
     AuxiliaryKeysModule,
     ActivationModule,
     TokenIssuanceModule,
+    SelfIssuedTokensModule,
     InstanceHealthModule,
     TokenRevocationModule,
     LedgerAuditModule,

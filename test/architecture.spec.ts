@@ -7,7 +7,7 @@ const ROOT = resolve(__dirname, '..');
 /** What a room may import, from the top of the house to its ground; `domain` anybody may. */
 const STOREYS = [
   ['sync', 'oidc', 'probes', 'scheduler', 'cli'],
-  ['activation', 'token-revocation', 'ledger-audit', 'instance-health'],
+  ['activation', 'token-revocation', 'ledger-audit', 'instance-health', 'self-issued-tokens'],
   ['token-issuance'],
   ['add-on-purchases', 'signing-keys', 'auxiliary-keys', 'instances'],
   ['licenses'],

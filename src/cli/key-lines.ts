@@ -40,11 +40,15 @@ export function revocationLines(dryRun: boolean, withdrawn: WithdrawnSigningKey)
     : '';
   return [
     ...planLines(dryRun ? 'would be' : 'was', revocation),
-    `${radius.liveTokens} live token(s) on ${radius.instances} instance(s)${until}`,
+    `${radius.liveTokens} live token(s)${ownOf(radius)} on ${radius.instances} instance(s)${until}`,
     ...radius.affected.map(affectedLine),
     'restart every validator, or drop its cached keys: until then it may trust the key, ' +
       `${radius.trustedUntil.toISOString()} at the longest`,
   ];
+}
+
+function ownOf({ selfIssuedTokens }: WithdrawnSigningKey['radius']): string {
+  return selfIssuedTokens === 0 ? '' : `, ${selfIssuedTokens} of them self-issued,`;
 }
 
 function planLines(verb: string, { key, plan }: PlannedKeyRevocation): string[] {

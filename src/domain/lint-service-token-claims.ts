@@ -1,3 +1,5 @@
+import { EXTRA_CLAIM_NAMES, extraClaimFault } from './extra-claims.js';
+import { SELF_ISSUED_TTL_SECONDS } from './self-issued-token-claims.js';
 import { MAX_TTL_SECONDS, type ServiceTokenPolicy } from './service-token-claims.js';
 import { isUuid } from './uuid.js';
 
@@ -8,14 +10,15 @@ import { isUuid } from './uuid.js';
  */
 export const MAX_PAYLOAD_BYTES = 5632;
 
-const REALM = 'self-managed';
 const JTI = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 type Claims = Readonly<Record<string, unknown>>;
 type Rule = (claims: Claims, policy: ServiceTokenPolicy, nowSeconds: number) => boolean;
 
-/** What each claim has to be; a claim that is not listed here is refused. */
-const RULES: Readonly<Record<string, readonly [rule: Rule, fault: string]>> = {
+type Rules = Readonly<Record<string, readonly [rule: Rule, fault: string]>>;
+
+/** What each claim of any token has to be. */
+const COMMON_RULES: Rules = {
   iss: [({ iss }, { issuer }) => iss === issuer && issuer !== '', 'is not the issuer URL'],
   aud: [
     ({ aud, iss }) => isSortedSet(aud) && !aud.includes(String(iss)),
@@ -29,12 +32,22 @@ const RULES: Readonly<Record<string, readonly [rule: Rule, fault: string]>> = {
   ],
   exp: [expiresInTime, 'is no second after iat within the configured lifetime'],
   jti: [isUuidOfNow, 'is not a UUID of version 7 of this second'],
-  gitlab_realm: [({ gitlab_realm }) => gitlab_realm === REALM, `is not ${REALM}`],
+  scopes: [({ scopes }) => isSortedSet(scopes), 'is not a sorted list of distinct names'],
+};
+
+/** A claim that is not listed is refused. */
+const SERVICE_TOKEN_RULES: Rules = {
+  ...COMMON_RULES,
+  gitlab_realm: [({ gitlab_realm }) => gitlab_realm === 'self-managed', 'is not self-managed'],
   gitlab_instance_uid: [
     ({ gitlab_instance_uid: uid }) => typeof uid === 'string' && uid !== '',
     'is not a text',
   ],
-  scopes: [({ scopes }) => isSortedSet(scopes), 'is not a sorted list of distinct names'],
+};
+
+const SELF_ISSUED_RULES: Rules = {
+  ...COMMON_RULES,
+  gitlab_realm: [({ gitlab_realm }) => gitlab_realm === 'saas', 'is not saas'],
 };
 
 /** May be absent. Draft-ietf-oauth-status-list section 6.1. */
@@ -52,14 +65,41 @@ export function serviceTokenFaults(
   now: Date,
   payloadBytes = Buffer.byteLength(JSON.stringify(claims)),
 ): string[] {
-  const given = claims as Claims;
+  return faultsOf(claims as Claims, SERVICE_TOKEN_RULES, policy, now, payloadBytes);
+}
+
+/** The same for a self-issued token: realm saas, an hour at most, and only claims that may be added. */
+export function selfIssuedTokenFaults(
+  claims: object,
+  policy: ServiceTokenPolicy,
+  now: Date,
+  payloadBytes = Buffer.byteLength(JSON.stringify(claims)),
+): string[] {
+  const [own, extra] = [{ ...claims } as Record<string, unknown>, [] as string[]];
+  for (const name of EXTRA_CLAIM_NAMES) {
+    if (!(name in own)) continue;
+    const fault = extraClaimFault(name, own[name]);
+    if (fault !== null) extra.push(`${name} ${fault}`);
+    Reflect.deleteProperty(own, name);
+  }
+  const terms = { ...policy, ttlSeconds: SELF_ISSUED_TTL_SECONDS };
+  return [...faultsOf(own, SELF_ISSUED_RULES, terms, now, payloadBytes), ...extra];
+}
+
+function faultsOf(
+  given: Claims,
+  rules: Rules,
+  policy: ServiceTokenPolicy,
+  now: Date,
+  payloadBytes: number,
+): string[] {
   const nowSeconds = Math.floor(now.getTime() / 1000);
   const faults: string[] = [];
-  for (const [claim, [holds, fault]] of Object.entries(RULES)) {
+  for (const [claim, [holds, fault]] of Object.entries(rules)) {
     if (!holds(given, policy, nowSeconds)) faults.push(`${claim} ${fault}`);
   }
   for (const claim of Object.keys(given)) {
-    if (!Object.hasOwn(RULES, claim) && claim !== STATUS) faults.push(`${claim} is no known claim`);
+    if (!Object.hasOwn(rules, claim) && claim !== STATUS) faults.push(`${claim} is no known claim`);
   }
   if (STATUS in given && !isStatus(given[STATUS])) {
     faults.push('status is not a place in a status list');

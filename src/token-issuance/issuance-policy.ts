@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { serviceTokenFaults } from '../domain/lint-service-token-claims.js';
+import { selfIssuedTokenFaults, serviceTokenFaults } from '../domain/lint-service-token-claims.js';
+import type { SelfIssuedTokenClaims } from '../domain/self-issued-token-claims.js';
 import type { ServiceTokenClaims, ServiceTokenPolicy } from '../domain/service-token-claims.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
@@ -32,10 +33,18 @@ export class IssuancePolicy {
 
   /** @throws {IssuerError} INTERNAL: such claims are a bug of ours, and no key may touch them */
   requireSound(claims: ServiceTokenClaims, payload: Buffer, now: Date): void {
-    const faults = serviceTokenFaults(claims, this.terms, now, payload.length);
+    this.refuse(claims.jti, serviceTokenFaults(claims, this.terms, now, payload.length));
+  }
+
+  /** The same for a self-issued token. */
+  requireSoundSelfIssued(claims: SelfIssuedTokenClaims, payload: Buffer, now: Date): void {
+    this.refuse(claims.jti, selfIssuedTokenFaults(claims, this.terms, now, payload.length));
+  }
+
+  private refuse(jti: string, faults: readonly string[]): void {
     if (faults.length === 0) return;
     this.metrics.lintRefusals.inc();
-    this.logger.error({ jti: claims.jti, faults }, 'claims with faults were not signed');
+    this.logger.error({ jti, faults }, 'claims with faults were not signed');
     throw new IssuerError(
       'INTERNAL',
       'The issuer made no token, because it would have been faulty: its log has the cause.',

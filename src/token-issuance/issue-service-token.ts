@@ -1,37 +1,19 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import type { Resolution } from '../domain/scope-decision.js';
-import { type ServiceTokenClaims, serviceTokenClaims } from '../domain/service-token-claims.js';
+import { serviceTokenClaims } from '../domain/service-token-claims.js';
 import { uuidV7 } from '../domain/uuid-v7.js';
-import type { KnownInstance } from '../instances/instance.repository.js';
-import { databaseAway } from '../platform/database-away.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { SigningKeyGoneError, SigningTokenError } from '../signing-keys/signing-token-error.js';
-import { SigningKeys } from '../signing-keys/signing-keys.service.js';
 import { Admission, type Sync } from './admission.js';
 import { Entitlements } from './entitlements.js';
 import type { HeldLicense } from './held-license.js';
-import { IssuanceLedger, KeyNotCurrentError, TokensRevokedError } from './issuance-ledger.js';
+import { TokensRevokedError } from './issuance-ledger.js';
 import { IssuancePolicy } from './issuance-policy.js';
-
-/** For a token (HSM) that does not answer, and keys that are changing. */
-const RETRY_AFTER_SECONDS = 2;
+import { SignAndRecord, type TokenDraft } from './sign-and-record.js';
 
 export interface ServiceToken {
   /** A compact JWS. */
   readonly token: string;
   readonly expiresAt: Date;
-}
-
-interface Draft {
-  readonly sync: Sync;
-  readonly held: HeldLicense;
-  readonly instance: KnownInstance;
-  readonly resolution: Resolution;
-  readonly claims: ServiceTokenClaims;
-  /** The claims as they are signed. */
-  readonly payload: Buffer;
-  readonly statusIndex: number | null;
 }
 
 /** The use case that this service exists for. */
@@ -40,9 +22,8 @@ export class IssueServiceToken {
   constructor(
     private readonly admission: Admission,
     private readonly entitlements: Entitlements,
-    private readonly signingKeys: SigningKeys,
-    private readonly ledger: IssuanceLedger,
     private readonly policy: IssuancePolicy,
+    private readonly signAndRecord: SignAndRecord,
   ) {}
 
   /**
@@ -54,12 +35,8 @@ export class IssueServiceToken {
   async issue(sync: Sync, held: HeldLicense): Promise<ServiceToken | null> {
     if (this.admission.tokensRevoked(sync, held)) return null;
     const instanceId = this.admission.identityOf(sync, held);
-    const resolution = this.entitlements.resolve(
-      held.license,
-      held.purchases,
-      sync.gitlabVersion,
-      sync.at,
-    );
+    const { license, purchases } = held;
+    const resolution = this.entitlements.resolve(license, purchases, sync.gitlabVersion, sync.at);
     if (resolution.scopes.length === 0) throw nothingToGrant(held);
 
     const instance = await this.admission.instanceOf(sync, held);
@@ -68,7 +45,7 @@ export class IssueServiceToken {
     const { terms } = this.policy;
     const statusIndex = await this.policy.statusIndex();
     const claims = serviceTokenClaims(
-      held.license,
+      license,
       subject,
       resolution,
       terms,
@@ -78,65 +55,32 @@ export class IssueServiceToken {
     );
     const payload = Buffer.from(JSON.stringify(claims));
     this.policy.requireSound(claims, payload, sync.at);
-    const draft = { sync, held, instance, resolution, claims, payload, statusIndex };
-    const token = await this.signAndRecord(draft);
-    return token === null ? null : { token, expiresAt: new Date(claims.exp * 1000) };
-  }
-
-  /** Null when a revocation came between the look-up and the ledger. */
-  private async signAndRecord(draft: Draft): Promise<string | null> {
-    try {
-      return await this.signAndRecordUnderCurrentKey(draft);
-    } catch (error) {
-      if (error instanceof TokensRevokedError) return null;
-      throw isOfKey(error) ? keysAway(error) : error;
-    }
-  }
-
-  private async signAndRecordUnderCurrentKey(draft: Draft): Promise<string> {
-    try {
-      return await this.signAndRecordOnce(draft);
-    } catch (error) {
-      if (!(error instanceof KeyNotCurrentError || error instanceof SigningKeyGoneError))
-        throw error;
-      // This replica slept through a rotation; the token it signed never left.
-      await this.signingKeys.refresh();
-      return this.signAndRecordOnce(draft);
-    }
-  }
-
-  /** Signature and flush run side by side; the token leaves only when both are done. */
-  private async signAndRecordOnce(draft: Draft): Promise<string> {
-    const { sync, held, instance, resolution, claims, payload, statusIndex } = draft;
-    if (sync.deadline.isOver) throw databaseAway();
-    const key = this.signingKeys.current();
+    const expiresAt = new Date(claims.exp * 1000);
     const row = {
-      jti: claims.jti,
-      licenseId: held.license.id,
+      jti,
+      licenseId: license.id,
       instanceRowId: instance.id,
-      kid: key.kid,
       resolution,
       gitlabVersion: sync.gitlabVersion.text,
       hostName: sync.hostName,
       issuedAt: sync.at,
-      expiresAt: new Date(claims.exp * 1000),
-      claimsDigest: createHash('sha256').update(payload).digest(),
+      expiresAt,
       statusIndex,
+      selfIssued: null,
     };
-    const recorded = this.ledger.record(row, sync.deadline);
-    const [token] = await Promise.all([key.sign(payload), recorded]);
-    return token;
+    const token = await this.signed({ payload, row, deadline: sync.deadline });
+    return token === null ? null : { token, expiresAt };
   }
-}
 
-/** A token (HSM) that fails, or keys that changed again while they were being read again. */
-function isOfKey(error: unknown): error is Error {
-  return error instanceof SigningTokenError || error instanceof KeyNotCurrentError;
-}
-
-function keysAway(cause: Error): IssuerError {
-  const detail = 'The keys that sign cannot be used at this moment: try again shortly.';
-  return new IssuerError('UNAVAILABLE', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
+  /** Null when a revocation came between the look-up and the ledger. */
+  private async signed(draft: TokenDraft): Promise<string | null> {
+    try {
+      return await this.signAndRecord.issue(draft);
+    } catch (error) {
+      if (error instanceof TokensRevokedError) return null;
+      throw error;
+    }
+  }
 }
 
 function nothingToGrant({ purchases }: HeldLicense): IssuerError {

@@ -4,16 +4,18 @@ import { newId } from '../platform/new-id.js';
 /** What the hash of a batch covers of a token: every column that never changes. */
 export interface ChainedToken {
   readonly jti: string;
-  readonly licenseId: string;
-  readonly instanceRowId: string;
+  readonly licenseId: string | null;
+  readonly instanceRowId: string | null;
   readonly kid: string;
   readonly scopeSetDigest: Buffer;
   readonly catalogDigest: Buffer;
-  readonly gitlabVersion: string;
+  readonly gitlabVersion: string | null;
   readonly issuedAt: Date;
   readonly expiresAt: Date;
   readonly claimsDigest: Buffer;
   readonly statusIndex: number | null;
+  /** JSON of what a self-issued token was asked with; null for the token of an instance. */
+  readonly selfIssued: string | null;
 }
 
 /** One flush of the ledger as a link of its chain. */
@@ -97,6 +99,8 @@ function line(token: ChainedToken): string {
     token.expiresAt.toISOString(),
     token.claimsDigest.toString('hex'),
     token.statusIndex,
+    // The line of an instance's token is what it was before there were others.
+    ...(token.selfIssued === null ? [] : [token.selfIssued]),
   ];
   return `${JSON.stringify(members)}\n`;
 }

@@ -5,12 +5,13 @@ import type { LedgerBatch } from './ledger-chain.js';
 /** What the ledger keeps of a token: everything but the token. */
 export interface IssuedToken {
   readonly jti: string;
-  readonly licenseId: string;
+  /** Null for a self-issued token, as are the instance and its version. */
+  readonly licenseId: string | null;
   /** The row of the instance, not the UUID that it sends. */
-  readonly instanceRowId: string;
+  readonly instanceRowId: string | null;
   readonly kid: string;
   readonly resolution: Pick<Resolution, 'scopes' | 'audiences'>;
-  readonly gitlabVersion: string;
+  readonly gitlabVersion: string | null;
   readonly hostName: string | null;
   readonly issuedAt: Date;
   readonly expiresAt: Date;
@@ -18,6 +19,8 @@ export interface IssuedToken {
   readonly claimsDigest: Buffer;
   /** Its place among all tokens that status lists tell of; null when none tells of it. */
   readonly statusIndex: number | null;
+  /** JSON of what a self-issued token was asked with; null for the token of an instance. */
+  readonly selfIssued: string | null;
 }
 
 export interface Row extends IssuedToken {
@@ -35,9 +38,10 @@ export const RECORD = preparedStatement(
     WITH batch AS (
       SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bytea[], $6::bytea[],
                            $7::text[], $8::text[], $9::timestamptz[], $10::timestamptz[], $11::bytea[],
-                           $12::bigint[])
+                           $12::bigint[], $21::json[])
         AS b (jti, license_id, instance_id, kid, scope_set_digest, catalog_digest,
-              gitlab_version, host_name, issued_at, expires_at, claims_digest, status_index)
+              gitlab_version, host_name, issued_at, expires_at, claims_digest, status_index,
+              self_issued)
     ), latest AS (
       SELECT DISTINCT ON (instance_id) instance_id, issued_at, gitlab_version, host_name,
              jti, expires_at, scope_set_digest
@@ -57,9 +61,9 @@ export const RECORD = preparedStatement(
     )
     INSERT INTO issued_tokens (jti, license_id, instance_id, kid, scope_set_digest, catalog_digest,
                                gitlab_version, issued_at, expires_at, claims_digest, status_index,
-                               chain_id, batch_number)
+                               chain_id, batch_number, self_issued)
     SELECT jti, license_id, instance_id, kid, scope_set_digest, catalog_digest,
-           gitlab_version, issued_at, expires_at, claims_digest, status_index, $13, $14
+           gitlab_version, issued_at, expires_at, claims_digest, status_index, $13, $14, self_issued
     FROM batch`,
 );
 
@@ -86,5 +90,6 @@ export function recordValues(rows: readonly Row[], batch: LedgerBatch): unknown[
     batch.firstJti,
     batch.lastJti,
     batch.policyDigest,
+    rows.map(({ selfIssued }) => selfIssued),
   ];
 }

@@ -14,6 +14,7 @@ import { IssuanceLedger } from './issuance-ledger.js';
 import { IssuancePolicy } from './issuance-policy.js';
 import { IssueServiceToken } from './issue-service-token.js';
 import { ScopeSets } from './scope-sets.js';
+import { SignAndRecord } from './sign-and-record.js';
 import { StatusIndices } from './status-indices.js';
 
 @Module({
@@ -35,8 +36,17 @@ import { StatusIndices } from './status-indices.js';
     IssuancePolicy,
     IssueServiceToken,
     ScopeSets,
+    SignAndRecord,
     StatusIndices,
   ],
-  exports: [Admission, Entitlements, IssuanceSnapshots, IssuanceLedger, IssueServiceToken],
+  exports: [
+    Admission,
+    Entitlements,
+    IssuancePolicy,
+    IssuanceSnapshots,
+    IssuanceLedger,
+    IssueServiceToken,
+    SignAndRecord,
+  ],
 })
 export class TokenIssuanceModule {}

@@ -17,6 +17,8 @@ export interface AffectedInstance {
 export interface BlastRadius {
   readonly liveTokens: number;
   readonly instances: number;
+  /** Of the live tokens, those of the platform itself, which no instance holds. */
+  readonly selfIssuedTokens: number;
   /** When the last of the tokens would have expired; null without any. */
   readonly lastExpiresAt: Date | null;
   /** Those whose tokens would have lived longest, 100 at most. */
@@ -30,6 +32,7 @@ const NAMED = 100;
 /** The days of the ledger that cannot hold a live token are not opened. */
 const COUNT = `
   SELECT count(*)::int AS "liveTokens", count(DISTINCT instance_id)::int AS instances,
+         count(self_issued)::int AS "selfIssuedTokens",
          max(expires_at) AS "lastExpiresAt"
   FROM issued_tokens WHERE kid = $1 AND jti >= $2 AND expires_at > $3`;
 
@@ -38,7 +41,8 @@ const AFFECTED = `
          i.host_name AS "hostName", t.tokens AS "liveTokens", t.expires_at AS "lastExpiresAt"
   FROM (
     SELECT instance_id, count(*)::int AS tokens, max(expires_at) AS expires_at
-    FROM issued_tokens WHERE kid = $1 AND jti >= $2 AND expires_at > $3
+    FROM issued_tokens
+    WHERE kid = $1 AND jti >= $2 AND expires_at > $3 AND instance_id IS NOT NULL
     GROUP BY instance_id ORDER BY expires_at DESC, instance_id LIMIT ${NAMED}
   ) t
   JOIN instances i ON i.id = t.instance_id

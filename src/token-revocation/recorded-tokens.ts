@@ -7,15 +7,18 @@ import { IssuerError } from '../platform/issuer-error.js';
 /** A token as the ledger knows it. */
 export interface RecordedToken {
   readonly jti: string;
-  readonly licenseId: string;
+  /** Null for a self-issued token, as are the instance and its version. */
+  readonly licenseId: string | null;
   /** The row of the instance. */
-  readonly instanceId: string;
+  readonly instanceId: string | null;
   readonly kid: string;
-  readonly gitlabVersion: string;
+  readonly gitlabVersion: string | null;
   readonly issuedAt: Date;
   readonly expiresAt: Date;
   readonly revokedAt: Date | null;
   readonly statusIndex: number | null;
+  /** Whom a self-issued token is for, and what it was asked with; null for that of an instance. */
+  readonly selfIssued: Readonly<Record<string, unknown>> | null;
 }
 
 /** What is looked for; null: whatever. */
@@ -39,7 +42,8 @@ const FIRST_JTI = firstUuidV7(new Date(0));
 
 const COLUMNS = `jti, license_id AS "licenseId", instance_id AS "instanceId", kid,
   gitlab_version AS "gitlabVersion", issued_at AS "issuedAt", expires_at AS "expiresAt",
-  revoked_at AS "revokedAt", status_index::float8 AS "statusIndex"`;
+  revoked_at AS "revokedAt", status_index::float8 AS "statusIndex",
+  self_issued AS "selfIssued"`;
 
 /** No token that is live at `now` has a lower `jti`: older partitions of the ledger stay closed. */
 export function firstLiveJti(now: Date): string {

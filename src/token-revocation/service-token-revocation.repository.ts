@@ -60,7 +60,8 @@ export class ServiceTokenRevocationRepository {
     { jti, instanceId, licenseId, revokedAt }: RecordedToken,
   ): Promise<ServiceTokenRevocationEntity | null> {
     if (revokedAt === null) return null;
-    const of = [{ jti }, { instanceId, revokedAt }, { licenseId, revokedAt }];
+    const owners = instanceId === null || licenseId === null ? [] : [{ instanceId }, { licenseId }];
+    const of = [{ jti }, ...owners.map((owner) => ({ ...owner, revokedAt }))];
     return manager.findOne(ServiceTokenRevocationEntity, { where: of, order: { id: 'ASC' } });
   }
 

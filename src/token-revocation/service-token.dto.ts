@@ -46,10 +46,19 @@ export class StatusListView {
 /** An issued token as the ledger knows it: everything but the token. */
 export class ServiceTokenView {
   @ApiProperty({ format: 'uuid' }) jti!: string;
-  @ApiProperty({ format: 'uuid' }) license_id!: string;
-  @ApiProperty({ format: 'uuid' }) instance_id!: string;
+  @ApiProperty({ type: String, format: 'uuid', nullable: true, description: 'Null: self-issued' })
+  license_id!: string | null;
+  @ApiProperty({ type: String, format: 'uuid', nullable: true }) instance_id!: string | null;
   @ApiProperty() kid!: string;
-  @ApiProperty() gitlab_version!: string;
+  @ApiProperty({ type: String, nullable: true }) gitlab_version!: string | null;
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: true,
+    nullable: true,
+    example: null,
+    description: 'What a self-issued token was asked with: its user or namespace, and the rest',
+  })
+  self_issued!: Readonly<Record<string, unknown>> | null;
   @ApiProperty({ type: Date }) issued_at!: Date;
   @ApiProperty({ type: Date }) expires_at!: Date;
   @ApiProperty({ type: Date, nullable: true }) revoked_at!: Date | null;
@@ -95,6 +104,7 @@ export function serviceTokenView(token: RecordedToken, issuer: string): ServiceT
     instance_id: token.instanceId,
     kid: token.kid,
     gitlab_version: token.gitlabVersion,
+    self_issued: token.selfIssued,
     issued_at: token.issuedAt,
     expires_at: token.expiresAt,
     revoked_at: token.revokedAt,

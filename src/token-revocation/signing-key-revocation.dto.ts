@@ -35,6 +35,8 @@ export class AffectedInstanceView {
 export class BlastRadiusView {
   @ApiProperty({ description: 'Tokens of the key that have not expired' }) live_tokens!: number;
   @ApiProperty({ description: 'Instances that hold one' }) instances!: number;
+  @ApiProperty({ description: 'Of the tokens, those that the platform issued to itself' })
+  self_issued_tokens!: number;
   @ApiProperty({ type: Date, nullable: true }) last_expires_at!: Date | null;
   @ApiProperty({ type: [AffectedInstanceView], description: '100 at most' })
   affected_instances!: AffectedInstanceView[];
@@ -108,6 +110,7 @@ function blastRadiusView(radius: BlastRadius): BlastRadiusView {
   return {
     live_tokens: radius.liveTokens,
     instances: radius.instances,
+    self_issued_tokens: radius.selfIssuedTokens,
     last_expires_at: radius.lastExpiresAt,
     affected_instances: radius.affected.map(affectedInstanceView),
     trusted_until: radius.trustedUntil,

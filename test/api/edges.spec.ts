@@ -15,6 +15,7 @@ const ROUTES = [
   'DELETE /api/v1/add_on_purchases/{id}/seat_assignments',
   'GET /api/v1/add_on_purchases/{id}/seat_assignments',
   'POST /api/v1/add_on_purchases/{id}/seat_assignments',
+  'GET /api/v1/allowed_to_use',
   'GET /api/v1/catalog',
   'GET /api/v1/catalog/unit_primitives',
   'GET /api/v1/instances',
@@ -32,6 +33,7 @@ const ROUTES = [
   'PATCH /api/v1/namespaces/{id}',
   'GET /api/v1/namespaces/{id}/add_on_purchases',
   'POST /api/v1/namespaces/{id}/add_on_purchases',
+  'POST /api/v1/self_issued_tokens',
   'GET /api/v1/signing_keys',
 ] as const;
 

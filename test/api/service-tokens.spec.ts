@@ -123,6 +123,7 @@ describe('the issued tokens', () => {
     expect(await response.json()).toEqual({
       jti: jtis[2],
       license_id: licenseIds[0],
+      self_issued: null,
       instance_id: instanceIds[0],
       kid,
       gitlab_version: '18.6.0-ee',

@@ -1,0 +1,118 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import type { SelfIssuedDecision } from '../domain/self-issued-decision.js';
+import { IssuerError } from '../platform/issuer-error.js';
+import { IsText, MayBeAbsent } from '../platform/validators.js';
+import type { AllowedToUseQuestion } from './allowed-to-use.js';
+
+const UNKNOWN = 'UNKNOWN_UNIT_PRIMITIVE';
+
+/** A reason that is missing here does not compile below. */
+const REASONS = [
+  'FREE',
+  'SEAT_ASSIGNED',
+  'ADD_ON_PURCHASED',
+  'NO_AUDIENCE',
+  'PLAN_NOT_ELIGIBLE',
+  'OUTRANKED',
+  'PURCHASE_NOT_STARTED',
+  'PURCHASE_EXPIRED',
+  'NO_SEAT',
+  'NO_ACTIVE_PURCHASE',
+  UNKNOWN,
+] as const satisfies readonly (SelfIssuedDecision['reason'] | typeof UNKNOWN)[];
+
+export class AllowedToUseQuery {
+  @ApiPropertyOptional({ example: '7', description: 'Required where no namespace is named' })
+  @MayBeAbsent()
+  @IsText()
+  user?: string;
+
+  @ApiPropertyOptional({
+    example: '9',
+    description: 'Beside a user: only the seats of its purchases count',
+  })
+  @MayBeAbsent()
+  @IsText()
+  namespace?: string;
+
+  @ApiProperty({ example: 'duo_chat' })
+  @IsText()
+  unit_primitive!: string;
+}
+
+export class AllowedToUseView {
+  @ApiProperty() allowed!: boolean;
+  @ApiProperty({ enum: REASONS, example: 'NO_SEAT' }) reason!: (typeof REASONS)[number];
+  @ApiProperty() unit_primitive!: string;
+  @ApiPropertyOptional({ format: 'uuid' }) add_on_purchase_id?: string;
+  @ApiPropertyOptional({ type: String, nullable: true, description: 'Until then it is allowed' })
+  until?: string | null;
+  @ApiPropertyOptional({ format: 'date' }) starts_on?: string;
+  @ApiPropertyOptional({ format: 'date' }) expired_on?: string;
+  @ApiPropertyOptional({ type: [String], description: 'The plans that may have it' })
+  eligible_plans?: readonly string[];
+  @ApiPropertyOptional({ description: 'The add-on that takes the place of the one bought' })
+  outranked_by?: string;
+  @ApiPropertyOptional({ type: [String], description: 'Add-ons, any of which would grant it' })
+  would_be_granted_by?: readonly string[];
+}
+
+/** @throws {IssuerError} VALIDATION_FAILED when it is about nobody */
+export function allowedToUseQuestion(query: AllowedToUseQuery): AllowedToUseQuestion {
+  const { user = null, namespace = null } = query;
+  if (user === null && namespace === null) {
+    throw new IssuerError('VALIDATION_FAILED', 'Name a user, a namespace, or both.', {
+      errors: [{ parameter: 'user', detail: 'is required where no namespace is named' }],
+    });
+  }
+  return { user, namespace, unitPrimitive: query.unit_primitive };
+}
+
+export function allowedToUseView(
+  unit_primitive: string,
+  decision: SelfIssuedDecision | null,
+): AllowedToUseView {
+  if (decision === null) return { allowed: false, reason: UNKNOWN, unit_primitive };
+  const view = { allowed: decision.granted, reason: decision.reason, unit_primitive };
+  switch (decision.reason) {
+    case 'FREE':
+      return { ...view, until: decision.until?.toISOString() ?? null };
+    case 'SEAT_ASSIGNED':
+    case 'ADD_ON_PURCHASED':
+      return { ...view, add_on_purchase_id: decision.addOnPurchaseId, until: decision.until };
+    case 'NO_AUDIENCE':
+      return view;
+    case 'PLAN_NOT_ELIGIBLE':
+      return { ...view, eligible_plans: decision.eligiblePlans };
+    case 'OUTRANKED':
+      return {
+        ...view,
+        add_on_purchase_id: decision.addOnPurchaseId,
+        outranked_by: decision.outrankedBy,
+      };
+    default:
+      return { ...view, ...missing(decision) };
+  }
+}
+
+type Missing = Extract<SelfIssuedDecision, { readonly wouldBeGrantedBy: readonly string[] }>;
+
+function missing(decision: Missing): Partial<AllowedToUseView> {
+  const would_be_granted_by = decision.wouldBeGrantedBy;
+  switch (decision.reason) {
+    case 'PURCHASE_NOT_STARTED': {
+      const about = { add_on_purchase_id: decision.addOnPurchaseId, starts_on: decision.startsOn };
+      return { ...about, would_be_granted_by };
+    }
+    case 'PURCHASE_EXPIRED': {
+      const about = {
+        add_on_purchase_id: decision.addOnPurchaseId,
+        expired_on: decision.expiredOn,
+      };
+      return { ...about, would_be_granted_by };
+    }
+    case 'NO_SEAT':
+    case 'NO_ACTIVE_PURCHASE':
+      return { would_be_granted_by };
+  }
+}

@@ -1,0 +1,89 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ArrayMaxSize, ArrayMinSize, IsArray, IsObject } from 'class-validator';
+import { extraClaimFault } from '../domain/extra-claims.js';
+import type { ExtraClaims } from '../domain/self-issued-token-claims.js';
+import { IssuerError } from '../platform/issuer-error.js';
+import { EachIsText, IsText, MayBeAbsent } from '../platform/validators.js';
+import type { SelfIssuedOrder, SelfIssuedToken } from './issue-self-issued-token.js';
+
+const MAX_UNIT_PRIMITIVES = 500;
+
+export class IssueSelfIssuedTokenBody {
+  @ApiPropertyOptional({ example: '7', description: 'Either a user or a namespace' })
+  @MayBeAbsent()
+  @IsText()
+  user?: string;
+
+  @ApiPropertyOptional({ example: '9' })
+  @MayBeAbsent()
+  @IsText()
+  namespace?: string;
+
+  @ApiPropertyOptional({
+    type: [String],
+    example: ['duo_chat'],
+    description: 'The only ones that are wanted; absent: all that are granted',
+  })
+  @MayBeAbsent()
+  @EachIsText()
+  @ArrayMaxSize(MAX_UNIT_PRIMITIVES, { message: `must name at most ${MAX_UNIT_PRIMITIVES}` })
+  @ArrayMinSize(1, { message: 'must name at least one' })
+  @IsArray({ message: 'must be a list of names' })
+  unit_primitives?: string[];
+
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: true,
+    example: { gitlab_namespace_id: '9' },
+    description:
+      'gitlab_namespace_id, gitlab_root_namespace_id, gitlab_project_id: an id, a text or a whole ' +
+      'number; gitlab_namespace_ids: a list of them',
+  })
+  @MayBeAbsent()
+  @IsObject({ message: 'must be an object' })
+  extra_claims?: Record<string, unknown>;
+}
+
+export class SelfIssuedTokenView {
+  @ApiProperty({ description: 'A compact JWS, realm saas' }) token!: string;
+  @ApiProperty({ type: Date }) expires_at!: Date;
+  @ApiProperty({ type: [String] }) scopes!: readonly string[];
+}
+
+/** @throws {IssuerError} VALIDATION_FAILED */
+export function selfIssuedOrder(body: IssueSelfIssuedTokenBody, at: Date): SelfIssuedOrder {
+  return {
+    for: whomOf(body),
+    unitPrimitives: body.unit_primitives === undefined ? null : [...new Set(body.unit_primitives)],
+    extraClaims: extraClaimsOf(body.extra_claims ?? {}),
+    at,
+  };
+}
+
+export function selfIssuedTokenView(token: SelfIssuedToken): SelfIssuedTokenView {
+  return { token: token.token, expires_at: token.expiresAt, scopes: token.scopes };
+}
+
+function whomOf({ user, namespace }: IssueSelfIssuedTokenBody): SelfIssuedOrder['for'] {
+  if (user !== undefined && namespace === undefined) return { user };
+  if (namespace !== undefined && user === undefined) return { namespace };
+  const [pointer, detail] =
+    user === undefined
+      ? ['#/user', 'is required where no namespace is named']
+      : ['#/namespace', 'must be absent where a user is named'];
+  throw new IssuerError('VALIDATION_FAILED', 'A token is for one user or for one namespace.', {
+    errors: [{ pointer, detail }],
+  });
+}
+
+function extraClaimsOf(given: Record<string, unknown>): ExtraClaims {
+  const errors = Object.entries(given).flatMap(([name, value]) => {
+    const detail = extraClaimFault(name, value);
+    const pointer = `#/extra_claims/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    return detail === null ? [] : [{ pointer, detail }];
+  });
+  if (errors.length === 0) return given;
+  throw new IssuerError('VALIDATION_FAILED', 'The body has members that cannot be accepted.', {
+    errors: errors.slice(0, 100),
+  });
+}

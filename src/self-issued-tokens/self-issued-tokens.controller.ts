@@ -1,0 +1,46 @@
+import { Body, Get, Header, Post, Query } from '@nestjs/common';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import { AdminApi } from '../access-control/admin-api.js';
+import { Clock } from '../platform/clock.js';
+import { bodyValidation, queryValidation } from '../platform/validation.js';
+import { AllowedToUse } from './allowed-to-use.js';
+import {
+  AllowedToUseQuery,
+  allowedToUseQuestion,
+  AllowedToUseView,
+  allowedToUseView,
+} from './allowed-to-use.dto.js';
+import { IssueSelfIssuedToken } from './issue-self-issued-token.js';
+import {
+  IssueSelfIssuedTokenBody,
+  selfIssuedOrder,
+  SelfIssuedTokenView,
+  selfIssuedTokenView,
+} from './self-issued-token.dto.js';
+
+@AdminApi('self-issued tokens')
+export class SelfIssuedTokensController {
+  constructor(
+    private readonly tokens: IssueSelfIssuedToken,
+    private readonly allowedToUse: AllowedToUse,
+    private readonly clock: Clock,
+  ) {}
+
+  @Post('self_issued_tokens')
+  // RFC 6749 section 5.1: whoever carries a token must not keep it.
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'A token of one hour for a user or a namespace of the platform' })
+  @ApiCreatedResponse({ type: SelfIssuedTokenView })
+  async issue(@Body(bodyValidation) body: IssueSelfIssuedTokenBody): Promise<SelfIssuedTokenView> {
+    const order = selfIssuedOrder(body, this.clock.now());
+    return selfIssuedTokenView(await this.tokens.issue(order));
+  }
+
+  @Get('allowed_to_use')
+  @ApiOperation({ summary: 'Whether a user or a namespace may use a unit primitive, and why' })
+  @ApiOkResponse({ type: AllowedToUseView })
+  async ask(@Query(queryValidation) query: AllowedToUseQuery): Promise<AllowedToUseView> {
+    const decision = await this.allowedToUse.decide(allowedToUseQuestion(query));
+    return allowedToUseView(query.unit_primitive, decision);
+  }
+}
