@@ -51,7 +51,10 @@ export class AuditReferences {
     const { rows } = await this.pool.query<{ digest: Buffer; document: PlainPolicy }>(sql);
     for (const { digest, document } of rows) {
       const { issuer, ttl_seconds, not_before_skew_seconds, enforce_license_types } = document;
-      const known = { issuer, ttl_seconds, not_before_skew_seconds, enforce_license_types };
+      // A member that is not there leaves no trace in the JSON.
+      const { self_issued_instance_id } = document;
+      const own = { issuer, ttl_seconds, not_before_skew_seconds, enforce_license_types };
+      const known = { ...own, self_issued_instance_id };
       this.compare('policy', digest, JSON.stringify(known));
     }
     return new Map(rows.map(({ digest, document }) => [digest.toString('hex'), document]));

@@ -12,9 +12,11 @@ import { RememberedScopes } from './expected-claims.js';
 import type { Report } from './finding.js';
 import type { JtiRange } from './jti-range.js';
 import { type AuditedKey, keyFindings, readKeys } from './key-findings.js';
-import { LicenseStates, statesAround } from './license-states.js';
+import { type LicenseState, LicenseStates, statesAround } from './license-states.js';
 import { TokenRevocations } from './token-revocations.js';
-import { tokenFindings } from './token-findings.js';
+import { selfIssuedFindings } from './self-issued-findings.js';
+import { orderOf, SelfIssuedStates } from './self-issued-states.js';
+import { type InstanceRow, tokenFindings, type TokenFinding } from './token-findings.js';
 
 const PAGE = 1000;
 
@@ -73,6 +75,11 @@ interface Known {
   readonly firstChained: string | null;
 }
 
+interface PageStates {
+  readonly ofLicenses: ReadonlyMap<string, readonly LicenseState[]>;
+  readonly selfIssued: SelfIssuedStates;
+}
+
 class RowAudit {
   readonly batches: BatchFindings;
   unchained = 0;
@@ -93,7 +100,10 @@ class RowAudit {
 
   async page(rows: readonly AuditedRow[]): Promise<void> {
     const batches = await batchesOf(this.pool, rows);
-    const states = await this.licenses.of(rows.map(({ license_id }) => license_id));
+    const states: PageStates = {
+      ofLicenses: await this.licenses.of(rows.flatMap(({ license_id }) => license_id ?? [])),
+      selfIssued: await SelfIssuedStates.of(this.pool, rows),
+    };
     const { known } = this;
     if (rows.some(({ kid }) => !known.keys.has(kid))) known.keys = await readKeys(this.pool);
     for (const row of rows) {
@@ -101,23 +111,41 @@ class RowAudit {
         row.chain_id === null ? null : batchKey(row.chain_id, row.batch_number ?? Number.NaN);
       const batch = key === null ? undefined : batches.get(key);
       this.checkBatch(row, key, batch);
-      const facts = {
-        row,
-        revoked: known.revocations.forbid(row),
-        states: statesAround(states.get(row.license_id) ?? [], row.issued_at),
-        policies: await this.references.policiesOf(batch?.policy_digest ?? null),
-        catalog: await this.references.catalog(row.catalog_digest),
-        recorded: await this.references.scopeSet(row.scope_set_digest),
-      };
       for (const [finding, detail] of [
         ...keyFindings(row, known.keys.get(row.kid)),
-        ...tokenFindings(facts, this.scopes),
+        ...(await this.judge(row, batch, states)),
       ]) {
         this.report({ finding, jti: row.jti, detail });
       }
     }
     const last = rows.at(-1);
     if (last) this.batches.passed(last.jti);
+  }
+
+  private async judge(
+    row: AuditedRow,
+    batch: AuditedBatch | undefined,
+    states: PageStates,
+  ): Promise<TokenFinding[]> {
+    const references = {
+      policies: await this.references.policiesOf(batch?.policy_digest ?? null),
+      catalog: await this.references.catalog(row.catalog_digest),
+      recorded: await this.references.scopeSet(row.scope_set_digest),
+    };
+    if (row.self_issued !== null) {
+      const order = orderOf(row.self_issued);
+      const around = states.selfIssued.around(order, row.issued_at);
+      return selfIssuedFindings({ row, order, states: around, ...references });
+    }
+    if (!isOfInstance(row)) return [['WRONG_INSTANCE', 'it has neither an owner nor an order']];
+    const own = states.ofLicenses.get(row.license_id) ?? [];
+    const facts = {
+      row,
+      revoked: this.known.revocations.forbid(row),
+      states: statesAround(own, row.issued_at),
+      ...references,
+    };
+    return tokenFindings(facts, this.scopes);
   }
 
   private checkBatch(row: AuditedRow, key: string | null, batch: AuditedBatch | undefined): void {
@@ -133,4 +161,8 @@ class RowAudit {
     const detail = key === null ? 'it belongs to no batch' : `there is no batch ${key}`;
     this.report({ finding: 'NO_BATCH', jti: row.jti, detail });
   }
+}
+
+function isOfInstance(row: AuditedRow): row is InstanceRow {
+  return row.license_id !== null && row.instance_id !== null && row.gitlab_version !== null;
 }

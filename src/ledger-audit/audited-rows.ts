@@ -3,16 +3,19 @@ import type { Pool } from 'pg';
 /** A row of the ledger with what it refers to. */
 export interface AuditedRow {
   readonly jti: string;
-  readonly license_id: string;
-  readonly instance_id: string;
+  /** Null for a self-issued token, as are the instance and its version. */
+  readonly license_id: string | null;
+  readonly instance_id: string | null;
   readonly kid: string;
   readonly scope_set_digest: Buffer;
   readonly catalog_digest: Buffer;
-  readonly gitlab_version: string;
+  readonly gitlab_version: string | null;
   readonly issued_at: Date;
   readonly expires_at: Date;
   readonly claims_digest: Buffer;
   readonly status_index: string | null;
+  /** JSON of what a self-issued token was asked with; null for the token of an instance. */
+  readonly self_issued: string | null;
   readonly chain_id: string | null;
   readonly batch_number: number | null;
   /** Null when there is no such instance. */
@@ -37,7 +40,8 @@ const ROWS = `
   SELECT t.*, i.license_id AS instance_license_id, i.instance_id AS sub, i.unique_instance_id
   FROM (
     SELECT jti, license_id, instance_id, kid, scope_set_digest, catalog_digest, gitlab_version,
-           issued_at, expires_at, claims_digest, status_index, chain_id, batch_number
+           issued_at, expires_at, claims_digest, status_index, self_issued::text, chain_id,
+           batch_number
     FROM issued_tokens WHERE jti >= $1 AND jti < $2 AND jti > $3 ORDER BY jti LIMIT $4
   ) t
   LEFT JOIN LATERAL (

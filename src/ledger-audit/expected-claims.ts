@@ -14,6 +14,8 @@ export interface PlainPolicy {
   readonly ttl_seconds: number;
   readonly not_before_skew_seconds: number;
   readonly enforce_license_types: boolean;
+  /** Absent where self-issued tokens are off. */
+  readonly self_issued_instance_id?: string;
 }
 
 /** A catalog as `catalog_snapshots` keeps it, in the words of the rules. */
@@ -83,7 +85,7 @@ export function expectedDigest(
   return createHash('sha256').update(JSON.stringify(claims)).digest();
 }
 
-function statusOf(issuer: string, index: number) {
+export function statusOf(issuer: string, index: number) {
   const list = (index - (index % LIST_BITS)) / LIST_BITS;
   return { status_list: { idx: index % LIST_BITS, uri: `${issuer}/status/${list}` } };
 }

@@ -11,9 +11,16 @@ import {
 import type { FindingCode } from './finding.js';
 import type { LicenseState } from './license-states.js';
 
+/** A row that is the token of an instance. */
+export type InstanceRow = AuditedRow & {
+  readonly license_id: string;
+  readonly instance_id: string;
+  readonly gitlab_version: string;
+};
+
 /** What a row claims of its token, and what is known of the time in which it was issued. */
 export interface TokenFacts {
-  readonly row: AuditedRow;
+  readonly row: InstanceRow;
   /** The states of its license that the sync may have read. */
   readonly states: readonly LicenseState[];
   /** Whether the license or the instance was to be handed no token at that time. */
@@ -24,6 +31,8 @@ export interface TokenFacts {
   /** The scope set that it names. */
   readonly recorded: Pick<ExpectedScopes, 'scopes' | 'audiences'> | null;
 }
+
+type ScopeSet = Pick<ExpectedScopes, 'scopes' | 'audiences'>;
 
 export type TokenFinding = readonly [code: FindingCode, detail: string];
 
@@ -76,7 +85,7 @@ function findingsOf({ row, recorded }: TokenFacts, readings: readonly Reading[])
   return found;
 }
 
-function isTheClaims(row: AuditedRow, { state, policy, expected }: Reading): boolean {
+function isTheClaims(row: InstanceRow, { state, policy, expected }: Reading): boolean {
   const exp = latestExpiry(state, policy, row.issued_at);
   if (row.expires_at.getTime() !== exp * 1000) return false;
   const { jti } = row;
@@ -89,7 +98,7 @@ function isTheClaims(row: AuditedRow, { state, policy, expected }: Reading): boo
   });
 }
 
-function saysTheSame(expected: ExpectedScopes, recorded: TokenFacts['recorded']): boolean {
+export function saysTheSame(expected: ScopeSet, recorded: TokenFacts['recorded']): boolean {
   return (
     recorded !== null &&
     same(expected.scopes, recorded.scopes) &&
@@ -101,7 +110,10 @@ function same(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((item, index) => item === other[index]);
 }
 
-function difference(readings: readonly Reading[], recorded: TokenFacts['recorded']): string {
+export function difference(
+  readings: readonly { readonly expected: ScopeSet }[],
+  recorded: TokenFacts['recorded'],
+): string {
   if (recorded === null) return 'the scope set that it names is not there';
   const [nearest] = readings;
   const expected = new Set(nearest?.expected.scopes ?? []);

@@ -28,7 +28,7 @@ export class TokenRevocations {
   forbid({ license_id, instance_id, issued_at }: AuditedRow): boolean {
     const at = issued_at.getTime();
     return [license_id, instance_id]
-      .flatMap((subject) => this.bySubject.get(subject) ?? [])
+      .flatMap((subject) => (subject === null ? [] : (this.bySubject.get(subject) ?? [])))
       .some(
         ({ revoked_at, restored_at }) =>
           at - BEFORE_MS > revoked_at.getTime() &&
