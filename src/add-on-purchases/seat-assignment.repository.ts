@@ -71,7 +71,8 @@ export class SeatAssignmentRepository {
     userIds: readonly string[],
     now: Date,
   ): Promise<void> {
-    const ids = userIds.map(() => newId(now));
+    // In the order of the list: of one call, who was named last has the newest seat.
+    const ids = userIds.map(() => newId(now)).sort();
     await translatingConstraints(errorsOf(purchase), () =>
       manager.query(ASSIGN, [purchase.id, now, ids, userIds]),
     );

@@ -181,6 +181,14 @@ describe('the seats of a purchase', () => {
       expect((await assign(id, '5')).status).toBe(409);
     });
 
+    it('are taken from who was named last, of those that were given at once', async () => {
+      const users = Array.from({ length: 20 }, (_, n) => `u${String(n).padStart(2, '0')}`);
+      const many = await purchase({ quantity: 20 });
+      await assignSeats(issuer, many, ...users);
+      await patch(many, { quantity: 3, release_seats: true });
+      expect(await holders(many)).toEqual(users.slice(0, 3));
+    });
+
     it('are all kept when they fit, whatever was asked for', async () => {
       expect((await patch(id, { quantity: 4, release_seats: true })).status).toBe(200);
       expect((await patch(id, { release_seats: true })).status).toBe(200);
