@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Gauge } from 'prom-client';
+import type { EntityManager } from 'typeorm';
 import { TIMES_LEFT } from '../domain/time-left.js';
 import { InstanceRepository } from '../instances/instance.repository.js';
 import { Clock } from '../platform/clock.js';
@@ -8,11 +9,14 @@ import { LOGGER, type Logger } from '../platform/logging.js';
 import { Metrics } from '../platform/metrics.js';
 import { InstanceSweepsRepository } from './instance-sweeps.repository.js';
 
+const OVER_USED_EVERY_MS = 60_000;
+
 /** What sweeps found, shown by every replica alike, whichever of them swept. */
 @Injectable()
 export class InstanceMetrics {
   private readonly gauges: ReturnType<typeof gauges>;
   private tooBroad = 0;
+  private overUsedCountedAt = -Infinity;
 
   constructor(
     metrics: Metrics,
@@ -28,7 +32,7 @@ export class InstanceMetrics {
   /** Reads the counts; a scrape itself asks nothing of the database. */
   async refresh(): Promise<void> {
     const { manager } = this.database;
-    this.gauges.overUsed.set(await this.instances.countOverUsed(manager));
+    await this.countOverUsed(manager);
     this.tell(await this.sweeps.tooBroad(manager, this.clock.now()));
     const last = await this.sweeps.last(manager);
     if (last === null) return;
@@ -36,6 +40,14 @@ export class InstanceMetrics {
     this.gauges.lastSuccess.set(last.finishedAt.getTime() / 1000);
     this.gauges.seconds.set(last.seconds);
     for (const left of TIMES_LEFT) this.gauges.byTimeLeft.set({ left }, last.byTimeLeft[left]);
+  }
+
+  /** Looks at every instance that has sent a seat link, which happens once a day: no need to hurry. */
+  private async countOverUsed(manager: EntityManager): Promise<void> {
+    const now = this.clock.now().getTime();
+    if (now < this.overUsedCountedAt + OVER_USED_EVERY_MS && now >= this.overUsedCountedAt) return;
+    this.overUsedCountedAt = now;
+    this.gauges.overUsed.set(await this.instances.countOverUsed(manager));
   }
 
   private tell(tooBroad: number): void {

@@ -1,12 +1,12 @@
-import { Controller, Post, Req, Res } from '@nestjs/common';
+import { Controller, Header, HttpCode, Post, Req, UseInterceptors } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { RecordSeatLink, type SeatLinkAnswer } from '../activation/record-seat-link.js';
 import type { LicenseEntity } from '../licenses/license.entity.js';
+import { AnswerDeadline } from '../platform/answer-deadline.js';
 import { Clock } from '../platform/clock.js';
 import { asIssuerError } from '../platform/error-faces.js';
 import { Metrics } from '../platform/metrics.js';
-import { sendJson } from '../platform/send-json.js';
 import { FailedLookUps } from './failed-look-ups.js';
 import { seatLinkOf } from './seat-link-request.js';
 
@@ -22,12 +22,16 @@ export class SeatLinksController {
   ) {}
 
   @Post('api/v1/seat_links')
-  async record(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+  @UseInterceptors(AnswerDeadline)
+  @HttpCode(200)
+  @Header('content-type', 'application/json')
+  async record(@Req() request: FastifyRequest): Promise<Buffer> {
     try {
       const seatLink = seatLinkOf(request.body, this.clock.now());
       const answer = await this.recordSeatLink.record(seatLink);
       this.metrics.seatLinks.inc({ outcome: 'recorded', code: '' });
-      sendJson(reply, 200, 'application/json', JSON.stringify(answerOf(answer)));
+      // A string would have its charset told, which instances do not expect.
+      return Buffer.from(JSON.stringify(answerOf(answer)));
     } catch (thrown) {
       const refused = asIssuerError(thrown);
       const error = refused && (this.failedLookUps.limited(refused, request.ip) ?? refused);

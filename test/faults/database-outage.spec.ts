@@ -105,6 +105,7 @@ describe.each([
     const asked = [
       timed('admin', () => issuer.admin('GET', 'licenses')),
       timed('admin', () => createdLicense(issuer)),
+      timed('seat link', () => seatLink(issuer, licenseKey)),
       timed('readiness', () => fetch(`${issuer.url}/-/readiness`)),
       timed('liveness', () => fetch(`${issuer.url}/-/liveness`)),
     ];
@@ -144,8 +145,18 @@ describe.each([
     expect(slowest(admin)).toBeLessThan(PROMISED_ANSWER_MS);
   });
 
+  it('makes seat links come again, in their own shape', () => {
+    const [met] = duringOutage.filter(({ path }) => path === 'seat link');
+    expect([met?.status, JSON.parse(met?.text ?? '')]).toEqual([
+      503,
+      { errors: [expect.stringContaining('database')], error_attribute_map: {} },
+    ]);
+    expect(Number(met?.retryAfter)).toBeGreaterThan(0);
+    expect(slowest(met ? [met] : [])).toBeLessThan(PROMISED_ANSWER_MS);
+  });
+
   it('leaves the service alive and ready, for it still publishes its keys', () => {
-    const probes = duringOutage.filter(({ path }) => path !== 'admin');
+    const probes = duringOutage.filter(({ path }) => path.endsWith('ness'));
     expect(probes.map(({ path, status }) => [path, status])).toEqual([
       ['readiness', 200],
       ['liveness', 200],
@@ -190,5 +201,13 @@ function createdLicense(issuer: ChildIssuer): Promise<Response> {
   const term = { starts_on: '2026-01-01', expires_on: '2099-01-01' };
   return issuer.admin('POST', 'licenses', {
     ...{ plan: 'ultimate', kind: 'online_cloud', seats: 5, ...term },
+  });
+}
+
+function seatLink(issuer: ChildIssuer, licenseKey: string): Promise<Response> {
+  return fetch(`${issuer.url}/api/v1/seat_links`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ license_key: licenseKey, billable_users_count: 3 }),
   });
 }
