@@ -193,7 +193,7 @@ describe('the keys of a verifier', () => {
     await codeFor(verifier);
     const impostor = { ...keyNumber(3).jwk, kid: keyNumber(1).kid };
     const partial = { ...keyNumber(0).jwk, n: undefined };
-    issuer.publish(partial, impostor, keyNumber(1).jwk, keyNumber(2).jwk);
+    issuer.publish(partial, keyNumber(1).jwk, impostor, keyNumber(2).jwk);
     clock.advance(30_000);
     for (const n of [2, 1, 0]) expect(await codeFor(verifier, keyNumber(n))).toBe('accepted');
   });
