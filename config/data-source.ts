@@ -17,6 +17,7 @@ import { DateHistories1764100005100 } from '../migrations/1764100005100-date-his
 import { DropOldDays1764100005200 } from '../migrations/1764100005200-drop-old-days.js';
 import { SweepInstances1764100006000 } from '../migrations/1764100006000-sweep-instances.js';
 import { AttachLedgerDays1764100007000 } from '../migrations/1764100007000-attach-ledger-days.js';
+import { SignDroppedDays1764150000000 } from '../migrations/1764150000000-sign-dropped-days.js';
 import { CreateActivationCodes1764200000000 } from '../migrations/1764200000000-create-activation-codes.js';
 import { RecordSeatLinks1764200001000 } from '../migrations/1764200001000-record-seat-links.js';
 import { CreateNamespaces1764300000000 } from '../migrations/1764300000000-create-namespaces.js';
@@ -54,6 +55,7 @@ const MIGRATIONS = [
   DropOldDays1764100005200,
   SweepInstances1764100006000,
   AttachLedgerDays1764100007000,
+  SignDroppedDays1764150000000,
   CreateActivationCodes1764200000000,
   RecordSeatLinks1764200001000,
   CreateNamespaces1764300000000,

@@ -64,13 +64,6 @@ const LAST_SIGNS = `
          (SELECT last_jti FROM ledger_batches WHERE checkpoint_number IS NULL
           ORDER BY last_jti DESC LIMIT 1) AS jti`;
 
-/** The shortest retention is one day, counted from the end of the day at the earliest. */
-const IMPOSSIBLE_DROPS = `
-  SELECT day::text FROM ledger_dropped_days
-  WHERE to_regclass('issued_tokens_' || to_char(day, 'YYYYMMDD')) IS NOT NULL
-     OR dropped_at < (day + 2)::timestamp AT TIME ZONE 'UTC'
-  ORDER BY day`;
-
 const LAST_TOKENS = `
   SELECT i.id, i.token_jti, ${DROPPED('i.token_jti')}
          OR EXISTS (SELECT FROM issued_tokens WHERE jti = i.token_jti) AS found
@@ -103,15 +96,6 @@ export async function auditNewestLinks(
 ): Promise<void> {
   const { rows } = await pool.query<Link>(NEWEST_LINKS);
   for (const link of rows) checkLink(link, now.getTime(), report);
-}
-
-/** Days that are noted as dropped excuse what is missing of them: the note itself must be possible. */
-export async function auditDroppedDays(pool: Pick<Pool, 'query'>, report: Report): Promise<void> {
-  const { rows } = await pool.query<{ day: string }>(IMPOSSIBLE_DROPS);
-  for (const { day } of rows) {
-    const detail = `${day} is noted as dropped, and is still there or was not past any retention`;
-    report({ finding: 'ROW_MISSING_OR_CHANGED', detail });
-  }
 }
 
 /** In milliseconds. While no service runs nobody can be late with a checkpoint. */

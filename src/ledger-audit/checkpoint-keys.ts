@@ -2,10 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { compactVerify, errors, importJWK, type JWK } from 'jose';
 import { AuxiliaryKeys } from '../auxiliary-keys/auxiliary-keys.service.js';
 import type { CheckpointClaims } from './checkpoint-claims.js';
+import type { DroppedDayClaims } from './dropped-days.js';
 
-const TYP = 'ledger-checkpoint+jwt';
+const CHECKPOINT = 'ledger-checkpoint+jwt';
+const DROPPED_DAY = 'ledger-dropped-day+jwt';
 
-/** The auxiliary keys as checkpoints are signed and verified with them: never a token's key. */
+/** The auxiliary keys as checkpoints and notes of dropped days are signed and verified with them: never a token's key. */
 @Injectable()
 export class CheckpointKeys {
   private readonly known = new Map<string, JWK>();
@@ -13,18 +15,31 @@ export class CheckpointKeys {
   constructor(private readonly keys: AuxiliaryKeys) {}
 
   async seal(claims: CheckpointClaims): Promise<string> {
-    return this.keys.sign(TYP, claims);
+    return this.keys.sign(CHECKPOINT, claims);
+  }
+
+  async sealDroppedDay(claims: DroppedDayClaims): Promise<string> {
+    return this.keys.sign(DROPPED_DAY, claims);
   }
 
   /** What a checkpoint says; null when no key of ours has signed it. */
   async open(signed: string): Promise<unknown> {
+    return this.openAs(CHECKPOINT, signed);
+  }
+
+  /** The same for the note of a dropped day. */
+  async openDroppedDay(signed: string): Promise<unknown> {
+    return this.openAs(DROPPED_DAY, signed);
+  }
+
+  private async openAs(typ: string, signed: string): Promise<unknown> {
     try {
       const { payload, protectedHeader } = await compactVerify(
         signed,
         async ({ kid }) => importJWK(await this.publicKey(kid ?? '')),
         { algorithms: ['ES256'] },
       );
-      if (protectedHeader.typ !== TYP) return null;
+      if (protectedHeader.typ !== typ) return null;
       return JSON.parse(Buffer.from(payload).toString('utf8')) as unknown;
     } catch (error) {
       if (error instanceof errors.JOSEError) return null;

@@ -5,6 +5,8 @@ import { isUuid } from '../domain/uuid.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
 import { auditRows } from './audit-rows.js';
+import { CheckpointKeys } from './checkpoint-keys.js';
+import { isOfDroppedDay } from './dropped-days.js';
 import type { Finding, Report } from './finding.js';
 import { firstJtiAt, millisecondsOf } from './jti-range.js';
 import { type AuditedKey, readKeys } from './key-findings.js';
@@ -35,6 +37,7 @@ export class NoTokenError extends Error {
 export class JudgeToken {
   constructor(
     private readonly database: Database,
+    private readonly keys: CheckpointKeys,
     private readonly clock: Clock,
   ) {}
 
@@ -68,8 +71,7 @@ export class JudgeToken {
     kid: string,
     exp: unknown,
   ): Promise<JudgedToken> {
-    const sql = 'SELECT FROM ledger_dropped_days WHERE day = day_of_jti($1)';
-    const dropped = ((await this.database.pool.query(sql, [jti])).rowCount ?? 0) > 0;
+    const dropped = await isOfDroppedDay(this.database.pool, this.keys, jti);
     const over = typeof exp === 'number' && exp * 1000 < this.clock.now().getTime();
     if (dropped && over) return { jti, kid, recorded: null };
     return this.forged(report, jti, kid, 'its signature is ours and the ledger has no row for it');

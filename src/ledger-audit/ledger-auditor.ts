@@ -3,15 +3,11 @@ import { Injectable } from '@nestjs/common';
 import { type CalendarDay, dayOf, startOfDay } from '../domain/calendar-day.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
-import {
-  auditChains,
-  auditDroppedDays,
-  auditLastTokens,
-  auditNewestLinks,
-} from './audit-chains.js';
+import { auditChains, auditLastTokens, auditNewestLinks } from './audit-chains.js';
 import { auditCheckpoints } from './audit-checkpoints.js';
 import { auditRows, type RowsAudited } from './audit-rows.js';
 import { CheckpointKeys } from './checkpoint-keys.js';
+import { auditDroppedDays } from './dropped-days.js';
 import type { Report } from './finding.js';
 import { firstJtiAt, type JtiRange, rangeOfDays } from './jti-range.js';
 
@@ -66,7 +62,7 @@ export class LedgerAuditor {
       unchained += audited.unchained;
     }
     const batches = await auditChains(pool, report);
-    await auditDroppedDays(pool, report);
+    await auditDroppedDays(pool, this.keys, report);
     await auditLastTokens(pool, report);
     const checkpoints = await auditCheckpoints(pool, this.keys, report);
     return { rows, unchained, batches, checkpoints };
@@ -91,6 +87,7 @@ export class LedgerAuditor {
       await auditRows(pool, settled({ from, to: rangeOfDays(day, day).to }, now), report, limited);
     }
     await auditNewestLinks(pool, now, report);
+    await auditDroppedDays(pool, this.keys, report);
     await auditCheckpoints(pool, this.keys, report, await this.checkpointToSampleFrom());
   }
 

@@ -5,11 +5,26 @@ import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { CheckpointKeys } from './checkpoint-keys.js';
 
 const DAY_MS = 86_400_000;
 /** A day is read once before it goes; a large one takes longer than a request may. */
 const PATIENCE_MS = 600_000;
 const LOCK_NOT_AVAILABLE = '55P03';
+
+/** What is noted of a day before it goes. */
+interface Weighed {
+  /** False without the lock, or while a batch of it is under no checkpoint. */
+  readonly ready: boolean;
+  readonly tokens: number;
+  readonly first_checkpoint: number | null;
+  readonly last_checkpoint: number | null;
+}
+
+const WEIGH = `
+  SELECT ready, tokens::float8, first_checkpoint::float8, last_checkpoint::float8
+  FROM (SELECT pg_try_advisory_xact_lock(hashtext('ledger.retention')) AS locked OFFSET 0) turn
+  CROSS JOIN LATERAL weigh_issued_tokens_partition($1) WHERE locked`;
 
 const DAYS = `
   SELECT to_date(right(inhrelid::regclass::text, 8), 'YYYYMMDD') AS day
@@ -23,6 +38,7 @@ const DAYS = `
 export class LedgerRetention {
   constructor(
     private readonly database: Database,
+    private readonly keys: CheckpointKeys,
     private readonly clock: Clock,
     @Inject(LOGGER) private readonly logger: Logger,
     @Inject(SERVICE_CONFIG) private readonly config: ServiceConfig,
@@ -76,20 +92,30 @@ export class LedgerRetention {
       await client.query(
         `SET LOCAL idle_in_transaction_session_timeout = ${this.config.databaseTimeoutMs}`,
       );
-      const { rows } = await client.query<{ dropped: boolean }>({
-        text: `
-          SELECT CASE WHEN pg_try_advisory_xact_lock(hashtext('ledger.retention'))
-            THEN drop_issued_tokens_partition($1, $2) ELSE false END AS dropped`,
-        values: [day, now],
-        query_timeout: PATIENCE_MS,
-      } as { text: string });
+      const dropped = await this.noteAndDrop(client, day, now);
       await client.query('COMMIT');
-      return rows[0]?.dropped === true;
+      return dropped;
     } catch (error) {
       await client.query('ROLLBACK');
       if (error instanceof Error && Reflect.get(error, 'code') === LOCK_NOT_AVAILABLE) return false;
       throw error;
     }
+  }
+
+  private async noteAndDrop(client: PoolClient, day: CalendarDay, now: Date): Promise<boolean> {
+    const patient = (text: string, values: unknown[]) =>
+      ({ text, values, query_timeout: PATIENCE_MS }) as { text: string };
+    const [weighed] = (await client.query<Weighed>(patient(WEIGH, [day]))).rows;
+    if (weighed?.ready !== true) return false;
+    const { tokens, first_checkpoint, last_checkpoint } = weighed;
+    const iat = Math.floor(now.getTime() / 1000);
+    const iss = this.config.issuerUrl;
+    const claims = { iss, iat, day, tokens, first_checkpoint, last_checkpoint };
+    const signed = await this.keys.sealDroppedDay(claims);
+    const drop = 'SELECT drop_issued_tokens_partition($1, $2, $3, $4, $5, $6)';
+    const values = [day, tokens, first_checkpoint, last_checkpoint, now, signed];
+    await client.query(patient(drop, values));
+    return true;
   }
 }
 

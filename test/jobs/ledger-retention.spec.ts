@@ -107,6 +107,29 @@ describe('the retention of the ledger', () => {
     expect([judged.jti, judged.recorded, found]).toEqual([decodeJwt(oldToken).jti, null, []]);
   });
 
+  it.each([
+    [`signed = NULL`, 'and the note is not signed'],
+    [`day = '2026-02-27'`, 'and the note says something else than what was signed'],
+    [`last_checkpoint = 99`, 'and the note says something else than what was signed'],
+    [`signed = (SELECT signed FROM ledger_checkpoints LIMIT 1)`, 'and no key of ours has signed'],
+  ])('is excused by a signed note only, in a sample too: %s', async (change, why) => {
+    const auditor = issuer.running.app.get(LedgerAuditor);
+    const sampled: Finding[] = [];
+    const intruder = await Intruder.into(issuer);
+    await intruder.query('CREATE TEMPORARY TABLE kept AS TABLE ledger_dropped_days');
+    await intruder.query(`UPDATE ledger_dropped_days SET ${change}`);
+    const { found } = await audit();
+    await auditor.sample((finding) => sampled.push(finding));
+    await intruder.query('DELETE FROM ledger_dropped_days');
+    await intruder.query('INSERT INTO ledger_dropped_days TABLE kept');
+    await intruder.leave();
+    const told = (findings: readonly Finding[]) => findings.map(({ detail }) => detail).join();
+    expect([told(found), told(sampled)]).toEqual([
+      expect.stringContaining(why) as string,
+      expect.stringContaining(why) as string,
+    ]);
+  });
+
   it('is the only way for batches to go, and for whole days only', async () => {
     const intruding = `DELETE FROM ledger_batches WHERE day_of_jti(first_jti) > '2026-03-01'`;
     await expect(select(issuer, intruding)).rejects.toMatchObject({ code: '23001' });

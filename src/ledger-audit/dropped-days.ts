@@ -1,0 +1,72 @@
+import type { Pool } from 'pg';
+import type { CheckpointKeys } from './checkpoint-keys.js';
+import type { Report } from './finding.js';
+
+/** What is signed of a day that was dropped. */
+export interface DroppedDayClaims {
+  readonly iss: string;
+  /** When it was dropped, in seconds. */
+  readonly iat: number;
+  readonly day: string;
+  readonly tokens: number;
+  /** The checkpoints that covered its batches; null without any. */
+  readonly first_checkpoint: number | null;
+  readonly last_checkpoint: number | null;
+}
+
+interface Note {
+  readonly day: string;
+  readonly tokens: number;
+  readonly first_checkpoint: number | null;
+  readonly last_checkpoint: number | null;
+  readonly dropped_at: Date;
+  /** Null in notes from before they were signed. */
+  readonly signed: string | null;
+  readonly possible: boolean;
+}
+
+/** The shortest retention is one day, counted from the end of the day at the earliest. */
+const NOTES = `
+  SELECT day::text, tokens::float8, first_checkpoint::float8, last_checkpoint::float8, dropped_at,
+         signed, to_regclass('issued_tokens_' || to_char(day, 'YYYYMMDD')) IS NULL
+           AND dropped_at >= (day + 2)::timestamp AT TIME ZONE 'UTC' AS possible
+  FROM ledger_dropped_days`;
+
+/** Days that are noted as dropped excuse what is missing of them: each note must be ours, and possible. */
+export async function auditDroppedDays(
+  pool: Pick<Pool, 'query'>,
+  keys: CheckpointKeys,
+  report: Report,
+): Promise<void> {
+  const { rows } = await pool.query<Note>(`${NOTES} ORDER BY day`);
+  for (const note of rows) {
+    const fault = await faultOf(note, keys);
+    if (fault === null) continue;
+    const detail = `${note.day} is noted as dropped, ${fault}`;
+    report({ finding: 'ROW_MISSING_OR_CHANGED', detail });
+  }
+}
+
+/** Whether the day of this token is past retention, by a note that is ours. */
+export async function isOfDroppedDay(
+  pool: Pick<Pool, 'query'>,
+  keys: CheckpointKeys,
+  jti: string,
+): Promise<boolean> {
+  const { rows } = await pool.query<Note>(`${NOTES} WHERE day = day_of_jti($1)`, [jti]);
+  return rows[0] !== undefined && (await faultOf(rows[0], keys)) === null;
+}
+
+async function faultOf(note: Note, keys: CheckpointKeys): Promise<string | null> {
+  if (!note.possible) return 'and is still there or was not past any retention';
+  if (note.signed === null) return 'and the note is not signed';
+  const claims = (await keys.openDroppedDay(note.signed)) as DroppedDayClaims | null;
+  if (claims === null) return 'and no key of ours has signed the note';
+  const same =
+    claims.day === note.day &&
+    claims.tokens === note.tokens &&
+    claims.first_checkpoint === note.first_checkpoint &&
+    claims.last_checkpoint === note.last_checkpoint &&
+    claims.iat === Math.floor(note.dropped_at.getTime() / 1000);
+  return same ? null : 'and the note says something else than what was signed';
+}
