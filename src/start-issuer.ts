@@ -20,9 +20,11 @@ import { ErrorFilter } from './platform/error-filter.js';
 import { generatedSecret } from './platform/generated-secret.js';
 import { type Logger, NestLogger } from './platform/logging.js';
 import type { ServiceConfig } from './platform/service-config.js';
+import { KeysSetBackError } from './signing-keys/dropped-keys.js';
 import { SigningKeys } from './signing-keys/signing-keys.service.js';
 
 const RETRY_MS = 500;
+const AWAY = 'the database is away: keys of the last run are published, nothing is issued';
 /** Of the 10 s that a stop may take; the rest is for the embedded Postgres. */
 const DRAIN_MS = 7000;
 const LINGER_MS = 500;
@@ -84,9 +86,11 @@ async function serve(
   });
   try {
     const attempt = () => bringUpUnlessAway(app, config, dataSource);
-    const broughtUp = (await attempt())
-      ? Promise.resolve()
-      : keepTrying(attempt, options.logger, givenUp);
+    const obstacle = await attempt();
+    const broughtUp =
+      obstacle === null
+        ? Promise.resolve()
+        : keepTrying(attempt, obstacle, options.logger, givenUp);
     // Whoever wants to know waits for it; nobody has to.
     broughtUp.catch(() => undefined);
     if (!(await listensEarly(app))) await broughtUp;
@@ -122,35 +126,43 @@ async function createApp(
   return app;
 }
 
-/** @returns false while the database is away */
+/** @returns why it has to be tried again: the database is away, or has keys that must not sign */
 async function bringUpUnlessAway(
   app: NestFastifyApplication,
   config: ServiceConfig,
   dataSource: DataSourceOptions,
-): Promise<boolean> {
+): Promise<string | null> {
   try {
     await bringUp(app, config, dataSource);
-    return true;
+    return null;
   } catch (error) {
-    if (isDatabaseAway(error)) return false;
+    if (isDatabaseAway(error)) return AWAY;
+    if (error instanceof KeysSetBackError) return error.message;
     throw error;
   }
 }
 
 async function keepTrying(
-  attempt: () => Promise<boolean>,
+  attempt: () => Promise<string | null>,
+  obstacle: string,
   logger: Logger,
   signal: AbortSignal,
 ): Promise<void> {
-  logger.warn('the database is away: keys of the last run are published, nothing is issued');
-  do await sleep(RETRY_MS, undefined, { signal });
-  while (!(await attempt().catch(falseIfClosed)));
+  let told: string | null = null;
+  let now: string | null = obstacle;
+  while (now !== null) {
+    if (now === AWAY && now !== told) logger.warn(now);
+    else if (now !== told) logger.error(now);
+    told = now;
+    await sleep(RETRY_MS, undefined, { signal });
+    now = await attempt().catch(awayIfClosed);
+  }
   logger.info('the database is back: tokens are issued');
 }
 
 /** A start refuses a wrong password; once keys are published, an operator may take time to mend it. */
-function falseIfClosed(error: unknown): false {
-  if (isDatabaseClosed(error)) return false;
+function awayIfClosed(error: unknown): string {
+  if (isDatabaseClosed(error)) return AWAY;
   throw error;
 }
 

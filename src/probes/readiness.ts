@@ -14,6 +14,8 @@ export interface ReadinessReport {
     readonly database: 'up' | 'away';
     /** `overdue`: a step of the keys' lifecycle should have been taken. No reason to pull a replica. */
     readonly rotation: RotationState;
+    /** `set_back`: the database has keys again that were forgotten or revoked, and nothing is issued. */
+    readonly key_history: 'kept' | 'set_back';
   };
   /** The next step of the keys' lifecycle; null before they are known. */
   readonly next_key_step: { readonly step: string; readonly due_at: Date } | null;
@@ -60,6 +62,7 @@ export class Readiness {
         schema: this.schemaCurrent ? 'current' : 'unknown',
         database: (await this.database.answers()) ? 'up' : 'away',
         rotation: rotationState(next, now),
+        key_history: this.signingKeys.setBack().length === 0 ? 'kept' : 'set_back',
       },
       next_key_step: next && { step: next.step.step, due_at: next.dueAt },
     };

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type EntityManager, IsNull } from 'typeorm';
+import { type EntityManager, IsNull, Not } from 'typeorm';
 import { Metrics } from '../platform/metrics.js';
 import { type SealedColumn, sealedOwner } from '../platform/sealed-columns.js';
 import { Sealing } from '../platform/sealing.js';
@@ -47,6 +47,11 @@ export class SigningKeyRepository {
       where: { unpublishedAt: IsNull() },
       order: { publishedAt: 'ASC', kid: 'ASC' },
     });
+  }
+
+  /** Every key that validators see no more. */
+  async forgotten(manager: EntityManager): Promise<SigningKeyEntity[]> {
+    return manager.find(SigningKeyEntity, { where: { unpublishedAt: Not(IsNull()) } });
   }
 
   /** Lets one session at a time plan and apply a change of the keys; held until it commits. */

@@ -6,6 +6,7 @@ import { databaseAway } from '../platform/database-away.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { SharedRun } from '../platform/shared-run.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { DroppedKeys, KeysSetBackError } from './dropped-keys.js';
 import { keyPolicyOf } from './key-policy.js';
 import { PublishedKeysFile } from './published-keys-file.js';
 import type { SigningKeyEntity } from './signing-key.entity.js';
@@ -22,8 +23,8 @@ export class SigningKeys {
   private signing: SigningKey | null = null;
   private document: KeySetDocument | null = null;
   private rows: readonly SigningKeyEntity[] = [];
-  /** The kids of keys that were forgotten or revoked while this process looked on. */
-  private readonly dropped = new Set<string>();
+  private readonly dropped: DroppedKeys;
+  private back: readonly string[] = [];
   private readonly file: PublishedKeysFile;
   private readonly policy: KeyPolicy;
   private readonly reading = new SharedRun(() => this.read());
@@ -36,6 +37,7 @@ export class SigningKeys {
     @Inject(SERVICE_CONFIG) config: ServiceConfig,
   ) {
     this.file = new PublishedKeysFile(config.dataDir);
+    this.dropped = new DroppedKeys(config.dataDir, logger);
     this.policy = keyPolicyOf(config);
   }
 
@@ -55,6 +57,11 @@ export class SigningKeys {
     return this.rows;
   }
 
+  /** The keys that were forgotten or revoked and are in the database again: while any is, none signs. */
+  setBack(): readonly string[] {
+    return this.back;
+  }
+
   /** The next step of the keys' lifecycle, as far as this replica knows; null before it knows any. */
   nextStep(now: Date): PlannedStep | null {
     if (this.rows.length === 0) return null;
@@ -70,6 +77,7 @@ export class SigningKeys {
    * Reads the keys, takes them over, and acknowledges them. Whoever asks while the keys are being
    * read gets a reading of its own, so that an older one never comes last.
    * @throws {UnsealError} with a wrong key-encryption key; the published keys are taken over then too
+   * @throws {KeysSetBackError} when a key is back that was forgotten or revoked; nothing is taken over
    */
   async refresh(): Promise<void> {
     return this.reading.run();
@@ -80,7 +88,7 @@ export class SigningKeys {
     if (rows.length === 0) throw new Error('the database has no signing key');
     const document = { keys: rows.map(({ publicJwk }) => publicJwk) };
     requirePublishable(document);
-    this.requireNoneBack(rows);
+    await this.requireNoneBack(rows);
     this.rows = rows;
     await this.publish(document);
     const current = rows.find(({ phase }) => phase === 'current');
@@ -97,16 +105,22 @@ export class SigningKeys {
    * A database that was set back, to a backup say, has keys again that were forgotten or revoked, with
    * their private halves. They are not signed with, and what was published before stays.
    */
-  private requireNoneBack(rows: readonly SigningKeyEntity[]): void {
+  private async requireNoneBack(rows: readonly SigningKeyEntity[]): Promise<void> {
+    await this.dropped.load();
     const kids = new Set(rows.map(({ kid }) => kid));
-    for (const { kid } of this.rows) if (!kids.has(kid)) this.dropped.add(kid);
-    const back = [...kids].filter((kid) => this.dropped.has(kid));
-    if (back.length === 0) return;
-    this.signing = null;
-    throw new Error(
-      `the database was set back: it has ${back.join(', ')} again, which was forgotten or revoked. ` +
-        'Nothing is issued until each of these keys is revoked (npm run keys -- revoke)',
-    );
+    this.back = [...kids].filter((kid) => this.dropped.has(kid));
+    if (this.back.length > 0) {
+      this.signing = null;
+      throw new KeysSetBackError(this.back);
+    }
+    const gone = this.rows.filter(({ kid }) => !kids.has(kid));
+    const unchanged = this.rows.length === rows.length && gone.length === 0;
+    const forgotten = unchanged ? [] : await this.keys.forgotten(this.database.manager);
+    const dropped = [...forgotten, ...gone].map(({ kid, unpublishedAt }) => ({
+      kid,
+      droppedAt: unpublishedAt?.toISOString() ?? null,
+    }));
+    await this.dropped.add(dropped);
   }
 
   /** Publishes what was published last, unless something newer is. @returns false with neither */

@@ -70,3 +70,46 @@ describe('a database that was set back to before a key was revoked', () => {
     expect(await publishedKids(issuer)).not.toContain(leaked.kid);
   });
 });
+
+describe('a database that was set back while no service ran', () => {
+  const clock = new FakeClock(new Date('2026-03-01T00:00:00.000Z'));
+  let issuer: TestIssuer;
+  beforeAll(async () => {
+    issuer = await startTestIssuer({ clock });
+  });
+  afterAll(() => issuer.stop());
+
+  it('does not bring a revoked key back: others are published as before, and nothing is signed', async () => {
+    const { licenseKey } = await registerPaidLicense(issuer, { expires_on: '2030-01-01' });
+    clock.advance(95_040_000);
+    await select(issuer, 'CREATE TABLE backup AS SELECT * FROM signing_keys');
+    const leaked = await keyIn(issuer, 'current');
+    const revoke = (one: TestIssuer) => one.admin('POST', `signing_keys/${leaked.kid}/revoke`);
+    expect((await revoke(issuer)).status).toBe(200);
+    const published = await publishedKids(issuer);
+
+    await lose(issuer, 'signing_keys; INSERT INTO signing_keys SELECT * FROM backup');
+
+    const environment = { DATA_DIR: issuer.dataDir };
+    const restarted = await startTestIssuer({ clock, sharing: issuer, environment });
+    const instance = new GitlabInstance(restarted.url, { licenseKey, instanceId: randomUUID() });
+    try {
+      expect(await publishedKids(restarted)).toEqual(published);
+      const readiness = await fetch(`${restarted.url}/-/readiness`);
+      expect(readiness.status).toBe(503);
+      expect(await readiness.json()).toMatchObject({ checks: { key_history: 'set_back' } });
+      expect(restarted.logs.join()).toContain(
+        `the database was set back: it has ${leaked.kid} again`,
+      );
+      expect((await instance.sync()).effect).toBe('asks again');
+
+      expect((await revoke(restarted)).status).toBe(200);
+      await restarted.running.broughtUp;
+      const { token } = await instance.serviceToken();
+      expect(decodeProtectedHeader(token).kid).not.toBe(leaked.kid);
+      expect((await fetch(`${restarted.url}/-/readiness`)).status).toBe(200);
+    } finally {
+      await restarted.stop();
+    }
+  });
+});
