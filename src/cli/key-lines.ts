@@ -1,7 +1,7 @@
 import type { KeyOutage } from '../domain/plan-key-revocation.js';
 import type { PlannedKeyRevocation } from '../signing-keys/revoke-signing-key.js';
 import type { Timeline, TimelineKey } from '../signing-keys/key-timeline.js';
-import type { AffectedInstance } from '../token-revocation/key-blast-radius.js';
+import type { AffectedInstance, BlastRadius } from '../token-revocation/key-blast-radius.js';
 import type { WithdrawnSigningKey } from '../token-revocation/withdraw-signing-key.js';
 
 /** The timeline as a terminal shows it: a key a paragraph, what is over first. */
@@ -35,11 +35,13 @@ function keyLines({ row, planned, maySignFrom, ...key }: TimelineKey): string[] 
 /** What a revocation did, or would do, and whom it hits. */
 export function revocationLines(dryRun: boolean, withdrawn: WithdrawnSigningKey): string[] {
   const { revocation, radius } = withdrawn;
+  const done = planLines(dryRun ? 'would be' : 'was', revocation);
+  if (radius === null) return [...done, 'whom it hits was not counted: ask again with --dry-run'];
   const until = radius.lastExpiresAt
     ? `, the last until ${radius.lastExpiresAt.toISOString()}`
     : '';
   return [
-    ...planLines(dryRun ? 'would be' : 'was', revocation),
+    ...done,
     `${radius.liveTokens} live token(s)${ownOf(radius)} on ${radius.instances} instance(s)${until}`,
     ...radius.affected.map(affectedLine),
     'restart every validator, or drop its cached keys: until then it may trust the key, ' +
@@ -47,7 +49,7 @@ export function revocationLines(dryRun: boolean, withdrawn: WithdrawnSigningKey)
   ];
 }
 
-function ownOf({ selfIssuedTokens }: WithdrawnSigningKey['radius']): string {
+function ownOf({ selfIssuedTokens }: BlastRadius): string {
   return selfIssuedTokens === 0 ? '' : `, ${selfIssuedTokens} of them self-issued,`;
 }
 

@@ -72,15 +72,21 @@ export class SigningKeyRevocationView {
   @ApiProperty({ type: Date, nullable: true, description: 'Of a refusal' })
   allowed_from!: Date | null;
   @ApiProperty({ type: KeyOutageView, nullable: true }) outage!: KeyOutageView | null;
-  @ApiProperty() blast_radius!: BlastRadiusView;
-  @ApiProperty({ type: [SigningKeyView] }) items!: SigningKeyView[];
+  @ApiProperty({
+    type: BlastRadiusView,
+    nullable: true,
+    description: 'Null when the key was revoked and the count failed: ask again with dry_run',
+  })
+  blast_radius!: BlastRadiusView | null;
+  @ApiProperty({ type: [SigningKeyView], nullable: true, description: 'Null when it was not read' })
+  items!: SigningKeyView[] | null;
 }
 
 export function signingKeyRevocationView(
   dryRun: boolean,
   { key, plan }: PlannedKeyRevocation,
-  radius: BlastRadius,
-  items: SigningKeyView[],
+  radius: BlastRadius | null,
+  items: SigningKeyView[] | null,
 ): SigningKeyRevocationView {
   return {
     dry_run: dryRun,
@@ -89,7 +95,7 @@ export function signingKeyRevocationView(
     switch_to: plan.outcome === 'revoke' ? plan.switchTo : null,
     allowed_from: plan.outcome === 'refused' ? plan.allowedFrom : null,
     outage: outageView(plan),
-    blast_radius: blastRadiusView(radius),
+    blast_radius: radius && blastRadiusView(radius),
     items,
   };
 }

@@ -5,7 +5,7 @@ import type { Principal } from '../access-control/api-tokens.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { optionalBodyValidation } from '../platform/validation.js';
 import { KeyTimeline } from '../signing-keys/key-timeline.js';
-import { signingKeyList } from '../signing-keys/signing-key-view.js';
+import { signingKeyList, type SigningKeyView } from '../signing-keys/signing-key-view.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
 import {
   RevokeSigningKeyBody,
@@ -43,13 +43,33 @@ export class SigningKeyRevocationsController {
     const by = principal.name;
     const { revocation, radius } = dryRun
       ? await this.withdraw.dryRun(kid, acceptOutage)
-      : await this.withdraw.revoke({ kid, by, reason: body.reason ?? null, acceptOutage });
-    if (!dryRun) await this.signingKeys.refresh();
-    if (!dryRun && revocation.plan.outcome === 'revoke') {
-      const key = revocation.key.kid;
-      this.logger.warn({ kid: key, by, acceptOutage }, 'a signing key was revoked');
+      : await this.withdraw.revoke(
+          { kid, by, reason: body.reason ?? null, acceptOutage },
+          ({ plan }) => {
+            const told = { kid, by, acceptOutage };
+            if (plan.outcome === 'revoke') this.logger.warn(told, 'a signing key was revoked');
+            return this.takeOver();
+          },
+        );
+    return signingKeyRevocationView(dryRun, revocation, radius, await this.keys());
+  }
+
+  /** What fails here is done by the next refresh: the key is revoked. */
+  private async takeOver(): Promise<void> {
+    try {
+      await this.signingKeys.refresh();
+    } catch (error) {
+      this.logger.error({ error }, 'the keys could not be read after a revocation');
     }
-    const { items } = signingKeyList(await this.timeline.read());
-    return signingKeyRevocationView(dryRun, revocation, radius, items);
+  }
+
+  /** Null when they cannot be read: that makes no failure of what was done. */
+  private async keys(): Promise<SigningKeyView[] | null> {
+    try {
+      return signingKeyList(await this.timeline.read()).items;
+    } catch (error) {
+      this.logger.error({ error }, 'the timeline of the keys could not be read');
+      return null;
+    }
   }
 }

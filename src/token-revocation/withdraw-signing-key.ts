@@ -1,6 +1,7 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
+import { LOGGER, type Logger } from '../platform/logging.js';
 import {
   type KeyRevocationRequest,
   type PlannedKeyRevocation,
@@ -10,8 +11,8 @@ import { type BlastRadius, KeyBlastRadius } from './key-blast-radius.js';
 
 export interface WithdrawnSigningKey {
   readonly revocation: PlannedKeyRevocation;
-  /** As it was before: tokens that were live when the key was revoked. */
-  readonly radius: BlastRadius;
+  /** As it was before: tokens that were live when the key was revoked. Null when it could not be counted. */
+  readonly radius: BlastRadius | null;
 }
 
 /** The revocation of a signing key together with whom it hits, told before anything is done. */
@@ -22,6 +23,7 @@ export class WithdrawSigningKey {
     private readonly revokeSigningKey: RevokeSigningKey,
     private readonly blastRadius: KeyBlastRadius,
     private readonly clock: Clock,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   /** @throws {IssuerError} NOT_FOUND */
@@ -30,11 +32,23 @@ export class WithdrawSigningKey {
     return { revocation, radius: await this.radiusOf(kid) };
   }
 
-  /** @throws {IssuerError} NOT_FOUND; STANDBY_TOO_YOUNG */
-  async revoke(request: KeyRevocationRequest): Promise<WithdrawnSigningKey> {
+  /**
+   * @param revoked called as soon as it is done, whatever becomes of the count
+   * @throws {IssuerError} NOT_FOUND; STANDBY_TOO_YOUNG
+   */
+  async revoke(
+    request: KeyRevocationRequest,
+    revoked: (revocation: PlannedKeyRevocation) => Promise<void> = () => Promise.resolve(),
+  ): Promise<WithdrawnSigningKey> {
     const revocation = await this.revokeSigningKey.revoke(request);
-    // Now that the key signs no more, no token can be missing from the count.
-    return { revocation, radius: await this.radiusOf(request.kid) };
+    await revoked(revocation);
+    try {
+      // Now that the key signs no more, no token can be missing from the count.
+      return { revocation, radius: await this.radiusOf(request.kid) };
+    } catch (error) {
+      this.logger.error({ error, kid: request.kid }, 'whom a revoked key hits was not counted');
+      return { revocation, radius: null };
+    }
   }
 
   private radiusOf(kid: string): Promise<BlastRadius> {

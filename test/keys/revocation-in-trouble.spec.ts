@@ -65,6 +65,18 @@ describe('a leaked key', () => {
     expect(await publishedKids(issuer)).toContain(innocent);
   });
 
+  it('is told to be revoked although whom that hits cannot be counted', async () => {
+    clock.advance(LEAD);
+    const leaked = await keyIn(issuer, 'current');
+    await sql('ALTER TABLE issued_tokens RENAME TO unreadable');
+
+    const response = await revoke(leaked.kid);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ outcome: 'revoke', blast_radius: null });
+    expect(await publishedKids(issuer)).not.toContain(leaked.kid);
+    expect(issuer.logs.join()).toContain('a signing key was revoked');
+  });
+
   it('is dropped at once where no key stood by, by whoever accepts the outage', async () => {
     const leaked = await keyIn(issuer, 'current');
     await sql(`DELETE FROM signing_keys WHERE phase = 'next'`);
