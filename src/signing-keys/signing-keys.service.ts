@@ -8,6 +8,7 @@ import { SharedRun } from '../platform/shared-run.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { DroppedKeys, KeysSetBackError } from './dropped-keys.js';
 import { keyPolicyOf } from './key-policy.js';
+import { keysAway } from './keys-away.js';
 import { PublishedKeysFile } from './published-keys-file.js';
 import type { SigningKeyEntity } from './signing-key.entity.js';
 import { Replicas } from './replicas.js';
@@ -23,6 +24,8 @@ export class SigningKeys {
   private signing: SigningKey | null = null;
   private document: KeySetDocument | null = null;
   private rows: readonly SigningKeyEntity[] = [];
+  /** The document that the file holds, as JSON; a write that failed is tried at the next refresh. */
+  private kept: string | null = null;
   private readonly dropped: DroppedKeys;
   private back: readonly string[] = [];
   private readonly file: PublishedKeysFile;
@@ -41,10 +44,10 @@ export class SigningKeys {
     this.policy = keyPolicyOf(config);
   }
 
-  /** The key that signs. @throws {IssuerError} UNAVAILABLE before keys were read from the database */
+  /** The key that signs. @throws {IssuerError} UNAVAILABLE before keys were read, or with none usable */
   current(): SigningKey {
-    if (!this.signing) throw databaseAway();
-    return this.signing;
+    if (this.signing) return this.signing;
+    throw this.rows.length > 0 || this.back.length > 0 ? keysAway() : databaseAway();
   }
 
   /** What validators fetch; null only before the listener opens. */
@@ -132,11 +135,12 @@ export class SigningKeys {
   }
 
   private async publish(document: KeySetDocument): Promise<void> {
-    const changed = JSON.stringify(document) !== JSON.stringify(this.document);
     this.document = document;
-    if (!changed) return;
+    const text = JSON.stringify(document);
+    if (text === this.kept) return;
     try {
       await this.file.write(document);
+      this.kept = text;
     } catch (error) {
       this.logger.warn(
         { error },

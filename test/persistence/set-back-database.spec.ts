@@ -101,7 +101,9 @@ describe('a database that was set back while no service ran', () => {
       expect(restarted.logs.join()).toContain(
         `the database was set back: it has ${leaked.kid} again`,
       );
-      expect((await instance.sync()).effect).toBe('asks again');
+      const refused = await instance.sync();
+      expect(refused.effect).toBe('asks again');
+      expect(refused.text).toContain('The keys that sign cannot be used at this moment');
 
       expect((await revoke(restarted)).status).toBe(200);
       await restarted.running.broughtUp;
