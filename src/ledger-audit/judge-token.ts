@@ -79,7 +79,9 @@ export class JudgeToken {
 
   /** Nothing leaves without its row: whoever made this token has the private key. */
   private forged(report: Report, jti: string | null, kid: string, why: string): JudgedToken {
-    const detail = `${why}: key ${kid} is in other hands, revoke it`;
+    const detail =
+      `${why}: unless npm run ledger:verify says that a row is missing, which comes first, key ${kid} ` +
+      'is in other hands: revoke it';
     const finding: Finding = { finding: 'FORGED', detail };
     report(jti === null ? finding : { ...finding, jti });
     return { jti, kid, recorded: false };
