@@ -19,6 +19,8 @@ import { orderOf, SelfIssuedStates } from './self-issued-states.js';
 import { type InstanceRow, tokenFindings, type TokenFinding } from './token-findings.js';
 
 const PAGE = 1000;
+/** No checkpoint covers more; see `LedgerCheckpoints`. */
+const MAX_BATCHES = 10_000;
 
 export interface RowsAudited {
   readonly rows: number;
@@ -64,7 +66,8 @@ export async function auditRows(
 async function firstLink(pool: Pick<Pool, 'query'>): Promise<string | null> {
   const sql = `
     SELECT first_jti FROM (
-      SELECT first_jti FROM ledger_batches ORDER BY checkpoint_number, chain_id, number LIMIT 1000
+      SELECT first_jti FROM ledger_batches
+      ORDER BY checkpoint_number, chain_id, number LIMIT ${MAX_BATCHES}
     ) oldest ORDER BY first_jti LIMIT 1`;
   return (await pool.query<{ first_jti: string }>(sql)).rows[0]?.first_jti ?? null;
 }
