@@ -16,7 +16,7 @@ import {
 } from './operator-context.js';
 import type { Output } from './validate-catalog.js';
 
-const USAGE = `Usage: npm run ledger:verify -- [--from <day>] [--to <day>] [--json]
+const USAGE = `Usage: npm run ledger:verify -- [--from <day>] [--to <day>] [--checkpoints <file>] [--json]
        npm run ledger:verify -- --token-file <file> [--json]
 
 Recomputes what each issued token should have said, from the histories of licenses and purchases and
@@ -27,6 +27,8 @@ and may run beside the service: on DATABASE_URL, or on the embedded Postgres of 
   --from, --to <day>   read the rows of these days only, YYYY-MM-DD in UTC, both included;
                        chains and checkpoints are always verified as a whole
   --token-file <file>  judge one token instead; - reads it from standard input
+  --checkpoints <file> compare the checkpoints with copies that were kept elsewhere: any text that
+                       holds them, such as answers of GET /api/v1/ledger_checkpoints
   --json               one JSON object a line: the findings, then a summary
 
 Examples:
@@ -44,6 +46,7 @@ interface Asked {
   readonly from?: string | undefined;
   readonly to?: string | undefined;
   readonly tokenFile?: string | undefined;
+  readonly checkpointsFile?: string | undefined;
   readonly json: boolean;
 }
 
@@ -85,14 +88,17 @@ async function verify({ app }: OperatorContext, asked: Asked, output: Output): P
     findings += 1;
     output.out(asked.json ? JSON.stringify(finding) : lineOf(finding));
   };
-  const audited = await app.get(LedgerAuditor).audit(asked, report, progressTo(output, started));
+  const copies = asked.checkpointsFile === undefined ? [] : await readCopies(asked.checkpointsFile);
+  const audited = await app
+    .get(LedgerAuditor)
+    .audit({ ...asked, copies }, report, progressTo(output, started));
   const seconds = Math.round(performance.now() - started) / 1000;
   const { rows, unchained, batches, checkpoints } = audited;
   if (asked.json) output.out(JSON.stringify({ ...audited, findings, seconds }));
   else {
     const old = unchained === 0 ? '' : ` (${unchained} from before the chain)`;
     output.out(
-      `${rows} tokens${old}, ${batches} batches, ${checkpoints} checkpoints in ${seconds} s: ` +
+      `${rows} tokens${old}, ${batches} batches, ${checkpoints} checkpoint${checkpoints === 1 ? '' : 's'} in ${seconds} s: ` +
         (findings === 0 ? 'nothing found' : `${findings} finding(s)`),
     );
   }
@@ -147,6 +153,18 @@ function lineOf({ finding, jti, batch, checkpoint, detail }: Finding): string {
   return `${finding}${subject === '' ? '' : ` ${subject}`}: ${detail}`;
 }
 
+async function readCopies(file: string): Promise<string[]> {
+  let kept: string;
+  try {
+    kept = await readFile(file, 'utf8');
+  } catch {
+    throw new CommandRefusedError(`the file ${file} cannot be read`);
+  }
+  const copies = kept.match(/eyJ[\w-]+\.[\w-]+\.[\w-]+/g) ?? [];
+  if (copies.length === 0) throw new CommandRefusedError(`the file ${file} holds no checkpoint`);
+  return copies;
+}
+
 async function readToken(file: string): Promise<string> {
   try {
     return (file === '-' ? await text(process.stdin) : await readFile(file, 'utf8')).trim();
@@ -171,10 +189,17 @@ function parseUsage(args: readonly string[]): 'help' | { wrong: string } | Asked
         from: { type: 'string' },
         to: { type: 'string' },
         'token-file': { type: 'string' },
+        checkpoints: { type: 'string' },
       },
     });
     if (values.help) return 'help';
-    const { from, to, 'token-file': tokenFile, json = false } = values;
+    const {
+      from,
+      to,
+      'token-file': tokenFile,
+      checkpoints: checkpointsFile,
+      json = false,
+    } = values;
     const days = [from, to].filter((day) => day !== undefined);
     const wrong = days.find((day) => !isCalendarDay(day));
     if (wrong !== undefined)
@@ -182,7 +207,7 @@ function parseUsage(args: readonly string[]): 'help' | { wrong: string } | Asked
     if (from !== undefined && to !== undefined && from > to)
       return { wrong: '--from lies after --to.' };
     if (tokenFile !== undefined && days.length > 0) return { wrong: 'A token needs no days.' };
-    return { from, to, tokenFile, json };
+    return { from, to, tokenFile, checkpointsFile, json };
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : 'Wrong arguments.' };
   }

@@ -8,6 +8,7 @@ import { LedgerCheckpointRepository } from './ledger-checkpoint.repository.js';
 import { LedgerCheckpointsController } from './ledger-checkpoints.controller.js';
 import { LedgerCheckpoints } from './ledger-checkpoints.js';
 import { LedgerRetention } from './ledger-retention.js';
+import { SeenCheckpoint } from './seen-checkpoint.js';
 
 @Module({
   imports: [AccessControlModule, AuxiliaryKeysModule],
@@ -19,6 +20,7 @@ import { LedgerRetention } from './ledger-retention.js';
     LedgerCheckpointRepository,
     LedgerCheckpoints,
     LedgerRetention,
+    SeenCheckpoint,
   ],
   exports: [JudgeToken, LedgerAuditor, LedgerCheckpoints, LedgerRetention],
 })

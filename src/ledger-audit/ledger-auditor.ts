@@ -9,6 +9,7 @@ import { auditRows, type RowsAudited } from './audit-rows.js';
 import { CheckpointKeys } from './checkpoint-keys.js';
 import { auditDroppedDays } from './dropped-days.js';
 import type { Report } from './finding.js';
+import { compareCheckpoint, SeenCheckpoint } from './seen-checkpoint.js';
 import { firstJtiAt, type JtiRange, rangeOfDays } from './jti-range.js';
 
 const DAY_MS = 86_400_000;
@@ -35,6 +36,8 @@ export interface Audited extends RowsAudited {
 export interface AuditedDays {
   readonly from?: CalendarDay | undefined;
   readonly to?: CalendarDay | undefined;
+  /** Checkpoints, compact JWSs, that were kept elsewhere: each must still be there. */
+  readonly copies?: readonly string[] | undefined;
 }
 
 export type Progress = (day: CalendarDay, rows: number) => void;
@@ -48,6 +51,7 @@ export class LedgerAuditor {
   constructor(
     private readonly database: Database,
     private readonly keys: CheckpointKeys,
+    private readonly seen: SeenCheckpoint,
     private readonly clock: Clock,
   ) {}
 
@@ -64,6 +68,8 @@ export class LedgerAuditor {
     const batches = await auditChains(pool, report);
     await auditDroppedDays(pool, this.keys, report);
     await auditLastTokens(pool, report);
+    await this.seen.audit(report);
+    for (const copy of days.copies ?? []) await compareCheckpoint(pool, this.keys, copy, report);
     const checkpoints = await auditCheckpoints(pool, this.keys, report);
     return { rows, unchained, batches, checkpoints };
   }
@@ -89,6 +95,8 @@ export class LedgerAuditor {
     await auditNewestLinks(pool, now, report);
     await auditDroppedDays(pool, this.keys, report);
     await auditCheckpoints(pool, this.keys, report, await this.checkpointToSampleFrom());
+    // One that is gone stays remembered, so that it is told every time.
+    if (await this.seen.audit(report)) await this.seen.remember();
   }
 
   /** The days that the ledger has, the oldest first. */

@@ -1,4 +1,8 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LedgerCheckpoints } from '../../src/ledger-audit/ledger-checkpoints.js';
 import { type AuditedLedger, issueAuditedLedger } from './audited-ledger.js';
+import { verifyOn } from './ledger-command.js';
 
 const MINUTE = 60_000;
 
@@ -146,5 +150,32 @@ describe('a ledger that somebody has tampered with', () => {
     await ledger.intruder.query(policy, ['604800']);
     expect(await ledger.codes()).toContain('SNAPSHOT_CHANGED');
     await ledger.intruder.query(policy, ['259200']);
+  });
+
+  it('finds that the last checkpoint was taken back, or made anew, since it was seen or kept', async () => {
+    const { issuer, intruder } = ledger;
+    const before = await intruder.query<{ signed: string }>(
+      'SELECT signed FROM ledger_checkpoints',
+    );
+    const kept = join(issuer.dataDir, 'kept');
+    await writeFile(kept, JSON.stringify({ items: before }));
+    expect(await ledger.sampled()).toEqual([]);
+    expect(await verifyOn(ledger, '--checkpoints', kept)).toMatchObject({ status: 0 });
+
+    await intruder.query(
+      'UPDATE ledger_batches SET checkpoint_number = NULL WHERE checkpoint_number = 3',
+    );
+    await intruder.query('DELETE FROM ledger_checkpoints WHERE number = 3');
+    expect(await ledger.sampled()).toContain('CHECKPOINT_BROKEN');
+    await issuer.running.app.get(LedgerCheckpoints).write();
+
+    const told = /^CHECKPOINT_BROKEN checkpoint 3: it is not the one that was seen or kept before$/;
+    const line = expect.stringMatching(told) as string;
+    expect(await ledger.sampled()).toEqual(['CHECKPOINT_BROKEN']);
+    expect((await verifyOn(ledger)).out.slice(0, -1)).toEqual([line]);
+    await rm(join(issuer.dataDir, 'last-checkpoint.jws'));
+    expect((await verifyOn(ledger)).status).toBe(0);
+    expect((await verifyOn(ledger, '--checkpoints', kept)).out.slice(0, -1)).toEqual([line]);
+    expect((await verifyOn(ledger, '--checkpoints', '/nowhere')).status).toBe(2);
   });
 });

@@ -1,0 +1,83 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Pool } from 'pg';
+import { Database } from '../platform/database.js';
+import { LOGGER, type Logger } from '../platform/logging.js';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import type { CheckpointClaims } from './checkpoint-claims.js';
+import { CheckpointKeys } from './checkpoint-keys.js';
+import type { Report } from './finding.js';
+
+const FILE_NAME = 'last-checkpoint.jws';
+const LAST = 'SELECT signed FROM ledger_checkpoints ORDER BY number DESC LIMIT 1';
+
+/** The last checkpoint that this replica has seen, which nobody can take back in the database unseen. */
+@Injectable()
+export class SeenCheckpoint {
+  private signed: string | null = null;
+
+  constructor(
+    private readonly database: Database,
+    private readonly keys: CheckpointKeys,
+    @Inject(LOGGER) private readonly logger: Logger,
+    @Inject(SERVICE_CONFIG) private readonly config: ServiceConfig,
+  ) {}
+
+  /** Whether it is still there. @returns true as well when none was seen */
+  async audit(report: Report): Promise<boolean> {
+    this.signed ??= await this.read();
+    if (this.signed === null) return true;
+    return compareCheckpoint(this.database.pool, this.keys, this.signed, report);
+  }
+
+  /** Remembers the last one there is, here and in `DATA_DIR`, for this process and the next. */
+  async remember(): Promise<void> {
+    const { rows } = await this.database.pool.query<{ signed: string }>(LAST);
+    const signed = rows[0]?.signed ?? null;
+    if (signed === null || signed === this.signed) return;
+    if ((await this.keys.open(signed)) === null) return;
+    this.signed = signed;
+    try {
+      const path = join(this.config.dataDir, FILE_NAME);
+      const draft = `${path}.${process.pid}`;
+      await mkdir(this.config.dataDir, { recursive: true, mode: 0o700 });
+      await writeFile(draft, `${signed}\n`, { mode: 0o600, flush: true });
+      await rename(draft, path);
+    } catch (error) {
+      this.logger.warn({ error }, 'the last checkpoint could not be kept');
+    }
+  }
+
+  private async read(): Promise<string | null> {
+    try {
+      return (await readFile(join(this.config.dataDir, FILE_NAME), 'utf8')).trim();
+    } catch {
+      return null;
+    }
+  }
+}
+
+/** A copy of a checkpoint, a compact JWS, with what the database has under its number. */
+export async function compareCheckpoint(
+  pool: Pick<Pool, 'query'>,
+  keys: CheckpointKeys,
+  signed: string,
+  report: Report,
+): Promise<boolean> {
+  const claims = (await keys.open(signed)) as CheckpointClaims | null;
+  if (claims === null) {
+    const detail = 'the copy of a checkpoint was signed by no key of ours';
+    report({ finding: 'CHECKPOINT_BROKEN', detail });
+    return false;
+  }
+  const { number } = claims;
+  const sql = 'SELECT signed FROM ledger_checkpoints WHERE number = $1';
+  const [row] = (await pool.query<{ signed: string }>(sql, [number])).rows;
+  if (row?.signed === signed) return true;
+  const detail = row
+    ? 'it is not the one that was seen or kept before'
+    : 'it was seen or kept before, and is not there any more';
+  report({ finding: 'CHECKPOINT_BROKEN', checkpoint: number, detail });
+  return false;
+}
