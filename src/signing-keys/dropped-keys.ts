@@ -78,7 +78,7 @@ export class DroppedKeys {
       const found: unknown = JSON.parse(await readFile(this.path, 'utf8'));
       return Array.isArray(found) ? found.filter(isDroppedKey) : [];
     } catch (error) {
-      if (error instanceof Error && Reflect.get(error, 'code') === 'ENOENT') return [];
+      if ((error as NodeJS.ErrnoException | null)?.code === 'ENOENT') return [];
       this.logger.error({ error }, 'which keys were forgotten and revoked cannot be read');
       return [];
     }
