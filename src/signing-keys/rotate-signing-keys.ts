@@ -81,9 +81,11 @@ export class RotateSigningKeys {
     await this.prepare.around(asked, before, async (made) => {
       await this.database.transaction(async (manager) => {
         await this.keys.lockPlan(manager);
+        const keys = await this.keys.all(manager);
+        // Whoever was faster has switched already: that is what was asked for.
+        if (keys.some(({ kid, phase }) => kid === asked.to && phase === 'current')) return;
         const now = this.clock.now();
-        const step = this.switchFrom(await this.keys.all(manager), now);
-        // Whoever was faster has switched already.
+        const step = this.switchFrom(keys, now);
         if (step.from === asked.from) await this.apply(manager, step, now, made);
       });
     });

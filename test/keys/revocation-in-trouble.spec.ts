@@ -38,6 +38,17 @@ async function sql(statement: string): Promise<void> {
   await client.end();
 }
 
+describe('a rotation that two people ask for at once', () => {
+  it('is done once, and both are told so', async () => {
+    clock.advance(LEAD);
+    const standby = await keyIn(issuer, 'next');
+    const rotate = () => issuer.admin('POST', 'signing_keys/rotate');
+    const [one, other] = await Promise.all([rotate(), rotate()]);
+    expect([one.status, other.status]).toEqual([200, 200]);
+    expect((await keyIn(issuer, 'current')).kid).toBe(standby.kid);
+  });
+});
+
 describe('a leaked key', () => {
   it('is dropped although a switch is due that fails', async () => {
     const leaked = await retiredKey();
