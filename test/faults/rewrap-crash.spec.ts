@@ -9,6 +9,7 @@ import {
   tokenOf,
 } from '../support/child-issuer.js';
 import { addSealedLicenses, openedBy } from '../support/sealed-rows.js';
+import { someOf } from '../support/proofs.js';
 import { installStopPoint } from '../support/stop-point.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -52,12 +53,14 @@ async function start(environment: Readonly<Record<string, string>>): Promise<Chi
 }
 
 describe('a process that is killed while it seals everything again', () => {
-  it.each([
-    { at: 'before anything is committed', event: BEFORE_KEY, nth: null, done: 0 },
-    { at: 'with a signing key written, uncommitted', event: AFTER_KEY, nth: null, done: 0 },
-    { at: 'between two batches', event: BEFORE_LICENSE, nth: 110, done: 102 },
-    { at: 'within its last batch', event: AFTER_LICENSE, nth: 249, done: 202 },
-  ])('leaves every value whole, and the next start goes on: $at', async ({ event, nth, done }) => {
+  it.each(
+    someOf([
+      { at: 'before anything is committed', event: BEFORE_KEY, nth: null, done: 0 },
+      { at: 'with a signing key written, uncommitted', event: AFTER_KEY, nth: null, done: 0 },
+      { at: 'between two batches', event: BEFORE_LICENSE, nth: 110, done: 102 },
+      { at: 'within its last batch', event: AFTER_LICENSE, nth: 249, done: 202 },
+    ]),
+  )('leaves every value whole, and the next start goes on: $at', async ({ event, nth, done }) => {
     const when = nth === null ? {} : { when: `NEW.id = '${ids[nth]}'` };
     const point = await installStopPoint(pool, { ...event, ...when });
     const killed = await start(UNDER_B);

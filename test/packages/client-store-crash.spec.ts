@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileStore } from '../../packages/client/src/index.js';
 import { buildPackage } from '../support/build-package.js';
+import { times } from '../support/proofs.js';
 
-const ROUNDS = 40;
+const ROUNDS = times(40, 10);
 
 /** A process that writes as fast as it can. */
 function startWriter(path: string, key: string) {
