@@ -89,8 +89,14 @@ describe('the turn to sweep', () => {
       [license.id],
     );
     const environment = { CATALOG_DIR: issuer.running.config.catalogDir ?? '' };
-    const other = await startTestIssuer({ clock, sharing: issuer, environment });
+    const other = await startTestIssuer({
+      clock,
+      environment,
+      sharing: issuer,
+      lingerMs: 3000,
+    });
     stopJobs(other);
+    // A stop closes the database once it has lingered: the page that waits is not to be cut off.
     const held = select(
       issuer,
       `DO $$ BEGIN

@@ -36,6 +36,8 @@ export interface TestIssuerOptions {
   readonly sharing?: TestIssuer;
   /** A database that is there already, such as one of an older version; it is dropped with the issuer. */
   readonly database?: TestDatabase;
+  /** How long a stop goes on answering. Nobody calls on here, unless a test says so. */
+  readonly lingerMs?: number;
 }
 
 /** The whole service in this process, on a database of its own, listening on a free port. */
@@ -48,8 +50,7 @@ export async function startTestIssuer(options: TestIssuerOptions = {}): Promise<
   const write = (line: string) => logs.push(line);
   const running = await startIssuer(readAppConfig(environment), {
     logger: createLogger('debug', { write }),
-    // Nobody calls on; what a stop does to those who do is tested with the process.
-    lingerMs: 0,
+    lingerMs: options.lingerMs ?? 0,
     ...(options.clock ? { clock: options.clock } : {}),
   });
   const adminToken = environment.BOOTSTRAP_ADMIN_TOKEN;
