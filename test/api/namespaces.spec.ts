@@ -92,6 +92,8 @@ describe('a namespace', () => {
   it('lists its purchases in pages, by add-on and phase', async () => {
     for (const add_on of ['duo_core', 'duo_pro', 'duo_enterprise']) {
       await recordNamespacePurchase(issuer, namespace, { add_on });
+      // Purchases of one millisecond have no order.
+      clock.advance(1);
     }
     const path = `namespaces/${namespace}/add_on_purchases`;
     const first = await issuer.admin('GET', `${path}?per_page=2`);
