@@ -126,6 +126,8 @@ describe('reading a token', () => {
   const claims = { gitlab_realm: 'self-managed', scopes: ['duo_chat'] };
   const compact = (about: object) => new UnsecuredJWT({ ...claims, ...about }).encode();
 
+  const written = (json: string) => `e30.${Buffer.from(json).toString('base64url')}.`;
+
   it('takes what it says of itself', () => {
     const text = compact({ sub: INSTANCE, iat: NOON, nbf: NOON - 5, exp: NOON + 3 * DAY });
     expect(readToken(text, at(2))).toEqual(
@@ -139,6 +141,11 @@ describe('reading a token', () => {
     [compact({ iat: 1, exp: 2 }), 'one without sub'],
     [compact({ sub: INSTANCE, iat: 1 }), 'one without exp'],
     [compact({ sub: INSTANCE, exp: 2 }), 'one without iat'],
+    [written(`{"sub":"${INSTANCE}","iat":1,"exp":1e999}`), 'an exp that no JSON can keep'],
+    [compact({ sub: INSTANCE, iat: 1, exp: 253_402_300_800 }), 'an exp behind the last date'],
+    [compact({ sub: INSTANCE, iat: 1, exp: 2.5 }), 'an exp between two seconds'],
+    [compact({ sub: INSTANCE, iat: 1, exp: 2, gitlab_realm: 'a\r\nb: c' }), 'two lines of realm'],
+    [`${compact({ sub: INSTANCE, iat: 1, exp: 2 })}\r\nb: c`, 'two lines'],
   ])('refuses %#: %s', (text) => {
     expect(readToken(text, at(0))).toBeNull();
   });

@@ -1,4 +1,5 @@
 import { decodeJwt } from 'jose';
+import { isHeaderValue } from './header-value.js';
 import { asTexts } from './json.js';
 
 /** A service token as the store keeps it. Instants are whole seconds since 1970 (RFC 7519). */
@@ -22,6 +23,11 @@ const REFRESH_SECONDS = 2 * 24 * 3600;
 /** More than clocks that are kept ever differ. */
 const FUTURE_SECONDS = 300;
 
+/** The compact form (RFC 7515 section 3.1): it goes into a header, and into a file of headers. */
+const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
+/** The last second of the year 9999: what lies behind it is no date, and has no form in the store. */
+const LAST_SECOND = 253_402_300_799;
+
 /**
  * Reads what a token says of itself. Its signature is the backends' affair: it came over TLS from
  * the issuer that was configured. Null when it is no token of the issuer's kind.
@@ -31,20 +37,26 @@ export function readToken(token: string, now: Date): HeldToken | null {
     const claims = decodeJwt(token);
     const { sub, iat, exp } = claims;
     const realm = claims['gitlab_realm'];
-    if (typeof sub !== 'string' || typeof iat !== 'number' || typeof exp !== 'number') return null;
+    if (!COMPACT.test(token) || !isHeaderValue(sub) || !isInstant(iat) || !isInstant(exp))
+      return null;
+    if (realm !== undefined && !isHeaderValue(realm)) return null;
     return {
       token,
       instanceId: sub,
-      realm: typeof realm === 'string' ? realm : 'self-managed',
+      realm: realm ?? 'self-managed',
       scopes: asTexts(claims['scopes']),
       issuedAt: iat,
-      notBefore: typeof claims.nbf === 'number' ? claims.nbf : iat,
+      notBefore: isInstant(claims.nbf) ? claims.nbf : iat,
       expiresAt: exp,
       receivedAt: secondsOf(now),
     };
   } catch {
     return null;
   }
+}
+
+function isInstant(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= LAST_SECOND;
 }
 
 /**

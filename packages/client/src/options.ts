@@ -2,6 +2,7 @@ import { systemClock, systemWait, type Clock, type Wait } from './clock.js';
 import { InstanceClientError } from './errors.js';
 import type { LogEvent } from './log-event.js';
 import type { AddOnPurchase } from './allowed-to-use.js';
+import { isHeaderValue } from './header-value.js';
 import { parseVersion } from './gitlab-version.js';
 import type { TokenStore } from './token-store.js';
 
@@ -69,11 +70,22 @@ export function settingsOf(options: InstanceClientOptions): Settings {
     store: options.store,
     purchases: options.purchases ?? (() => []),
     timeoutMs: options.timeoutMs ?? 30_000,
-    log: options.log ?? (() => undefined),
+    log: quietly(options.log),
     clock: options.clock ?? systemClock,
     fetch: options.fetch ?? fetch,
     random: options.random ?? Math.random,
     wait: options.wait ?? systemWait,
+  };
+}
+
+/** A log that fails must fail nothing else. */
+function quietly(log: (event: LogEvent) => unknown = () => undefined): (event: LogEvent) => void {
+  return (event) => {
+    try {
+      Promise.resolve(log(event)).catch(() => undefined);
+    } catch {
+      // Its own affair.
+    }
   };
 }
 
@@ -82,9 +94,9 @@ export function normalisedKey(licenseKey: string): string {
   return licenseKey.replaceAll('\r\n', '\n').trim();
 }
 
-/** A text that can stand in a header: visible ASCII, and not empty. */
+/** The text where it can stand in a header. @throws {InstanceClientError} OPTION_INVALID */
 export function headerValue(name: string, value: string): string {
-  if (/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(value)) return value;
+  if (isHeaderValue(value)) return value;
   throw invalid(`${name} must be visible ASCII characters, and at least one`);
 }
 

@@ -40,6 +40,7 @@ describe('an answer to a sync', () => {
 
   it.each([
     [500, access(null)],
+    [203, access(null)],
     [503, { errors }],
     [429, { errors }],
     [404, undefined],

@@ -29,6 +29,7 @@ export function readSyncAnswer({ status, json }: Answer): SyncVerdict {
   if (!body || (!ok && status !== 422)) return tryAgain(body, `status ${status}`);
   const errors = body['errors'];
   if (!ok || (errors !== undefined && errors !== null)) return denied(body, `status ${status}`);
+  if (status !== 200) return tryAgain(body, `status ${status}`);
   const access = asObject(asObject(body['data'])?.['cloudConnectorAccess']);
   if (!access || !('serviceToken' in access)) return tryAgain(body, 'no cloudConnectorAccess');
   const serviceToken = access['serviceToken'];
