@@ -90,6 +90,18 @@ describe('the status of a token', () => {
     expect(issuer.fetches('/status/0')).toBe(0);
   });
 
+  it('stays revoked when the list that told of it has expired and no other can be had', async () => {
+    publish(statusList());
+    const verifier = created();
+    expect(await codeFor(verifier, 5)).toBe('TOKEN_REVOKED');
+    issuer.answers.delete('/status/0');
+    clock.advance(14_400_000);
+    const token = (idx: number) =>
+      issuer.token(clock.now(), { status: { status_list: { idx, uri: listUri() } } });
+    expect(await verifier.verify(token(5))).toMatchObject({ code: 'TOKEN_REVOKED' });
+    expect(await verifier.verify(token(4))).toMatchObject({ accepted: true });
+  });
+
   it('stands at the issuer and nowhere else', async () => {
     for (const uri of ['https://evil.example/status/0', 'file:///etc/passwd', '/status/0', '']) {
       expect(await codeFor(created(), 1, uri)).toBe('STATUS_REFERENCE_INVALID');

@@ -116,6 +116,10 @@ describe('a verifier of service tokens', () => {
     { audience: [] },
     { leewaySeconds: -1 },
     { leewaySeconds: NaN },
+    { leewaySeconds: '60' as unknown as number },
+    { cooldownSeconds: NaN },
+    { maxStaleSeconds: Infinity },
+    { timeoutMs: -1 },
   ])('can not be made with %j', (about) => {
     expect(() => verifier(about)).toThrow(TypeError);
   });

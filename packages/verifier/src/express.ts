@@ -7,6 +7,7 @@ interface ExpressRequestLike {
 }
 
 interface ExpressResponseLike {
+  readonly headersSent?: boolean;
   status(status: number): { json(body: unknown): unknown };
 }
 
@@ -24,9 +25,13 @@ export function expressGuard(
     response: ExpressResponseLike,
     next: (error?: unknown) => void,
   ): void => {
-    admit(verifier, request, unitPrimitive, options).then((admission) => {
-      if (admission.admitted) next();
-      else response.status(admission.status).json(admission.body);
-    }, next);
+    admit(verifier, request, unitPrimitive, options)
+      .then((admission) => {
+        // Somebody else has answered meanwhile, such as a limit on time.
+        if (response.headersSent === true) return;
+        if (admission.admitted) next();
+        else response.status(admission.status).json(admission.body);
+      })
+      .catch(next);
   };
 }

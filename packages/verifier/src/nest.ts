@@ -11,36 +11,65 @@ interface Requirement extends PermissionOptions {
   readonly unitPrimitive: string | null;
 }
 
-/** By the method or the class that bears the decorator. */
-const requirements = new WeakMap<object, Requirement>();
+/**
+ * By class, and by prototype and name of the method: another decorator may put a function of its own in
+ * the method's place.
+ */
+const ofClasses = new WeakMap<object, Requirement>();
+const ofMethods = new WeakMap<object, Map<string | symbol, Requirement>>();
 
-type RouteDecorator = (
-  target: object,
-  propertyKey?: string | symbol,
-  descriptor?: PropertyDescriptor,
-) => void;
+type RouteDecorator = (target: object, propertyKey?: string | symbol) => void;
 
 function requiring(requirement: Requirement): RouteDecorator {
-  return (target, _propertyKey, descriptor) => {
-    const method: unknown = descriptor?.value;
-    requirements.set(typeof method === 'function' ? method : target, requirement);
+  return (target, propertyKey) => {
+    const methods = ofMethods.get(target) ?? new Map<string | symbol, Requirement>();
+    const known = propertyKey === undefined ? ofClasses.has(target) : methods.has(propertyKey);
+    // Only one of them could count, and nobody would see which.
+    if (known) throw new TypeError('a route takes one RequireUnitPrimitive or WithoutToken');
+    if (propertyKey === undefined) ofClasses.set(target, requirement);
+    else ofMethods.set(target, methods.set(propertyKey, requirement));
   };
 }
 
 /**
- * The route, or each route of the controller, needs a token that grants the unit primitive. The
- * decorator of a method wins over that of its class. It needs a `CloudConnectorGuard` to be heeded.
+ * The route, or each route of the controller and of those that extend it, needs a token that grants
+ * the unit primitive. The decorator of a method wins over that of its class. It needs a
+ * `CloudConnectorGuard` to be heeded.
+ * @throws TypeError without a name: a constant that is not there yet would open the route
  */
 export function RequireUnitPrimitive(
   unitPrimitive: string,
   options: PermissionOptions = {},
 ): RouteDecorator {
+  const given: unknown = unitPrimitive;
+  if (typeof given !== 'string' || given === '') throw new TypeError('unitPrimitive is no name');
   return requiring({ ...options, unitPrimitive });
 }
 
 /** The route needs no token at all, such as one that tells of health. */
 export function WithoutToken(): RouteDecorator {
   return requiring({ unitPrimitive: null });
+}
+
+/** @throws Error for a handler that is no method of its controller: nobody can tell what it needs */
+function requirementOf(context: ExecutionContext): Requirement | undefined {
+  const controller = context.getClass();
+  const prototypes = chainOf(controller.prototype);
+  const handler: unknown = context.getHandler();
+  const name = prototypes
+    .flatMap((prototype) => Object.entries(Object.getOwnPropertyDescriptors(prototype)))
+    .find(([, { value }]) => value === handler)?.[0];
+  if (name === undefined) throw new Error('the guard does not know the method of this route');
+  const ofMethod = prototypes.map((prototype) => ofMethods.get(prototype)?.get(name));
+  const ofClass = chainOf(controller).map((ancestor) => ofClasses.get(ancestor));
+  return [...ofMethod, ...ofClass].find((requirement) => requirement !== undefined);
+}
+
+/** The object and what it inherits from, nearest first. */
+function chainOf(start: unknown): object[] {
+  const chain: object[] = [];
+  for (let one = start; one instanceof Object; one = Object.getPrototypeOf(one)) chain.push(one);
+  return chain;
 }
 
 /**
@@ -55,10 +84,14 @@ export class CloudConnectorGuard implements CanActivate {
 
   /** @throws HttpException 401 or 403, whose body is that of the AI gateway */
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const required = requirements.get(context.getHandler()) ?? requirements.get(context.getClass());
+    const required = requirementOf(context);
     if (required?.unitPrimitive === null) return true;
     const request = context.switchToHttp().getRequest<{ readonly headers: RequestHeaders }>();
-    const options = { ...this.options, ...required };
+    const { disallowedIssuers = [] } = this.options;
+    const options = {
+      ...this.options,
+      disallowedIssuers: [...disallowedIssuers, ...(required?.disallowedIssuers ?? [])],
+    };
     const primitive = required?.unitPrimitive ?? null;
     const admission = await admit(this.verifier, request, primitive, options);
     if (admission.admitted) return true;

@@ -46,6 +46,10 @@ export class StatusLists {
       throw invalid('the status of the token refers to no list of its issuer');
     const list = await this.current(reference.uri);
     if (list === null) {
+      // A revocation is for good, whatever became of the list that told of it.
+      if (this.wasRevoked(reference)) {
+        throw new TokenRefused('TOKEN_REVOKED', 'the last status list that was had refuses it');
+      }
       if (whenUnavailable === 'accept') return;
       throw new TokenRefused('STATUS_UNAVAILABLE', 'the status list can not be had');
     }
@@ -53,6 +57,10 @@ export class StatusLists {
     if (status === undefined) throw invalid('the status list has no place for the token');
     if (status === 0) return;
     throw new TokenRefused('TOKEN_REVOKED', `the status list has the status ${status} for it`);
+  }
+
+  private wasRevoked({ uri, idx }: { readonly uri: string; readonly idx: number }): boolean {
+    return (this.known.get(uri)?.list?.statusAt(idx) ?? 0) !== 0;
   }
 
   /** A list past its ttl is used while no newer one can be had, until it expires. */

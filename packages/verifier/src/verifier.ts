@@ -61,6 +61,8 @@ export interface Verifier {
   state(): readonly IssuerState[];
 }
 
+const NUMBERS = ['leewaySeconds', 'timeoutMs', 'cooldownSeconds', 'maxStaleSeconds'] as const;
+
 interface Settings {
   readonly audience: readonly string[];
   readonly leewaySeconds: number;
@@ -76,7 +78,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const audience = [options.audience].flat();
   const { leewaySeconds = 0, clock = systemClock } = options;
   if (audience.length === 0 || audience.includes('')) throw new TypeError('audience is empty');
-  if (!(leewaySeconds >= 0 && leewaySeconds < Infinity)) throw new TypeError('leewaySeconds');
+  requireNumbers(options);
   const settings = { audience, leewaySeconds, clock, sources: sourcesOf(options, clock) };
   return {
     verify: async (request) => {
@@ -151,15 +153,24 @@ function sourcesOf(options: VerifierOptions, clock: Clock): ReadonlyMap<string, 
   return new Map(issuers.map((issuer) => [issuer.issuer, issuerSources(issuer, how)]));
 }
 
+/** A text from the environment would be joined to a number, not added. */
+function requireNumbers(options: VerifierOptions): void {
+  for (const name of NUMBERS) {
+    const value: unknown = options[name];
+    if (value === undefined || (Number.isFinite(value) && Number(value) >= 0)) continue;
+    throw new TypeError(`${name} must be a number, 0 or more`);
+  }
+}
+
 function asTrusted(issuer: string | TrustedIssuer): TrustedIssuer {
   return typeof issuer === 'string' ? { issuer } : issuer;
 }
 
-/** A listener that fails must not fail a request. */
-function tell(listener?: (event: VerifierEvent) => void) {
+/** A listener that fails, at once or later, must not fail a request. */
+function tell(listener?: (event: VerifierEvent) => unknown) {
   return (event: VerifierEvent): void => {
     try {
-      listener?.(event);
+      Promise.resolve(listener?.(event)).catch(() => undefined);
     } catch {
       // Its own affair.
     }
