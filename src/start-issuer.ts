@@ -19,6 +19,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from './platform/embedde
 import { ErrorFilter } from './platform/error-filter.js';
 import { generatedSecret } from './platform/generated-secret.js';
 import { type Logger, NestLogger } from './platform/logging.js';
+import { MigrationHeldUpError } from './platform/migration-locks.js';
 import type { ServiceConfig } from './platform/service-config.js';
 import { KeysSetBackError } from './signing-keys/dropped-keys.js';
 import { SigningKeys } from './signing-keys/signing-keys.service.js';
@@ -126,7 +127,10 @@ async function createApp(
   return app;
 }
 
-/** @returns why it has to be tried again: the database is away, or has keys that must not sign */
+/**
+ * @returns why it has to be tried again: the database is away, has keys that must not sign, or tables
+ * that others hold
+ */
 async function bringUpUnlessAway(
   app: NestFastifyApplication,
   config: ServiceConfig,
@@ -137,7 +141,9 @@ async function bringUpUnlessAway(
     return null;
   } catch (error) {
     if (isDatabaseAway(error)) return AWAY;
-    if (error instanceof KeysSetBackError) return error.message;
+    if (error instanceof KeysSetBackError || error instanceof MigrationHeldUpError) {
+      return error.message;
+    }
     throw error;
   }
 }

@@ -1,6 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DataSource, type DataSourceOptions } from 'typeorm';
+import {
+  DataSource,
+  type DataSourceOptions,
+  type MigrationInterface,
+  SimpleConsoleLogger,
+} from 'typeorm';
 import { Client } from 'pg';
+import {
+  isLockRefused,
+  lockHolders,
+  MigrationHeldUpError,
+  withLockTimeout,
+} from './migration-locks.js';
 
 const OLDEST_SERVER = 140_000;
 const RETRY_MS = 50;
@@ -8,10 +19,25 @@ const RETRY_MS = 50;
 const HANGS = { connectionTimeoutMillis: 2000, query_timeout: 5000 };
 /** Migrations may take longer than a request may wait. */
 const NO_TIMEOUT = { query_timeout: 0 };
+/**
+ * How long each attempt waits for a lock, and every sync behind it. The last one waits for longer than
+ * the second after which Postgres itself ends an autovacuum that is in the way.
+ */
+const LOCK_TIMEOUTS_MS = [250, 250, 250, 1250];
+/** Between two attempts syncs go on; no two replicas, and no job of others, keep step with it. */
+const pauseMs = () => 500 + Math.random() * 1000;
+
+/** Tells on the console which migration failed; one that was held up is no failure. */
+class MigrationLogger extends SimpleConsoleLogger {
+  override logMigration(message: string): void {
+    if (!message.endsWith('due to lock timeout')) super.logMigration(message);
+  }
+}
 
 /**
  * Brings the schema up to date over `directUrl`. Replicas that start together queue for one lock, a
  * session's: it needs a connection past a pooler, and ends with the session if this process dies.
+ * @throws {MigrationHeldUpError} when tables stay in use for some seconds; then it can be called again
  */
 export async function migrate(options: DataSourceOptions, directUrl: string): Promise<void> {
   const lock = new Client({ connectionString: directUrl, ...HANGS });
@@ -20,7 +46,7 @@ export async function migrate(options: DataSourceOptions, directUrl: string): Pr
   try {
     await requireKnownServer(lock);
     while (!(await tryLock(lock))) await sleep(RETRY_MS);
-    await runMigrations(options, directUrl);
+    await migrateBeside(lock, { ...options, url: directUrl } as DataSourceOptions);
   } finally {
     await lock.end();
   }
@@ -53,12 +79,36 @@ async function tryLock(client: Client): Promise<boolean> {
   return rows[0]?.locked === true;
 }
 
-async function runMigrations(options: DataSourceOptions, url: string): Promise<void> {
+/** Runs what is pending; a migration that others hold up lets the syncs pass before it asks again. */
+async function migrateBeside(client: Client, options: DataSourceOptions): Promise<void> {
+  let heldUp: MigrationHeldUpError | null = null;
+  for (const lockTimeoutMs of LOCK_TIMEOUTS_MS) {
+    if (heldUp) await sleep(pauseMs());
+    heldUp = await runMigrations(client, options, lockTimeoutMs);
+    if (!heldUp) return;
+  }
+  if (heldUp) throw heldUp;
+}
+
+async function runMigrations(
+  client: Client,
+  options: DataSourceOptions,
+  lockTimeoutMs: number,
+): Promise<MigrationHeldUpError | null> {
+  const all = options.migrations as (new () => MigrationInterface)[];
+  const migrations = all.map((migration) => withLockTimeout(migration, lockTimeoutMs));
   const extra: unknown = { ...(options.extra as object | undefined), ...NO_TIMEOUT };
-  const dataSource = new DataSource({ ...options, url, extra } as DataSourceOptions);
+  const logger = new MigrationLogger(false);
+  const dataSource = new DataSource({ ...options, migrations, extra, logger });
   await dataSource.initialize();
   try {
     await dataSource.runMigrations();
+    return null;
+  } catch (error) {
+    if (!isLockRefused(error)) throw error;
+    const holders = await lockHolders(client, lockTimeoutMs);
+    const [next] = await pendingMigrations(dataSource);
+    return new MigrationHeldUpError(next ?? 'of this version', holders);
   } finally {
     await dataSource.destroy();
   }
