@@ -47,8 +47,8 @@ export class ActivateInstance {
   ) {}
 
   /**
-   * One transaction: a code that is refused leaves nothing behind. The same instance again gets the
-   * same answer, however often the code may be used.
+   * One transaction: a code that is refused leaves nothing behind, and a guess does not get that far.
+   * The same instance again gets the same answer, however often the code may be used.
    * @throws {IssuerError} INSTANCE_ID_INVALID, ACTIVATION_CODE_UNKNOWN, ACTIVATION_CODE_REVOKED,
    * ACTIVATION_CODE_EXPIRED, ACTIVATION_CODE_USED_UP, LICENSE_NOT_CLOUD, LICENSE_REVOKED,
    * LICENSE_EXPIRED
@@ -58,32 +58,38 @@ export class ActivateInstance {
       throw new IssuerError('INSTANCE_ID_INVALID', 'instanceIdentifier must be the instance UUID.');
     }
     const now = this.clock.now();
-    const { license, ...activated } = await this.database.transaction((manager) =>
-      this.activateIn(manager, activation, now),
-    );
-    this.logger.info({ licenseId: license.id }, 'an instance was activated');
+    const digest = activationCodeDigest(activation.activationCode);
+    // The connections of the admin side are few, and anybody may guess.
+    if (!(await this.codes.isKnown(this.database.prepared, digest))) throw unknownCode();
+    const { licenseId, ...activated } = await this.database.transaction(async (manager) => {
+      const code = await this.codes.byDigest(manager, digest);
+      if (code === null) throw unknownCode();
+      const answer = await this.activateWith(manager, code, activation, now);
+      return { ...answer, licenseId: code.licenseId };
+    });
+    this.logger.info({ licenseId }, 'an instance was activated');
     return activated;
   }
 
-  private async activateIn(manager: EntityManager, activation: Activation, now: Date) {
-    const code = await this.codes.byDigest(
-      manager,
-      activationCodeDigest(activation.activationCode),
-    );
-    if (code === null) throw unknownCode();
+  /** What it reads comes first: from `meet` on the row of the instance is held. */
+  private async activateWith(
+    manager: EntityManager,
+    code: ActivationCode,
+    { instanceId, told, automated }: Activation,
+    now: Date,
+  ): Promise<ActivatedLicense> {
     const license = await this.licenses.get(manager, code.licenseId);
     requireActivatable(license, now);
-    const { instanceId, told, automated } = activation;
-    const instance = await this.instances.meet(manager, license.id, instanceId, told, now);
-    if (!(await this.codes.hasActivated(manager, code.id, instance.id))) requireUsable(code, now);
-    if (code.revokedAt !== null) throw revokedCode();
-    await this.codes.use(manager, code.id, instance.id, automated, now);
-    return {
-      license,
+    const activated = {
       licenseKey: await this.licenseKeys.open(manager, license.id),
       futureLicenses: await this.customerLicenses.future(manager, license, now),
       isFirstOfCustomer: await this.customerLicenses.isFirst(manager, license),
     };
+    const instance = await this.instances.meet(manager, license.id, instanceId, told, now);
+    if (!(await this.codes.hasActivated(manager, code.id, instance.id))) requireUsable(code, now);
+    if (code.revokedAt !== null) throw revokedCode();
+    await this.codes.use(manager, code.id, instance.id, automated, now);
+    return activated;
   }
 }
 

@@ -6,6 +6,7 @@ import {
 } from '../platform/constraint-violation.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { rowsToFetch } from '../platform/paging.js';
+import { preparedStatement, type PreparedStatements } from '../platform/prepared-statements.js';
 import type { ListActivationCodesQuery } from './activation-code.dto.js';
 
 /** A code as it is kept: its digest only. */
@@ -41,6 +42,11 @@ const REFUSALS: ErrorByConstraint = {
   activations_code_revoked_check: () => revokedCode(),
 };
 
+const KNOWN_CODE = preparedStatement(
+  'known_code',
+  'SELECT FROM activation_codes WHERE digest = $1',
+);
+
 /** Codes and their uses. The database counts: `uses` changes with the rows of `activations`. */
 @Injectable()
 export class ActivationCodeRepository {
@@ -51,6 +57,11 @@ export class ActivationCodeRepository {
       [code.id, code.licenseId, code.digest, code.maxUses, code.expiresAt, code.createdAt],
     );
     return first(rows);
+  }
+
+  /** Whether this is a code, usable or not; takes no connection of the admin side. */
+  async isKnown(prepared: PreparedStatements, digest: Buffer): Promise<boolean> {
+    return (await prepared.run(KNOWN_CODE, [digest])).length > 0;
   }
 
   async byDigest(manager: EntityManager, digest: Buffer): Promise<ActivationCode | null> {

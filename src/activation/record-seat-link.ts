@@ -47,24 +47,27 @@ export class RecordSeatLink {
   /** @throws {IssuerError} LICENSE_NOT_FOUND, LICENSE_NOT_CLOUD, LICENSE_REVOKED, LICENSE_EXPIRED */
   async record(seatLink: SeatLink): Promise<SeatLinkAnswer> {
     const now = this.clock.now();
+    const digest = await this.knownDigestOf(seatLink.licenseKey);
     return this.database.transaction(async (manager) => {
-      const license = await this.licenseOf(manager, seatLink.licenseKey);
-      await this.remember(manager, license, seatLink, now);
-      return {
+      const license = await this.licenses.byKeyDigest(manager, digest);
+      if (license === null) throw unknownKey();
+      const answer = {
         licenseKey: await this.answerTo(manager, license, now),
         futureLicenses: await this.customerLicenses.future(manager, license, now),
         isFirstOfCustomer: await this.customerLicenses.isFirst(manager, license),
       };
+      // Last: from here on the row of the instance is held.
+      await this.remember(manager, license, seatLink, now);
+      return answer;
     });
   }
 
-  private async licenseOf(manager: EntityManager, key: string): Promise<LicenseEntity> {
-    const license =
-      key.length > MAX_LICENSE_KEY_LENGTH
-        ? null
-        : await this.licenses.byKeyDigest(manager, licenseKeyDigest(key));
-    if (license) return license;
-    throw new IssuerError('LICENSE_NOT_FOUND', 'This license key is not registered here.');
+  /** The connections of the admin side are few, and anybody may guess. */
+  private async knownDigestOf(key: string): Promise<Buffer> {
+    if (key.length > MAX_LICENSE_KEY_LENGTH) throw unknownKey();
+    const digest = licenseKeyDigest(key);
+    if (await this.licenses.isKnownKey(this.database.prepared, digest)) return digest;
+    throw unknownKey();
   }
 
   private async remember(
@@ -94,4 +97,8 @@ export class RecordSeatLink {
       'This license is revoked, expired or no cloud license: ask whoever sold it for another.',
     );
   }
+}
+
+function unknownKey(): IssuerError {
+  return new IssuerError('LICENSE_NOT_FOUND', 'This license key is not registered here.');
 }

@@ -6,6 +6,7 @@ import {
 } from '../platform/constraint-violation.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { rowsToFetch } from '../platform/paging.js';
+import { preparedStatement, type PreparedStatements } from '../platform/prepared-statements.js';
 import type { SealedColumn } from '../platform/sealed-columns.js';
 import type { ListLicensesQuery } from './license.dto.js';
 import { LicenseEntity } from './license.entity.js';
@@ -28,6 +29,8 @@ export const SEALED_LICENSE_KEYS: SealedColumn = {
   column: 'sealed_key',
 };
 
+const KNOWN_KEY = preparedStatement('known_key', 'SELECT FROM licenses WHERE key_digest = $1');
+
 @Injectable()
 export class LicenseRepository {
   async insert(manager: EntityManager, license: LicenseEntity): Promise<void> {
@@ -37,6 +40,11 @@ export class LicenseRepository {
   /** @throws {IssuerError} NOT_FOUND */
   async get(manager: EntityManager, id: string): Promise<LicenseEntity> {
     return orNotFound(await manager.findOneBy(LicenseEntity, { id }));
+  }
+
+  /** Whether a license has this key; takes no connection of the admin side. */
+  async isKnownKey(prepared: PreparedStatements, keyDigest: Buffer): Promise<boolean> {
+    return (await prepared.run(KNOWN_KEY, [keyDigest])).length > 0;
   }
 
   /** Null when no license has this key. */

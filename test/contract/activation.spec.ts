@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { decodeJwt } from 'jose';
+import { adminPoolSize, Database } from '../../src/platform/database.js';
 import { ACTIVATE, activate } from '../support/activation.js';
 import { makeActivationCode, registerLicense, registerPaidLicense } from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';
@@ -194,6 +195,25 @@ describe('an activation', () => {
     await activate(issuer, code, randomUUID());
     expect(await metric('issuer_activations_total{outcome="activated",code=""}')).toBe(before + 1);
     expect(await metric('issuer_syncs_total{outcome="answered",code=""}')).toBe(syncs);
+  });
+
+  it('answers guesses, of keys in seat links too, while admins have all of their connections', async () => {
+    const { app, config } = issuer.running;
+    const { dataSource } = app.get(Database).manager;
+    const taken = Array.from({ length: adminPoolSize(config.databasePoolSize) }, () =>
+      dataSource.createQueryRunner(),
+    );
+    await Promise.all(taken.map((runner) => runner.connect() as Promise<unknown>));
+
+    const { payload } = await activate(issuer, 'c'.repeat(24), randomUUID());
+    const seatLink = await fetch(`${issuer.url}/api/v1/seat_links`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ license_key: 'd'.repeat(64), instance_id: randomUUID() }),
+    });
+    await Promise.all(taken.map((runner) => runner.release()));
+    expect(payload?.errors).toEqual([expect.stringContaining('not registered here')]);
+    expect(await seatLink.text()).toContain('not registered here');
   });
 
   it('limits guesses by address', async () => {
