@@ -13,7 +13,7 @@ import { Deadline, databaseDeadlineMs } from '../platform/answer-deadline.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { IssuancePolicy } from '../token-issuance/issuance-policy.js';
-import { SignAndRecord } from '../token-issuance/sign-and-record.js';
+import { SignAndRecord, type TokenDraft } from '../token-issuance/sign-and-record.js';
 import { SelfIssuedSubjectRepository } from './self-issued-subject.repository.js';
 
 /** What the platform asks for. */
@@ -30,6 +30,12 @@ export interface SelfIssuedToken {
   readonly token: string;
   readonly expiresAt: Date;
   readonly scopes: readonly string[];
+}
+
+interface Grant {
+  readonly instanceId: string;
+  readonly resolution: SelfIssuedResolution;
+  readonly deadline: Deadline;
 }
 
 /** A short-lived token for one request of the platform, for one of its users or namespaces. */
@@ -54,8 +60,21 @@ export class IssueSelfIssuedToken {
     const resolution = await this.resolve(order);
     if (resolution.scopes.length === 0) throw nothingToGrant(order);
 
+    const grant = { instanceId, resolution, deadline };
+    const first = this.draft(order, grant, await this.policy.statusIndex());
+    const token = await this.signAndRecord.issue(first, async () =>
+      this.draft(order, grant, await this.policy.statusIndex()),
+    );
+    return { token, expiresAt: first.row.expiresAt, scopes: resolution.scopes };
+  }
+
+  /** Each with a `jti` of its own. */
+  private draft(
+    order: SelfIssuedOrder,
+    { instanceId, resolution, deadline }: Grant,
+    statusIndex: number | null,
+  ): TokenDraft {
     const jti = uuidV7(order.at, randomBytes(10));
-    const statusIndex = await this.policy.statusIndex();
     const claims = selfIssuedTokenClaims(
       instanceId,
       resolution,
@@ -73,8 +92,7 @@ export class IssueSelfIssuedToken {
       ...{ jti, licenseId: null, instanceRowId: null, gitlabVersion: null, hostName: null },
       ...{ resolution, issuedAt: order.at, expiresAt, statusIndex, selfIssued: recordOf(order) },
     };
-    const token = await this.signAndRecord.issue({ payload, row, deadline });
-    return { token, expiresAt, scopes: resolution.scopes };
+    return { payload, row, deadline };
   }
 
   private instanceId(): string {

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { serviceTokenClaims } from '../domain/service-token-claims.js';
+import type { License } from '../domain/license.js';
+import type { Resolution } from '../domain/scope-decision.js';
+import { serviceTokenClaims, type TokenSubject } from '../domain/service-token-claims.js';
 import { uuidV7 } from '../domain/uuid-v7.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { Admission, type Sync } from './admission.js';
@@ -14,6 +16,13 @@ export interface ServiceToken {
   /** A compact JWS. */
   readonly token: string;
   readonly expiresAt: Date;
+}
+
+/** What an admitted sync gets a token of, whatever its `jti`. */
+interface Grant {
+  readonly subject: TokenSubject;
+  readonly instanceRowId: string;
+  readonly resolution: Resolution;
 }
 
 /** The use case that this service exists for. */
@@ -41,9 +50,23 @@ export class IssueServiceToken {
 
     const instance = await this.admission.instanceOf(sync, held);
     const subject = { instanceId, instanceUid: instance.uniqueInstanceId ?? instance.id };
+    const grant = { subject, instanceRowId: instance.id, resolution };
+    const first = this.draft(sync, license, grant, await this.policy.statusIndex());
+    const token = await this.signed(first, async () =>
+      this.draft(sync, license, grant, await this.policy.statusIndex()),
+    );
+    return token === null ? null : { token, expiresAt: first.row.expiresAt };
+  }
+
+  /** Each with a `jti` of its own. */
+  private draft(
+    sync: Sync,
+    license: License,
+    { subject, instanceRowId, resolution }: Grant,
+    statusIndex: number | null,
+  ): TokenDraft {
     const jti = uuidV7(sync.at, randomBytes(10));
     const { terms } = this.policy;
-    const statusIndex = await this.policy.statusIndex();
     const claims = serviceTokenClaims(
       license,
       subject,
@@ -55,27 +78,28 @@ export class IssueServiceToken {
     );
     const payload = Buffer.from(JSON.stringify(claims));
     this.policy.requireSound(claims, payload, sync.at);
-    const expiresAt = new Date(claims.exp * 1000);
     const row = {
       jti,
       licenseId: license.id,
-      instanceRowId: instance.id,
+      instanceRowId,
       resolution,
       gitlabVersion: sync.gitlabVersion.text,
       hostName: sync.hostName,
       issuedAt: sync.at,
-      expiresAt,
+      expiresAt: new Date(claims.exp * 1000),
       statusIndex,
       selfIssued: null,
     };
-    const token = await this.signed({ payload, row, deadline: sync.deadline });
-    return token === null ? null : { token, expiresAt };
+    return { payload, row, deadline: sync.deadline };
   }
 
   /** Null when a revocation came between the look-up and the ledger. */
-  private async signed(draft: TokenDraft): Promise<string | null> {
+  private async signed(
+    draft: TokenDraft,
+    redraft: () => Promise<TokenDraft>,
+  ): Promise<string | null> {
     try {
-      return await this.signAndRecord.issue(draft);
+      return await this.signAndRecord.issue(draft, redraft);
     } catch (error) {
       if (error instanceof TokensRevokedError) return null;
       throw error;

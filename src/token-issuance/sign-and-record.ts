@@ -2,14 +2,11 @@ import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Deadline } from '../platform/answer-deadline.js';
 import { databaseAway } from '../platform/database-away.js';
-import { IssuerError } from '../platform/issuer-error.js';
+import { keysAway } from '../signing-keys/keys-away.js';
 import { SigningKeyGoneError, SigningTokenError } from '../signing-keys/signing-token-error.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
 import { IssuanceLedger, KeyNotCurrentError } from './issuance-ledger.js';
 import type { IssuedToken } from './record-issued-tokens.js';
-
-/** For a token (HSM) that does not answer, and keys that are changing. */
-const RETRY_AFTER_SECONDS = 2;
 
 export interface TokenDraft {
   /** Claims that the lint has let pass, as they are signed. */
@@ -27,19 +24,24 @@ export class SignAndRecord {
   ) {}
 
   /**
+   * @param redraft the same token again under another `jti`, for a second try: of the first one the
+   *   row may be there although its signature failed
    * @returns a compact JWS
    * @throws {TokensRevokedError} when a revocation came between the look-up and the ledger
    * @throws {IssuerError} UNAVAILABLE
    */
-  async issue(draft: TokenDraft): Promise<string> {
+  async issue(draft: TokenDraft, redraft: () => Promise<TokenDraft>): Promise<string> {
     try {
-      return await this.underCurrentKey(draft);
+      return await this.underCurrentKey(draft, redraft);
     } catch (error) {
       throw isOfKey(error) ? keysAway(error) : error;
     }
   }
 
-  private async underCurrentKey(draft: TokenDraft): Promise<string> {
+  private async underCurrentKey(
+    draft: TokenDraft,
+    redraft: () => Promise<TokenDraft>,
+  ): Promise<string> {
     try {
       return await this.once(draft);
     } catch (error) {
@@ -47,7 +49,7 @@ export class SignAndRecord {
         throw error;
       // This replica slept through a rotation; the token it signed never left.
       await this.signingKeys.refresh();
-      return this.once(draft);
+      return this.once(await redraft());
     }
   }
 
@@ -65,9 +67,4 @@ export class SignAndRecord {
 /** A token (HSM) that fails, or keys that changed again while they were being read again. */
 function isOfKey(error: unknown): error is Error {
   return error instanceof SigningTokenError || error instanceof KeyNotCurrentError;
-}
-
-function keysAway(cause: Error): IssuerError {
-  const detail = 'The keys that sign cannot be used at this moment: try again shortly.';
-  return new IssuerError('UNAVAILABLE', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
 }

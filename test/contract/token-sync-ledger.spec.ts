@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { SigningKeyGoneError } from '../../src/signing-keys/signing-token-error.js';
+import { SigningKeys } from '../../src/signing-keys/signing-keys.service.js';
 import { registerPaidLicense } from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { GitlabInstance, syncQuery } from '../support/gitlab-instance.js';
@@ -37,6 +39,23 @@ describe('the issuance ledger', () => {
       scopes: claims['scopes'],
       audiences: claims.aud,
     });
+  });
+
+  it('gives another jti to a token whose key was gone when it was signed, for the first has its row', async () => {
+    const signingKeys = issuer.running.app.get(SigningKeys);
+    const key = signingKeys.current();
+    let gone = true;
+    const sign = (payload: Uint8Array) => {
+      if (!gone) return key.sign(payload);
+      gone = false;
+      return Promise.reject(new SigningKeyGoneError(key.kid));
+    };
+    Reflect.set(signingKeys, 'signing', { ...key, sign });
+    const before = await ledgerSize(issuer);
+    const { token } = await client.serviceToken();
+    Reflect.set(signingKeys, 'signing', key);
+    expect(await ledgerSize(issuer)).toBe(before + 2);
+    expect((await ledgerRows(issuer)).map(({ jti }) => jti)).toContain(decodeJwt(token).jti);
   });
 
   it('keeps the digest of exactly what was signed', async () => {
