@@ -10,6 +10,7 @@ import { shippedCatalogDirectory } from '../catalog/shipped-catalog.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
 import { startEmbeddedPostgres } from '../platform/embedded-postgres.js';
+import { hasCluster } from '../platform/embedded-postgres-cluster.js';
 import { neighboursPostgres } from '../platform/embedded-postgres-neighbour.js';
 import { createLogger, NestLogger } from '../platform/logging.js';
 import { pendingMigrations } from '../platform/migrate.js';
@@ -41,7 +42,8 @@ interface Reached {
 
 /**
  * Runs `work` on the database of the service, beside it: `DATABASE_URL`, or the embedded Postgres of
- * the `DATA_DIR`, which is started for the while when no service runs there. Logs go to stderr.
+ * the `DATA_DIR`, which is started for the while when no service runs there, and never made. Logs go
+ * to stderr.
  * @throws {ConfigFaultsError | CatalogFaultsError | CommandRefusedError} what an operator must mend
  */
 export async function withOperatorContext<Result>(
@@ -101,6 +103,13 @@ async function reachEmbedded(config: AppConfig, signal: AbortSignal): Promise<Re
   const neighbours = await neighboursPostgres(dataDir);
   if (neighbours !== null) {
     return { connectionString: neighbours, stop: () => Promise.resolve() };
+  }
+  // A new one would be empty, and say so of the keys and tokens that somebody looks for.
+  if (!(await hasCluster(dataDir))) {
+    throw new CommandRefusedError(
+      `there is no database in ${dataDir}: set DATA_DIR or DATABASE_URL as the service has it, ` +
+        'or start the service once, which makes one',
+    );
   }
   return startEmbeddedPostgres({ dataDir, log: () => undefined, signal });
 }

@@ -42,12 +42,17 @@ export function connectionStringOf(password: string, port: number, database: str
   return `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/${database}`;
 }
 
+/** Whether a data directory has a cluster, if only a link to one. Makes nothing. */
+export async function hasCluster(dataDir: string): Promise<boolean> {
+  return isThere(join(dataDir, 'postgres'));
+}
+
 /** Opens the cluster of a data directory, and initialises one when there is none. */
 export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   const { dataDir, account } = options;
   const path = join(dataDir, 'postgres');
   await removeUnfinished(dataDir);
-  if (await isThere(path)) {
+  if (await hasCluster(dataDir)) {
     const dir = await existingCluster(path, options);
     return { dir, password: await existingPassword(dataDir) };
   }

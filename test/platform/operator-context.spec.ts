@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readAppConfig } from '../../config/app-config.js';
@@ -82,6 +82,19 @@ describe('a command of an operator', () => {
     await issuer.listening;
     return (await issuer.admin('GET', 'licenses')).status;
   }
+
+  it('makes no database: it names the folder that has none, and leaves it as it was', async () => {
+    const empty = await newDataDir();
+    const mistyped = join(empty, 'dtaa');
+    const work = () => Promise.reject(new Error('it came so far'));
+    for (const folder of [mistyped, empty]) {
+      const config = readAppConfig({ ...issuer.environment, DATA_DIR: folder });
+      const refusal = `there is no database in ${folder}: set DATA_DIR or DATABASE_URL as the service`;
+      await expect(withOperatorContext(work, { config })).rejects.toThrow(refusal);
+      await expect(readdir(empty)).resolves.toEqual([]);
+    }
+    await rm(empty, { recursive: true });
+  });
 
   it('migrates nothing: it says that the schema is behind, and how to mend that', async () => {
     const database = await createTestDatabase({ template: 'template0' });
