@@ -6,12 +6,14 @@ import { backendHeaders, BackendValidator } from '../support/backend-validator.j
 import { registerPaidLicense } from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { GitlabInstance } from '../support/gitlab-instance.js';
+import { times } from '../support/proofs.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 import { keepKeys } from './key-set.js';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-const STEP = 4 * HOUR;
+/** Validators fetch at every one of these steps of a day. */
+const STEP = times(4, 8) * HOUR;
 const ROTATION_DAYS = 3;
 const AUDIENCE = 'gitlab-ai-gateway';
 const INSTANCE_ID = randomUUID();
