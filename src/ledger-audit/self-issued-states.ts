@@ -95,18 +95,20 @@ export class SelfIssuedStates {
     const purchases = this.purchases.filter(({ id, namespace_id }) =>
       user === undefined ? namespace_id === namespace : held.has(id),
     );
+    const owners = new Set([namespace, ...purchases.map((purchase) => purchase.namespace_id)]);
+    const plansOfOwners = this.plans.filter(({ namespace_id }) => owners.has(namespace_id));
     const [first, last] = [issuedAt.getTime() - BEFORE_MS, issuedAt.getTime() + AFTER_MS];
     const changes = [
       ...seats.flatMap(({ assigned_at, released_at }) => [assigned_at, released_at ?? assigned_at]),
       ...purchases.map(({ updated_at }) => updated_at),
-      ...this.plans.map(({ updated_at }) => updated_at),
+      ...plansOfOwners.map(({ updated_at }) => updated_at),
     ];
     const instants = changes
       .map((change) => change.getTime())
       .filter((instant) => instant > first && instant <= last);
     return [...new Set([first, ...instants])].map((instant): SelfIssuedState => {
       const current = lastUpTo(purchases, ({ id }) => id, instant);
-      const plans = lastUpTo(this.plans, (one) => one.namespace_id, instant);
+      const plans = lastUpTo(plansOfOwners, (one) => one.namespace_id, instant);
       const planned = [...current.values()].flatMap((purchase) => {
         const plan = plans.get(purchase.namespace_id)?.plan;
         return plan === undefined ? [] : [{ ...purchase, plan }];
