@@ -30,10 +30,11 @@ export function seatLinkOf(body: unknown, now: Date): SeatLink {
   };
   const licenseKey = body['license_key'];
   if (typeof licenseKey !== 'string') faults.push('license_key must be a text');
+  // GitLab can send a text that says "not set". It is answered like a client that sends none: refused,
+  // it would try again for two days and never hear of its next license.
   const instanceId = uuidOf(body['instance_id']);
-  // GitLab can send a text that says "not set", but without a UUID nothing can be remembered.
-  if (instanceId === null && isPresent(body['instance_id'])) {
-    faults.push('instance_id must be a UUID');
+  if (isPresent(body['instance_id']) && typeof body['instance_id'] !== 'string') {
+    faults.push('instance_id must be a text');
   }
   if (faults.length > 0 || typeof licenseKey !== 'string') throw refusal(faults);
   return { licenseKey, instanceId, told, report };

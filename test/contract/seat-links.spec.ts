@@ -132,6 +132,13 @@ describe('a seat link', () => {
     expect((await send({ license_key: licenseKey })).status).toBe(200);
   });
 
+  it('answers an instance that has no UUID as one that sends none, and remembers nothing of it', async () => {
+    const { id, licenseKey } = await registerLicense(issuer);
+    const { status, json } = await send(seatLink(licenseKey, 'not set'));
+    expect({ status, json }).toMatchObject({ status: 200, json: { license: licenseKey } });
+    expect(await instances(`license_id=${id}`)).toEqual([]);
+  });
+
   it('names every member that cannot be read', async () => {
     const { licenseKey } = await registerLicense(issuer);
     const answer = await send({
@@ -139,7 +146,7 @@ describe('a seat link', () => {
       timestamp: 'yesterday',
       billable_users_count: '10',
       max_historical_user_count: -1,
-      instance_id: 'not set',
+      instance_id: 7,
       add_on_metrics: [{ add_on_type: 'duo_pro' }],
     });
     expect(answer.status).toBe(422);
