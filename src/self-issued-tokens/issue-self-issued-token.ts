@@ -7,7 +7,11 @@ import {
   type SelfIssuedSubject,
 } from '../domain/resolve-self-issued-scopes.js';
 import type { SelfIssuedResolution } from '../domain/self-issued-decision.js';
-import { type ExtraClaims, selfIssuedTokenClaims } from '../domain/self-issued-token-claims.js';
+import {
+  type ExtraClaims,
+  selfIssuedTokenClaims,
+  type SelfIssuedTokenClaims,
+} from '../domain/self-issued-token-claims.js';
 import { uuidV7 } from '../domain/uuid-v7.js';
 import { Deadline, databaseDeadlineMs } from '../platform/answer-deadline.js';
 import { IssuerError } from '../platform/issuer-error.js';
@@ -61,6 +65,7 @@ export class IssueSelfIssuedToken {
     if (resolution.scopes.length === 0) throw nothingToGrant(order);
 
     const grant = { instanceId, resolution, deadline };
+    this.requireRoom(order, grant);
     const first = this.draft(order, grant, await this.policy.statusIndex());
     const token = await this.signAndRecord.issue(first, async () =>
       this.draft(order, grant, await this.policy.statusIndex()),
@@ -68,31 +73,54 @@ export class IssueSelfIssuedToken {
     return { token, expiresAt: first.row.expiresAt, scopes: resolution.scopes };
   }
 
-  /** Each with a `jti` of its own. */
-  private draft(
-    order: SelfIssuedOrder,
-    { instanceId, resolution, deadline }: Grant,
-    statusIndex: number | null,
-  ): TokenDraft {
-    const jti = uuidV7(order.at, randomBytes(10));
-    const claims = selfIssuedTokenClaims(
-      instanceId,
-      resolution,
-      order.extraClaims,
-      this.policy.terms,
-      order.at,
-      jti,
-      statusIndex,
-    );
+  private draft(order: SelfIssuedOrder, grant: Grant, statusIndex: number | null): TokenDraft {
+    const claims = this.claims(order, grant, statusIndex);
     const payload = Buffer.from(JSON.stringify(claims));
-    requireRoom(payload, order.extraClaims);
     this.policy.requireSoundSelfIssued(claims, payload, order.at);
     const expiresAt = new Date(claims.exp * 1000);
     const row = {
-      ...{ jti, licenseId: null, instanceRowId: null, gitlabVersion: null, hostName: null },
-      ...{ resolution, issuedAt: order.at, expiresAt, statusIndex, selfIssued: recordOf(order) },
+      ...{
+        jti: claims.jti,
+        licenseId: null,
+        instanceRowId: null,
+        gitlabVersion: null,
+        hostName: null,
+      },
+      ...{ resolution: grant.resolution, issuedAt: order.at, expiresAt, statusIndex },
+      selfIssued: recordOf(order),
     };
-    return { payload, row, deadline };
+    return { payload, row, deadline: grant.deadline };
+  }
+
+  /** Each time with another `jti`. */
+  private claims(
+    { extraClaims, at }: SelfIssuedOrder,
+    { instanceId, resolution }: Grant,
+    statusIndex: number | null,
+  ): SelfIssuedTokenClaims {
+    return selfIssuedTokenClaims(
+      instanceId,
+      resolution,
+      extraClaims,
+      this.policy.terms,
+      at,
+      uuidV7(at, randomBytes(10)),
+      statusIndex,
+    );
+  }
+
+  /**
+   * Before a place in a status list is taken. Everything but the extra claims fits, or the catalog would
+   * not have been taken.
+   */
+  private requireRoom(order: SelfIssuedOrder, grant: Grant): void {
+    if (Object.keys(order.extraClaims).length === 0) return;
+    const longestIndex = this.config.tokenStatusList ? Number.MAX_SAFE_INTEGER : null;
+    const claims = this.claims(order, grant, longestIndex);
+    if (Buffer.byteLength(JSON.stringify(claims)) <= MAX_PAYLOAD_BYTES) return;
+    throw new IssuerError('VALIDATION_FAILED', 'The token would be too large for a header.', {
+      errors: [{ pointer: '#/extra_claims', detail: 'must be shorter' }],
+    });
   }
 
   private instanceId(): string {
@@ -138,14 +166,6 @@ function recordOf({ for: whom, unitPrimitives, extraClaims }: SelfIssuedOrder): 
     ...whom,
     ...(unitPrimitives && { unit_primitives: unitPrimitives }),
     ...(Object.keys(extraClaims).length > 0 && { extra_claims: extraClaims }),
-  });
-}
-
-/** Everything but the extra claims fits, or the catalog would not have been taken. */
-function requireRoom(payload: Buffer, extraClaims: ExtraClaims): void {
-  if (payload.length <= MAX_PAYLOAD_BYTES || Object.keys(extraClaims).length === 0) return;
-  throw new IssuerError('VALIDATION_FAILED', 'The token would be too large for a header.', {
-    errors: [{ pointer: '#/extra_claims', detail: 'must be shorter' }],
   });
 }
 

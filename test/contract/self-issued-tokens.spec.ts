@@ -177,6 +177,18 @@ describe('a self-issued token', () => {
     await expectProblem(await post(body), 422, 'VALIDATION_FAILED', places);
   });
 
+  it('takes no place in a status list when it is refused', async () => {
+    const placeOf = async () =>
+      decodeJwt<{ status: { status_list: { idx: number } } }>(
+        (await issued({ namespace: '9' })).token,
+      ).status.status_list.idx;
+    const before = await placeOf();
+    const gitlab_namespace_ids = Array.from({ length: 100 }, () => 'x'.repeat(64));
+    const tooLong = { namespace: '9', extra_claims: { gitlab_namespace_ids } };
+    await expectProblem(await post(tooLong), 422, 'VALIDATION_FAILED');
+    expect(await placeOf()).toBe(before + 1);
+  });
+
   it('is listed, shown and revoked by its jti, and its status list tells of it', async () => {
     const { token } = await issued({ namespace: '9' });
     const { jti, status } = decodeJwt(token);
