@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { InstanceSweepsRepository } from '../../src/instance-health/instance-sweeps.repository.js';
 import { SweepInstances } from '../../src/instance-health/sweep-instances.js';
+import { Database } from '../../src/platform/database.js';
 import { catalogFolder, removeCatalogFolders } from '../catalog/catalog-folder.js';
 import { select } from '../contract/ledger.js';
-import { registerLicense } from '../support/builders.js';
+import { recordNamespacePurchase, recordPurchase, registerLicense } from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { GitlabInstance } from '../support/gitlab-instance.js';
 import {
@@ -153,6 +155,19 @@ describe('the sweep of instances', () => {
     await issuer.admin('DELETE', `add_on_purchases/${items[0]?.id ?? ''}`);
     expect(await followChanges(issuer)).toBe(1);
     expect(await metric(issuer, TOO_BROAD)).toBe(1);
+  });
+
+  it('passes over what is bought for a namespace, and goes on after it', async () => {
+    const license = await registerLicense(issuer);
+    const sweeps = issuer.running.app.get(InstanceSweepsRepository);
+    const { manager } = issuer.running.app.get(Database);
+    const before = await sweeps.lastChanges(manager);
+    await recordNamespacePurchase(issuer, '9');
+    const { licenseIds, ...cursor } = await sweeps.changesSince(manager, before, 1);
+    expect(licenseIds).toEqual([]);
+    await recordPurchase(issuer, license.id, { add_on: 'duo_pro' });
+    const next = await sweeps.changesSince(manager, cursor, 1);
+    expect(next.licenseIds).toEqual([license.id]);
   });
 
   it('follows a revocation of tokens, and its end', async () => {
