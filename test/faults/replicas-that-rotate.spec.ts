@@ -24,15 +24,16 @@ jest.setTimeout(120_000);
 let database: TestDatabase;
 let pool: Pool;
 let replicas: ChildIssuer[];
-beforeAll(buildIssuer, 240_000);
-beforeEach(async () => {
+/** They live through all that follows. */
+beforeAll(async () => {
+  await buildIssuer();
   database = await createTestDatabase();
   pool = new Pool({ connectionString: database.url });
   pool.on('error', () => undefined);
   replicas = await Promise.all([1, 2, 3].map(() => startChildIssuer(database.url, environment)));
   await Promise.all(replicas.map(({ listening }) => listening));
-});
-afterEach(async () => {
+}, 240_000);
+afterAll(async () => {
   for (const { child } of replicas) child.kill('SIGCONT');
   await Promise.all(replicas.map((replica) => replica.remove()));
   await pool.end();
@@ -46,7 +47,7 @@ const replica = (index: number): ChildIssuer => {
 };
 const age = (interval: string) =>
   pool.query(`UPDATE signing_keys SET published_at = published_at - interval '${interval}',
-    signs_from = signs_from - interval '${interval}'`);
+    signs_from = signs_from - interval '${interval}' WHERE phase <> 'retired'`);
 const kidsIn = async (phase: string) =>
   (
     await pool.query<{ kid: string }>('SELECT kid FROM signing_keys WHERE phase = $1', [phase])
@@ -54,11 +55,11 @@ const kidsIn = async (phase: string) =>
 const publishedBy = async ({ url }: ChildIssuer) =>
   (await fetch(`${url}/oauth/discovery/keys`)).text();
 
-async function allPublishTheSame(): Promise<void> {
+async function allPublishTheSame(count: number): Promise<void> {
   for (let tries = 0; tries < 400; tries += 1) {
     const sets = new Set(await Promise.all(replicas.map(publishedBy)));
     const keys = JSON.parse([...sets][0] ?? '') as { keys: unknown[] };
-    if (sets.size === 1 && keys.keys.length === 3) return;
+    if (sets.size === 1 && keys.keys.length === count) return;
     await sleep(25);
   }
   throw new Error('the replicas publish different keys');
@@ -76,7 +77,7 @@ describe('three replicas, as processes', () => {
     expect(answers.every(({ status }) => status === 200 || status === 409)).toBe(true);
     expect(await kidsIn('current')).toEqual([standby]);
     expect(await kidsIn('retired')).toHaveLength(1);
-    await allPublishTheSame();
+    await allPublishTheSame(3);
     for (const one of replicas) {
       const token = await tokenOf(await one.sync(licenseKey, randomUUID()));
       expect(decodeProtectedHeader(token).kid).toBe(standby);
@@ -98,7 +99,7 @@ describe('three replicas, as processes', () => {
     );
     const kids = new Set(tokens.map((token) => decodeProtectedHeader(token).kid));
     expect([...kids]).toEqual([standby]);
-    await allPublishTheSame();
+    await allPublishTheSame(4);
   });
 
   it('start together on keys that are long overdue, and take each step once', async () => {
@@ -108,7 +109,8 @@ describe('three replicas, as processes', () => {
     replicas = await Promise.all([1, 2, 3].map(() => startChildIssuer(database.url, environment)));
     await Promise.all(replicas.map(({ listening }) => listening));
     expect(await kidsIn('current')).toEqual(standby);
-    expect(await kidsIn('retired')).toEqual(old);
+    expect(await kidsIn('retired')).toEqual(expect.arrayContaining(old));
+    expect(await kidsIn('retired')).toHaveLength(3);
     expect(await kidsIn('next')).toHaveLength(1);
     for (const { output } of replicas) expect(output.stdout).not.toMatch(/"level":"(error|fatal)"/);
   });
