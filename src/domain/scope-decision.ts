@@ -1,24 +1,13 @@
 import type { CalendarDay } from './calendar-day.js';
 
-/** Why a unit primitive is or is not among the scopes: the answer to the usual support question. */
-export type Decision = { readonly unitPrimitive: string } & (
+/** What an instance and a user of the platform may both be told. */
+export type CommonDecision =
   | { readonly granted: true; readonly reason: 'FREE'; readonly until: Date | null }
-  | {
-      readonly granted: true;
-      readonly reason: 'ADD_ON_PURCHASED';
-      readonly addOnPurchaseId: string;
-      readonly until: CalendarDay;
-    }
   | { readonly granted: false; readonly reason: 'NO_AUDIENCE' }
   | {
       readonly granted: false;
       readonly reason: 'PLAN_NOT_ELIGIBLE';
       readonly eligiblePlans: readonly string[];
-    }
-  | {
-      readonly granted: false;
-      readonly reason: 'GITLAB_VERSION_TOO_OLD';
-      readonly minGitlabVersion: string;
     }
   | {
       readonly granted: false;
@@ -33,6 +22,21 @@ export type Decision = { readonly unitPrimitive: string } & (
       readonly addOnPurchaseId: string;
       readonly expiredOn: CalendarDay;
       readonly wouldBeGrantedBy: readonly string[];
+    };
+
+/** Why a unit primitive is or is not among the scopes: the answer to the usual support question. */
+export type Decision = { readonly unitPrimitive: string } & (
+  | CommonDecision
+  | {
+      readonly granted: true;
+      readonly reason: 'ADD_ON_PURCHASED';
+      readonly addOnPurchaseId: string;
+      readonly until: CalendarDay;
+    }
+  | {
+      readonly granted: false;
+      readonly reason: 'GITLAB_VERSION_TOO_OLD';
+      readonly minGitlabVersion: string;
     }
   | {
       readonly granted: false;

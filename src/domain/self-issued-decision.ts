@@ -1,8 +1,9 @@
 import type { CalendarDay } from './calendar-day.js';
+import type { CommonDecision } from './scope-decision.js';
 
 /** Why a user or a namespace of the platform has a unit primitive or not. */
 export type SelfIssuedDecision = { readonly unitPrimitive: string } & (
-  | { readonly granted: true; readonly reason: 'FREE'; readonly until: Date | null }
+  | CommonDecision
   | {
       readonly granted: true;
       /** By a seat of the user's; by what the namespace has bought. */
@@ -10,32 +11,12 @@ export type SelfIssuedDecision = { readonly unitPrimitive: string } & (
       readonly addOnPurchaseId: string;
       readonly until: CalendarDay;
     }
-  | { readonly granted: false; readonly reason: 'NO_AUDIENCE' }
-  | {
-      readonly granted: false;
-      readonly reason: 'PLAN_NOT_ELIGIBLE';
-      readonly eligiblePlans: readonly string[];
-    }
   | {
       readonly granted: false;
       /** Bought, but a stronger add-on of the namespace takes its place. */
       readonly reason: 'OUTRANKED';
       readonly addOnPurchaseId: string;
       readonly outrankedBy: string;
-    }
-  | {
-      readonly granted: false;
-      readonly reason: 'PURCHASE_NOT_STARTED';
-      readonly addOnPurchaseId: string;
-      readonly startsOn: CalendarDay;
-      readonly wouldBeGrantedBy: readonly string[];
-    }
-  | {
-      readonly granted: false;
-      readonly reason: 'PURCHASE_EXPIRED';
-      readonly addOnPurchaseId: string;
-      readonly expiredOn: CalendarDay;
-      readonly wouldBeGrantedBy: readonly string[];
     }
   | {
       readonly granted: false;

@@ -2,6 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { SelfIssuedDecision } from '../domain/self-issued-decision.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { IsText, MayBeAbsent } from '../platform/validators.js';
+import { commonDetails } from '../token-issuance/entitlements.dto.js';
 import type { AllowedToUseQuestion } from './allowed-to-use.js';
 
 const UNKNOWN = 'UNKNOWN_UNIT_PRIMITIVE';
@@ -75,44 +76,19 @@ export function allowedToUseView(
   if (decision === null) return { allowed: false, reason: UNKNOWN, unit_primitive };
   const view = { allowed: decision.granted, reason: decision.reason, unit_primitive };
   switch (decision.reason) {
-    case 'FREE':
-      return { ...view, until: decision.until?.toISOString() ?? null };
     case 'SEAT_ASSIGNED':
     case 'ADD_ON_PURCHASED':
       return { ...view, add_on_purchase_id: decision.addOnPurchaseId, until: decision.until };
-    case 'NO_AUDIENCE':
-      return view;
-    case 'PLAN_NOT_ELIGIBLE':
-      return { ...view, eligible_plans: decision.eligiblePlans };
     case 'OUTRANKED':
       return {
         ...view,
         add_on_purchase_id: decision.addOnPurchaseId,
         outranked_by: decision.outrankedBy,
       };
-    default:
-      return { ...view, ...missing(decision) };
-  }
-}
-
-type Missing = Extract<SelfIssuedDecision, { readonly wouldBeGrantedBy: readonly string[] }>;
-
-function missing(decision: Missing): Partial<AllowedToUseView> {
-  const would_be_granted_by = decision.wouldBeGrantedBy;
-  switch (decision.reason) {
-    case 'PURCHASE_NOT_STARTED': {
-      const about = { add_on_purchase_id: decision.addOnPurchaseId, starts_on: decision.startsOn };
-      return { ...about, would_be_granted_by };
-    }
-    case 'PURCHASE_EXPIRED': {
-      const about = {
-        add_on_purchase_id: decision.addOnPurchaseId,
-        expired_on: decision.expiredOn,
-      };
-      return { ...about, would_be_granted_by };
-    }
     case 'NO_SEAT':
     case 'NO_ACTIVE_PURCHASE':
-      return { would_be_granted_by };
+      return { ...view, would_be_granted_by: decision.wouldBeGrantedBy };
+    default:
+      return { ...view, ...commonDetails(decision) };
   }
 }

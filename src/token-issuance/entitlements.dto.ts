@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { parseGitlabVersion } from '../domain/gitlab-version.js';
 import type { LicenseDenial } from '../domain/license.js';
-import type { Decision } from '../domain/scope-decision.js';
+import type { CommonDecision, Decision } from '../domain/scope-decision.js';
 import { parseUtcInstant } from '../domain/utc-instant.js';
 import { IsGitlabVersion, IsInstant, MayBeAbsent } from '../platform/validators.js';
 import type { EntitlementsQuestion, Explanation } from './explain-entitlements.js';
@@ -84,31 +84,37 @@ function decisionView(decision: Decision): DecisionView {
   const { granted, reason } = decision;
   const view = { unit_primitive: decision.unitPrimitive, granted, reason };
   switch (decision.reason) {
-    case 'FREE':
-      return { ...view, until: decision.until?.toISOString() ?? null };
     case 'ADD_ON_PURCHASED':
       return { ...view, add_on_purchase_id: decision.addOnPurchaseId, until: decision.until };
-    case 'NO_AUDIENCE':
-      return view;
-    case 'PLAN_NOT_ELIGIBLE':
-      return { ...view, eligible_plans: decision.eligiblePlans };
     case 'GITLAB_VERSION_TOO_OLD':
       return { ...view, min_gitlab_version: decision.minGitlabVersion };
+    case 'NO_ACTIVE_PURCHASE':
+      return { ...view, would_be_granted_by: decision.wouldBeGrantedBy };
+    default:
+      return { ...view, ...commonDetails(decision) };
+  }
+}
+
+/** What is told beside the reason of a decision that instances and users of the platform share. */
+export function commonDetails(decision: CommonDecision) {
+  switch (decision.reason) {
+    case 'FREE':
+      return { until: decision.until?.toISOString() ?? null };
+    case 'NO_AUDIENCE':
+      return {};
+    case 'PLAN_NOT_ELIGIBLE':
+      return { eligible_plans: decision.eligiblePlans };
     case 'PURCHASE_NOT_STARTED':
       return {
-        ...view,
         add_on_purchase_id: decision.addOnPurchaseId,
         starts_on: decision.startsOn,
         would_be_granted_by: decision.wouldBeGrantedBy,
       };
     case 'PURCHASE_EXPIRED':
       return {
-        ...view,
         add_on_purchase_id: decision.addOnPurchaseId,
         expired_on: decision.expiredOn,
         would_be_granted_by: decision.wouldBeGrantedBy,
       };
-    case 'NO_ACTIVE_PURCHASE':
-      return { ...view, would_be_granted_by: decision.wouldBeGrantedBy };
   }
 }
