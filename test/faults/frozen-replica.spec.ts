@@ -1,49 +1,27 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Pool } from 'pg';
-import {
-  buildIssuer,
-  type ChildIssuer,
-  createLicense,
-  startChildIssuer,
-  tokenOf,
-} from '../support/child-issuer.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
-
-const environment = {
-  KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
-  BOOTSTRAP_ADMIN_TOKEN: randomBytes(32).toString('base64url'),
-  JWKS_CACHE_SECONDS: '3600',
-  ISSUER_URL: 'http://localhost:3000',
-  DATABASE_TIMEOUT_MS: '1000',
-};
+import { type ChildIssuer, createLicense, tokenOf } from '../support/child-issuer.js';
+import { ageKeys, type ChildReplicas, childReplicas } from '../support/child-replicas.js';
 
 jest.setTimeout(120_000);
 
-let database: TestDatabase;
-let pool: Pool;
+let replicas: ChildReplicas;
 let frozen: ChildIssuer;
 let other: ChildIssuer;
-beforeAll(buildIssuer, 240_000);
-beforeEach(async () => {
-  database = await createTestDatabase();
-  pool = new Pool({ connectionString: database.url });
-  pool.on('error', () => undefined);
-  frozen = await startChildIssuer(database.url, environment);
-  await frozen.listening;
-  other = await startChildIssuer(database.url, environment);
-  await other.listening;
-});
-afterEach(async () => {
-  frozen.child.kill('SIGCONT');
-  await Promise.all([frozen.remove(), other.remove()]);
-  await pool.end();
-  await database.drop();
-});
+beforeAll(async () => {
+  replicas = await childReplicas({
+    JWKS_CACHE_SECONDS: '3600',
+    ISSUER_URL: 'http://localhost:3000',
+    DATABASE_TIMEOUT_MS: '1000',
+  });
+  frozen = await replicas.start();
+  other = await replicas.start();
+}, 240_000);
+afterAll(() => replicas.remove());
 
 /** Has whoever retires a key stand in that statement for a while, long enough to be frozen there. */
 const slowDownRetirement = () =>
-  pool.query(`
+  replicas.pool.query(`
     CREATE FUNCTION slow_down() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
       PERFORM pg_sleep(0.5);
@@ -54,7 +32,7 @@ const slowDownRetirement = () =>
 
 async function waitFor(condition: string): Promise<void> {
   const sql = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND ${condition}`;
-  while ((await pool.query(sql)).rowCount === 0) await sleep(5);
+  while ((await replicas.pool.query(sql)).rowCount === 0) await sleep(5);
 }
 
 async function firstToken(licenseKey: string): Promise<string> {
@@ -69,8 +47,7 @@ async function firstToken(licenseKey: string): Promise<string> {
 describe('a replica that is frozen in the middle of a rotation', () => {
   it('loses its transaction, so that the others go on issuing', async () => {
     const licenseKey = await createLicense(other);
-    await pool.query(`UPDATE signing_keys SET published_at = published_at - interval '2 hours',
-      signs_from = signs_from - interval '2 hours'`);
+    await ageKeys(replicas.pool, '2 hours');
     await slowDownRetirement();
     const rotating = frozen.admin('POST', 'signing_keys/rotate').catch(() => undefined);
     await waitFor(`wait_event = 'PgSleep'`);

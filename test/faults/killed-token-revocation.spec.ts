@@ -1,21 +1,10 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import { Pool } from 'pg';
-import {
-  buildIssuer,
-  type ChildIssuer,
-  createLicense,
-  startChildIssuer,
-  tokenOf,
-} from '../support/child-issuer.js';
+import { randomUUID } from 'node:crypto';
+import { type ChildIssuer, createLicense, tokenOf } from '../support/child-issuer.js';
+import { type ChildReplicas, childReplicas } from '../support/child-replicas.js';
 import { installStopPoint, type StopPointOptions } from '../support/stop-point.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 jest.setTimeout(120_000);
 
-const environment = {
-  KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
-  BOOTSTRAP_ADMIN_TOKEN: randomBytes(32).toString('base64url'),
-};
 const REVOCATIONS = 'service_token_revocations';
 const STEPS: readonly (readonly [string, StopPointOptions])[] = [
   ['the revocation is written', { table: REVOCATIONS, event: 'BEFORE INSERT' }],
@@ -24,33 +13,26 @@ const STEPS: readonly (readonly [string, StopPointOptions])[] = [
 ];
 
 describe('a process that is killed while it revokes the tokens of a license', () => {
-  let database: TestDatabase;
-  let pool: Pool;
-  let issuer: ChildIssuer;
   /** Each kill meets what the one before it left. */
+  let replicas: ChildReplicas;
+  let issuer: ChildIssuer;
   beforeAll(async () => {
-    await buildIssuer();
-    database = await createTestDatabase();
-    pool = new Pool({ connectionString: database.url });
-    pool.on('error', () => undefined);
-    issuer = await startChildIssuer(database.url, environment);
-    await issuer.listening;
+    replicas = await childReplicas();
+    issuer = await replicas.start();
   }, 240_000);
-  afterAll(async () => {
-    await issuer.remove();
-    await pool.end();
-    await database.drop();
-  });
+  afterAll(() => replicas.remove());
 
   it.each(STEPS)(
     'before %s, has revoked nothing, and can be asked again',
     async (_step, stopAt) => {
       const licenseKey = await createLicense(issuer);
       await tokenOf(await issuer.sync(licenseKey, randomUUID()));
-      const { rows } = await pool.query<{ id: string }>('SELECT max(id::text) AS id FROM licenses');
+      const { rows } = await replicas.pool.query<{ id: string }>(
+        'SELECT max(id::text) AS id FROM licenses',
+      );
       const id = rows[0]?.id ?? '';
       const path = `licenses/${id}/service_tokens/revoke`;
-      const stopPoint = await installStopPoint(pool, stopAt);
+      const stopPoint = await installStopPoint(replicas.pool, stopAt);
       const revoking = issuer.admin('POST', path).catch(() => undefined);
       await stopPoint.reached();
       issuer.child.kill('SIGKILL');
@@ -59,9 +41,7 @@ describe('a process that is killed while it revokes the tokens of a license', ()
       await revoking;
       expect(await revokedOf(id)).toEqual({ revocations: 0, tokens: 0 });
 
-      await issuer.remove();
-      issuer = await startChildIssuer(database.url, environment);
-      await issuer.listening;
+      issuer = await replicas.start();
       await tokenOf(await issuer.sync(licenseKey, randomUUID()));
       expect((await issuer.admin('POST', path)).status).toBe(200);
       expect(await revokedOf(id)).toEqual({ revocations: 1, tokens: 2 });
@@ -72,7 +52,7 @@ describe('a process that is killed while it revokes the tokens of a license', ()
   );
 
   async function revokedOf(licenseId: string) {
-    const { rows } = await pool.query<{ revocations: number; tokens: number }>(
+    const { rows } = await replicas.pool.query<{ revocations: number; tokens: number }>(
       `SELECT (SELECT count(*)::int FROM service_token_revocations WHERE license_id = $1) AS revocations,
               (SELECT count(*)::int FROM issued_tokens
                WHERE license_id = $1 AND revoked_at IS NOT NULL) AS tokens`,

@@ -1,56 +1,32 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeProtectedHeader } from 'jose';
-import { Pool } from 'pg';
-import {
-  buildIssuer,
-  type ChildIssuer,
-  createLicense,
-  startChildIssuer,
-  tokenOf,
-} from '../support/child-issuer.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
-
-const environment = {
-  KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
-  BOOTSTRAP_ADMIN_TOKEN: randomBytes(32).toString('base64url'),
-  JWKS_CACHE_SECONDS: '3600',
-  SIGNING_KEY_ROTATION_DAYS: '1',
-  ISSUER_URL: 'http://localhost:3000',
-};
+import { type ChildIssuer, createLicense, tokenOf } from '../support/child-issuer.js';
+import { ageKeys, type ChildReplicas, childReplicas } from '../support/child-replicas.js';
 
 jest.setTimeout(120_000);
 
-let database: TestDatabase;
-let pool: Pool;
-let replicas: ChildIssuer[];
 /** They live through all that follows. */
+let all: ChildReplicas;
+let replicas: ChildIssuer[];
 beforeAll(async () => {
-  await buildIssuer();
-  database = await createTestDatabase();
-  pool = new Pool({ connectionString: database.url });
-  pool.on('error', () => undefined);
-  replicas = await Promise.all([1, 2, 3].map(() => startChildIssuer(database.url, environment)));
-  await Promise.all(replicas.map(({ listening }) => listening));
+  all = await childReplicas({
+    JWKS_CACHE_SECONDS: '3600',
+    SIGNING_KEY_ROTATION_DAYS: '1',
+    ISSUER_URL: 'http://localhost:3000',
+  });
+  replicas = await Promise.all([1, 2, 3].map(() => all.start()));
 }, 240_000);
-afterAll(async () => {
-  for (const { child } of replicas) child.kill('SIGCONT');
-  await Promise.all(replicas.map((replica) => replica.remove()));
-  await pool.end();
-  await database.drop();
-});
+afterAll(() => all.remove());
 
 const replica = (index: number): ChildIssuer => {
   const found = replicas[index];
   if (!found) throw new Error('there is no such replica');
   return found;
 };
-const age = (interval: string) =>
-  pool.query(`UPDATE signing_keys SET published_at = published_at - interval '${interval}',
-    signs_from = signs_from - interval '${interval}' WHERE phase <> 'retired'`);
 const kidsIn = async (phase: string) =>
   (
-    await pool.query<{ kid: string }>('SELECT kid FROM signing_keys WHERE phase = $1', [phase])
+    await all.pool.query<{ kid: string }>('SELECT kid FROM signing_keys WHERE phase = $1', [phase])
   ).rows.map(({ kid }) => kid);
 const publishedBy = async ({ url }: ChildIssuer) =>
   (await fetch(`${url}/oauth/discovery/keys`)).text();
@@ -69,7 +45,7 @@ describe('three replicas, as processes', () => {
   it('that rotate at the same instant switch once, and all publish and sign with the new set', async () => {
     const licenseKey = await createLicense(replica(0));
     const [standby] = await kidsIn('next');
-    await age('12 hours');
+    await ageKeys(all.pool, '12 hours');
     const answers = await Promise.all(
       replicas.map((one) => one.admin('POST', 'signing_keys/rotate')),
     );
@@ -89,7 +65,7 @@ describe('three replicas, as processes', () => {
     const sleeper = replica(2);
     await tokenOf(await sleeper.sync(licenseKey));
     const [standby] = await kidsIn('next');
-    await age('12 hours');
+    await ageKeys(all.pool, '12 hours');
     sleeper.child.kill('SIGSTOP');
     expect((await replica(0).admin('POST', 'signing_keys/rotate')).status).toBe(200);
     sleeper.child.kill('SIGCONT');
@@ -105,9 +81,8 @@ describe('three replicas, as processes', () => {
   it('start together on keys that are long overdue, and take each step once', async () => {
     const [old, standby] = [await kidsIn('current'), await kidsIn('next')];
     await Promise.all(replicas.map((one) => one.remove()));
-    await age('400 days');
-    replicas = await Promise.all([1, 2, 3].map(() => startChildIssuer(database.url, environment)));
-    await Promise.all(replicas.map(({ listening }) => listening));
+    await ageKeys(all.pool, '400 days');
+    replicas = await Promise.all([1, 2, 3].map(() => all.start()));
     expect(await kidsIn('current')).toEqual(standby);
     expect(await kidsIn('retired')).toEqual(expect.arrayContaining(old));
     expect(await kidsIn('retired')).toHaveLength(3);
