@@ -24,6 +24,7 @@ import { CreateNamespaces1764300000000 } from '../migrations/1764300000000-creat
 import { CreateSeatAssignments1764300001000 } from '../migrations/1764300001000-create-seat-assignments.js';
 import { RecordSelfIssuedTokens1764300002000 } from '../migrations/1764300002000-record-self-issued-tokens.js';
 import { ValidateLedgerOwners1764300003000 } from '../migrations/1764300003000-validate-ledger-owners.js';
+import { RevokeSelfIssuedTokens1764300004000 } from '../migrations/1764300004000-revoke-self-issued-tokens.js';
 import { ApiTokenEntity } from '../src/access-control/api-token.entity.js';
 import { AddOnPurchaseEntity } from '../src/add-on-purchases/add-on-purchase.entity.js';
 import { NamespaceEntity } from '../src/add-on-purchases/namespace.entity.js';
@@ -63,6 +64,7 @@ const MIGRATIONS = [
   CreateSeatAssignments1764300001000,
   RecordSelfIssuedTokens1764300002000,
   ValidateLedgerOwners1764300003000,
+  RevokeSelfIssuedTokens1764300004000,
 ] as const;
 
 /** Every table that has an entity, and every migration in order. */

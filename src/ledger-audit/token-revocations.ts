@@ -16,7 +16,7 @@ export class TokenRevocations {
   static async read(pool: Pick<Pool, 'query'>): Promise<TokenRevocations> {
     const { rows } = await pool.query<Revocation>(
       `SELECT coalesce(license_id, instance_id) AS subject, revoked_at, restored_at
-       FROM service_token_revocations WHERE jti IS NULL`,
+       FROM service_token_revocations WHERE license_id IS NOT NULL OR instance_id IS NOT NULL`,
     );
     const bySubject = new Map<string, Revocation[]>();
     for (const row of rows)

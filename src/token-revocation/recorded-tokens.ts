@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { SELF_ISSUED_TTL_SECONDS } from '../domain/self-issued-token-claims.js';
 import { MAX_TTL_SECONDS } from '../domain/service-token-claims.js';
 import { firstUuidV7 } from '../domain/uuid-v7.js';
 import { IssuerError } from '../platform/issuer-error.js';
@@ -25,6 +26,9 @@ export interface RecordedToken {
 export interface TokenFilter {
   readonly licenseId: string | null;
   readonly instanceId: string | null;
+  /** Whom a self-issued token is for, by the platform's own ids. */
+  readonly user: string | null;
+  readonly namespace: string | null;
   readonly kid: string | null;
   readonly live: boolean | null;
   readonly revoked: boolean | null;
@@ -48,6 +52,11 @@ const COLUMNS = `jti, license_id AS "licenseId", instance_id AS "instanceId", ki
 /** No token that is live at `now` has a lower `jti`: older partitions of the ledger stay closed. */
 export function firstLiveJti(now: Date): string {
   return firstUuidV7(new Date(now.getTime() - MAX_TTL_SECONDS * 1000));
+}
+
+/** The same among self-issued tokens, which live for an hour at most. */
+export function firstLiveSelfIssuedJti(now: Date): string {
+  return firstUuidV7(new Date(now.getTime() - SELF_ISSUED_TTL_SECONDS * 1000));
 }
 
 /** Reads the ledger as an admin asks for it, never all of it. */
@@ -112,7 +121,7 @@ export class RecordedTokens {
 }
 
 function search(filter: TokenFilter, after: string | null, now: Date) {
-  const { licenseId, instanceId, kid, live, revoked } = filter;
+  const { licenseId, instanceId, user, namespace, kid, live, revoked } = filter;
   const values: unknown[] = [];
   const parameter = (value: unknown) => `$${values.push(value)}`;
   const within = [`jti > ${parameter(startOf(filter, after, now))}`];
@@ -122,6 +131,8 @@ function search(filter: TokenFilter, after: string | null, now: Date) {
   const walks = within.length === 1;
   const also = ['true'];
   if (revoked === false) also.push('revoked_at IS NULL');
+  if (user !== null) also.push(`self_issued->>'user' = ${parameter(user)}`);
+  if (namespace !== null) also.push(`self_issued->>'namespace' = ${parameter(namespace)}`);
   if (kid !== null) also.push(`kid = ${parameter(kid)}`);
   if (live !== null) also.push(`expires_at ${live ? '>' : '<='} ${parameter(now)}`);
   // OFFSET 0 has the rows found by their own index, not along the ledger in the order of the page.
@@ -137,7 +148,11 @@ export function ofLicense(parameter: string): string {
   return `instance_id = ANY (ARRAY(SELECT id FROM instances WHERE license_id = ${parameter}))`;
 }
 
-function startOf({ live }: TokenFilter, after: string | null, now: Date): string {
-  const first = live === true ? firstLiveJti(now) : FIRST_JTI;
+function startOf(filter: TokenFilter, after: string | null, now: Date): string {
+  const first = filter.live === true ? firstLive(filter, now) : FIRST_JTI;
   return after !== null && after > first ? after : first;
+}
+
+function firstLive({ user, namespace }: TokenFilter, now: Date): string {
+  return user === null && namespace === null ? firstLiveJti(now) : firstLiveSelfIssuedJti(now);
 }

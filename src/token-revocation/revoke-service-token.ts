@@ -11,6 +11,7 @@ import {
   type Owner,
   ServiceTokenRevocationRepository,
   type Taken,
+  type Whom,
 } from './service-token-revocation.repository.js';
 
 /** Who wants it, and why. */
@@ -47,7 +48,7 @@ export class RevokeServiceToken {
 }
 
 export function revocationOf(
-  of: Owner | { readonly jti: string },
+  of: Owner | Whom | { readonly jti: string },
   { by, reason }: Order,
   taken: Taken,
   now: Date,
@@ -58,6 +59,8 @@ export function revocationOf(
     jti: null,
     instanceId: null,
     licenseId: null,
+    userId: null,
+    namespaceId: null,
     ...of,
     ...taken,
     reason,
@@ -71,5 +74,7 @@ export function revocationOf(
 
 function subjectOf(of: object): RevocationSubject {
   if ('jti' in of) return 'token';
+  if ('userId' in of) return 'user';
+  if ('namespaceId' in of) return 'namespace';
   return 'instanceId' in of ? 'instance' : 'license';
 }

@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
 import type { Principal } from '../access-control/api-tokens.js';
+import { IssuerError } from '../platform/issuer-error.js';
 import { PageQuery } from '../platform/paging.js';
 import { IsText, IsUuid, MayBeAbsent } from '../platform/validators.js';
 import type { Order } from './revoke-service-token.js';
@@ -10,6 +11,7 @@ import {
   type RevocationSubject,
   type ServiceTokenRevocationEntity,
 } from './service-token-revocation.entity.js';
+import type { Whom } from './service-token-revocation.repository.js';
 
 export class RevokeServiceTokensBody {
   @ApiPropertyOptional({ description: 'Kept with the revocation', example: 'laptop stolen' })
@@ -25,6 +27,18 @@ export class RestoreServiceTokensBody {
   reason?: string;
 }
 
+export class RevokeSelfIssuedTokensBody extends RevokeServiceTokensBody {
+  @ApiPropertyOptional({ example: '7', description: 'Either a user or a namespace' })
+  @MayBeAbsent()
+  @IsText()
+  user?: string;
+
+  @ApiPropertyOptional({ example: '9' })
+  @MayBeAbsent()
+  @IsText()
+  namespace?: string;
+}
+
 export class ListRevocationsQuery extends PageQuery {
   @ApiPropertyOptional({ format: 'uuid', description: 'That license, and each of its instances' })
   @MayBeAbsent()
@@ -35,6 +49,16 @@ export class ListRevocationsQuery extends PageQuery {
   @MayBeAbsent()
   @IsUuid('the id of an instance')
   instance_id?: string;
+
+  @ApiPropertyOptional({ description: 'Of self-issued tokens for this user of the platform' })
+  @MayBeAbsent()
+  @IsText()
+  user?: string;
+
+  @ApiPropertyOptional({ description: 'Of self-issued tokens for this namespace' })
+  @MayBeAbsent()
+  @IsText()
+  namespace?: string;
 
   @ApiPropertyOptional({ enum: ['true', 'false'], description: 'Whether it is not restored yet' })
   @MayBeAbsent()
@@ -50,6 +74,8 @@ export class RevocationView {
   @ApiProperty({ type: String, format: 'uuid', nullable: true }) jti!: string | null;
   @ApiProperty({ type: String, format: 'uuid', nullable: true }) license_id!: string | null;
   @ApiProperty({ type: String, format: 'uuid', nullable: true }) instance_id!: string | null;
+  @ApiProperty({ type: String, nullable: true }) user!: string | null;
+  @ApiProperty({ type: String, nullable: true }) namespace!: string | null;
   @ApiProperty({ type: String, nullable: true }) reason!: string | null;
   @ApiProperty({ type: Date }) revoked_at!: Date;
   @ApiProperty({ description: 'The name of the API token' }) revoked_by!: string;
@@ -84,6 +110,19 @@ export function orderOf(
   return { by: principal.name, reason: reason ?? null };
 }
 
+/** @throws {IssuerError} VALIDATION_FAILED */
+export function whomOf({ user, namespace }: RevokeSelfIssuedTokensBody): Whom {
+  if (user !== undefined && namespace === undefined) return { userId: user };
+  if (namespace !== undefined && user === undefined) return { namespaceId: namespace };
+  const [pointer, detail] =
+    user === undefined
+      ? ['#/user', 'is required where no namespace is named']
+      : ['#/namespace', 'must be absent where a user is named'];
+  throw new IssuerError('VALIDATION_FAILED', 'Tokens of one user or of one namespace.', {
+    errors: [{ pointer, detail }],
+  });
+}
+
 export function revocationView(revocation: ServiceTokenRevocationEntity): RevocationView {
   return {
     id: revocation.id,
@@ -91,6 +130,8 @@ export function revocationView(revocation: ServiceTokenRevocationEntity): Revoca
     jti: revocation.jti,
     license_id: revocation.licenseId,
     instance_id: revocation.instanceId,
+    user: revocation.userId,
+    namespace: revocation.namespaceId,
     reason: revocation.reason,
     revoked_at: revocation.revokedAt,
     revoked_by: revocation.revokedBy,

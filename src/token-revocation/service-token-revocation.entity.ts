@@ -2,24 +2,28 @@ import { Check, Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm
 import { InstanceEntity } from '../instances/instance.entity.js';
 import { LicenseEntity } from '../licenses/license.entity.js';
 
-export const REVOCATION_SUBJECTS = ['token', 'instance', 'license'] as const;
+export const REVOCATION_SUBJECTS = ['token', 'instance', 'license', 'user', 'namespace'] as const;
 export type RevocationSubject = (typeof REVOCATION_SUBJECTS)[number];
 
 const ACTIVE = { unique: true, where: 'restored_at IS NULL' } as const;
 
-/** One revocation: of a token, or of the tokens of an instance or a license. */
+/** One revocation: of a token, or of the tokens of an instance, a license, a user or a namespace. */
 @Entity('service_token_revocations')
 @Index('service_token_revocations_jti_idx', ['jti'], { unique: true })
 @Index('service_token_revocations_instance_id_idx', ['instanceId'])
 @Index('service_token_revocations_instance_id_active_idx', ['instanceId'], ACTIVE)
 @Index('service_token_revocations_license_id_idx', ['licenseId'])
 @Index('service_token_revocations_license_id_active_idx', ['licenseId'], ACTIVE)
+@Index('service_token_revocations_user_id_idx', ['userId'])
+@Index('service_token_revocations_namespace_id_idx', ['namespaceId'])
 @Check(
   'service_token_revocations_subject_check',
   `CASE subject WHEN 'token' THEN jti IS NOT NULL
                        WHEN 'instance' THEN instance_id IS NOT NULL
-                       WHEN 'license' THEN license_id IS NOT NULL ELSE false END
-          AND num_nonnulls(jti, instance_id, license_id) = 1`,
+                       WHEN 'license' THEN license_id IS NOT NULL
+                       WHEN 'user' THEN user_id IS NOT NULL
+                       WHEN 'namespace' THEN namespace_id IS NOT NULL ELSE false END
+          AND num_nonnulls(jti, instance_id, license_id, user_id, namespace_id) = 1`,
 )
 @Check(
   'service_token_revocations_live_tokens_check',
@@ -29,7 +33,7 @@ const ACTIVE = { unique: true, where: 'restored_at IS NULL' } as const;
   'service_token_revocations_restored_at_check',
   `(restored_at IS NULL) = (restored_by IS NULL)
           AND (restored_at IS NOT NULL OR restore_reason IS NULL)
-          AND (restored_at IS NULL OR subject <> 'token')`,
+          AND (restored_at IS NULL OR subject IN ('instance', 'license'))`,
 )
 export class ServiceTokenRevocationEntity {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'service_token_revocations_pkey' })
@@ -49,6 +53,14 @@ export class ServiceTokenRevocationEntity {
   @Column('uuid', { name: 'license_id', nullable: true })
   @ForeignKey(() => LicenseEntity, { name: 'service_token_revocations_license_id_fkey' })
   licenseId!: string | null;
+
+  /** The platform's own id of one of its users, for whom it issued tokens to itself. */
+  @Column('text', { name: 'user_id', nullable: true })
+  userId!: string | null;
+
+  /** The same of a namespace. */
+  @Column('text', { name: 'namespace_id', nullable: true })
+  namespaceId!: string | null;
 
   @Column('text', { nullable: true })
   reason!: string | null;

@@ -1,17 +1,32 @@
 import { Injectable } from '@nestjs/common';
 import { type EntityManager, IsNull, MoreThan } from 'typeorm';
+import { firstUuidV7 } from '../domain/uuid-v7.js';
 import { rowsToFetch } from '../platform/paging.js';
-import { firstLiveJti, ofLicense, type RecordedToken } from './recorded-tokens.js';
+import {
+  firstLiveJti,
+  firstLiveSelfIssuedJti,
+  ofLicense,
+  type RecordedToken,
+} from './recorded-tokens.js';
 import type { ListRevocationsQuery } from './service-token-revocation.dto.js';
 import { ServiceTokenRevocationEntity } from './service-token-revocation.entity.js';
 
 /** Whose tokens are revoked as a whole. */
 export type Owner = { readonly licenseId: string } | { readonly instanceId: string };
 
+/** For whom the platform issued the tokens to itself that are revoked, by its own ids. */
+export type Whom = { readonly userId: string } | { readonly namespaceId: string };
+
 /** What a revocation took. */
 export interface Taken {
   readonly liveTokens: number;
   readonly lastExpiresAt: Date | null;
+}
+
+interface Since {
+  readonly known: readonly string[];
+  readonly since: Date;
+  readonly at: Date;
 }
 
 @Injectable()
@@ -57,11 +72,11 @@ export class ServiceTokenRevocationRepository {
   /** Which revocation took a token that is revoked. */
   async behind(
     manager: EntityManager,
-    { jti, instanceId, licenseId, revokedAt }: RecordedToken,
+    token: RecordedToken,
   ): Promise<ServiceTokenRevocationEntity | null> {
+    const { jti, revokedAt } = token;
     if (revokedAt === null) return null;
-    const owners = instanceId === null || licenseId === null ? [] : [{ instanceId }, { licenseId }];
-    const of = [{ jti }, ...owners.map((owner) => ({ ...owner, revokedAt }))];
+    const of = [{ jti }, ...ownersOf(token).map((owner) => ({ ...owner, revokedAt }))];
     return manager.findOne(ServiceTokenRevocationEntity, { where: of, order: { id: 'ASC' } });
   }
 
@@ -79,6 +94,8 @@ export class ServiceTokenRevocationRepository {
         licenseId: query.license_id,
       });
     }
+    if (query.user !== undefined) found.andWhere({ userId: query.user });
+    if (query.namespace !== undefined) found.andWhere({ namespaceId: query.namespace });
     return found.take(rowsToFetch(query)).getMany();
   }
 
@@ -91,11 +108,56 @@ export class ServiceTokenRevocationRepository {
     return taken(manager, `${condition} AND jti >= $3`, [id, at, firstLiveJti(at)]);
   }
 
+  /** The tokens for `whom` that live at `at`, as far as they are committed. */
+  async liveTokensFor(manager: EntityManager, whom: Whom, at: Date): Promise<readonly string[]> {
+    const [condition, id] = isFor(whom);
+    const rows = await manager.query<{ jti: string }[]>(
+      `SELECT jti FROM issued_tokens
+       WHERE ${condition} AND jti >= $3 AND expires_at > $2 AND revoked_at IS NULL`,
+      [id, at, firstLiveSelfIssuedJti(at)],
+    );
+    return rows.map(({ jti }) => jti);
+  }
+
+  /** Marks those of `known`, and those issued from `since` on, that live at `at`. */
+  async revokeTokensFor(
+    manager: EntityManager,
+    whom: Whom,
+    { known, since, at }: Since,
+  ): Promise<Taken> {
+    const [condition, id] = isFor(whom);
+    const before = await taken(manager, 'jti = ANY($1)', [known, at]);
+    const after = await taken(manager, `${condition} AND jti >= $3`, [id, at, firstUuidV7(since)]);
+    return {
+      liveTokens: before.liveTokens + after.liveTokens,
+      lastExpiresAt: later(before.lastExpiresAt, after.lastExpiresAt),
+    };
+  }
+
   /** Marks one token, which may have expired. */
   async revokeToken(manager: EntityManager, jti: string, at: Date): Promise<void> {
     const sql = `UPDATE issued_tokens SET revoked_at = $2 WHERE jti = $1 AND revoked_at IS NULL`;
     await manager.query(sql, [jti, at]);
   }
+}
+
+/** The condition by which `$1` finds its tokens. */
+function isFor(whom: Whom): [condition: string, id: string] {
+  return 'userId' in whom
+    ? [`self_issued->>'user' = $1`, whom.userId]
+    : [`self_issued->>'namespace' = $1`, whom.namespaceId];
+}
+
+function ownersOf({ instanceId, licenseId, selfIssued }: RecordedToken): (Owner | Whom)[] {
+  if (instanceId !== null && licenseId !== null) return [{ instanceId }, { licenseId }];
+  const { user, namespace } = selfIssued ?? {};
+  if (typeof user === 'string') return [{ userId: user }];
+  return typeof namespace === 'string' ? [{ namespaceId: namespace }] : [];
+}
+
+function later(one: Date | null, other: Date | null): Date | null {
+  if (one === null || other === null) return one ?? other;
+  return one > other ? one : other;
 }
 
 async function taken(

@@ -7,7 +7,8 @@ import { Database } from '../platform/database.js';
 import { nextLink, pageOf } from '../platform/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { UuidParam } from '../platform/uuid-param.js';
-import { optionalBodyValidation, queryValidation } from '../platform/validation.js';
+import { bodyValidation, optionalBodyValidation, queryValidation } from '../platform/validation.js';
+import { RevokeSelfIssuedTokens } from './revoke-self-issued-tokens.js';
 import { RevokeServiceTokens } from './revoke-service-tokens.js';
 import {
   ListRevocationsQuery,
@@ -15,9 +16,12 @@ import {
   RestoreServiceTokensBody,
   RevocationPage,
   RevocationStandingView,
+  RevocationView,
+  RevokeSelfIssuedTokensBody,
   revocationStandingView,
   revocationView,
   RevokeServiceTokensBody,
+  whomOf,
 } from './service-token-revocation.dto.js';
 import { ServiceTokenRevocationRepository } from './service-token-revocation.repository.js';
 import { StatusLists } from './status-lists.js';
@@ -36,6 +40,7 @@ export class ServiceTokenRevocationsController {
   constructor(
     private readonly database: Database,
     private readonly serviceTokens: RevokeServiceTokens,
+    private readonly selfIssuedTokens: RevokeSelfIssuedTokens,
     private readonly statusLists: StatusLists,
     private readonly revocations: ServiceTokenRevocationRepository,
     @Inject(SERVICE_CONFIG) private readonly config: ServiceConfig,
@@ -97,6 +102,25 @@ export class ServiceTokenRevocationsController {
   ): Promise<RevocationStandingView> {
     const standing = await this.serviceTokens.restore({ instanceId }, orderOf(principal, body));
     return revocationStandingView(standing);
+  }
+
+  @Post('self_issued_tokens/revoke')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Revoke the live self-issued tokens for a user or a namespace, for good',
+    description:
+      'Status lists tell of them, if they have a place in one. The next request for a token issues ' +
+      'another as usual: what the user or the namespace may use does not change.',
+  })
+  @ApiOkResponse({ type: RevocationView })
+  async revokeSelfIssued(
+    @Body(bodyValidation) body: RevokeSelfIssuedTokensBody,
+    @AskedBy() principal: Principal,
+  ): Promise<RevocationView> {
+    const order = orderOf(principal, body);
+    const revocation = await this.selfIssuedTokens.revoke(whomOf(body), order);
+    this.statusLists.outdate();
+    return revocationView(revocation);
   }
 
   @Get('service_token_revocations')

@@ -22,6 +22,16 @@ export class ListServiceTokensQuery extends PageQuery {
   @IsUuid('the id of an instance')
   instance_id?: string;
 
+  @ApiPropertyOptional({ description: 'Self-issued tokens for this user of the platform' })
+  @MayBeAbsent()
+  @IsText()
+  user?: string;
+
+  @ApiPropertyOptional({ description: 'Self-issued tokens for this namespace' })
+  @MayBeAbsent()
+  @IsText()
+  namespace?: string;
+
   @ApiPropertyOptional({ description: 'The key that signed it' })
   @MayBeAbsent()
   @IsText()
@@ -91,6 +101,8 @@ export function tokenFilter(query: ListServiceTokensQuery): TokenFilter {
   return {
     licenseId: query.license_id ?? null,
     instanceId: query.instance_id ?? null,
+    user: query.user ?? null,
+    namespace: query.namespace ?? null,
     kid: query.kid ?? null,
     live: query.live === undefined ? null : query.live === 'true',
     revoked: query.revoked === undefined ? null : query.revoked === 'true',

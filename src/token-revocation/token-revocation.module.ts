@@ -7,6 +7,7 @@ import { SigningKeysModule } from '../signing-keys/signing-keys.module.js';
 import { KeyBlastRadius } from './key-blast-radius.js';
 import { ReadServiceTokens } from './read-service-tokens.js';
 import { RecordedTokens } from './recorded-tokens.js';
+import { RevokeSelfIssuedTokens } from './revoke-self-issued-tokens.js';
 import { RevokeServiceToken } from './revoke-service-token.js';
 import { RevokeServiceTokens } from './revoke-service-tokens.js';
 import { ServiceTokenRevocationRepository } from './service-token-revocation.repository.js';
@@ -33,6 +34,7 @@ import { WithdrawSigningKey } from './withdraw-signing-key.js';
     KeyBlastRadius,
     ReadServiceTokens,
     RecordedTokens,
+    RevokeSelfIssuedTokens,
     RevokeServiceToken,
     RevokeServiceTokens,
     ServiceTokenRevocationRepository,

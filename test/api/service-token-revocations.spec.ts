@@ -69,6 +69,8 @@ describe('revoking the tokens of a license or an instance', () => {
       jti: null,
       license_id: id,
       instance_id: null,
+      user: null,
+      namespace: null,
       reason: 'stolen',
       revoked_at: clock.now().toISOString(),
       revoked_by: 'bootstrap',

@@ -29,8 +29,13 @@ beforeEach(async () => {
 });
 afterEach(() => tables.drop());
 
+const SUBJECTS: Readonly<Record<string, string>> = {
+  ...{ jti: 'token', license_id: 'license', user_id: 'user', namespace_id: 'namespace' },
+};
+
 function revocationRow(of: Row): Row & { readonly id: string } {
-  const subject = 'jti' in of ? 'token' : 'license_id' in of ? 'license' : 'instance';
+  const [column = ''] = Object.keys(of);
+  const subject = SUBJECTS[column] ?? 'instance';
   const who = { revoked_at: NOON, revoked_by: 'bootstrap', live_tokens: 0 };
   return { id: randomUUID(), subject, ...who, ...of };
 }
@@ -54,6 +59,14 @@ describe('a revocation of service tokens', () => {
     [
       'a token, for a while',
       { jti: randomUUID(), restored_at: NOON, restored_by: 'a' },
+      'restored_at',
+    ],
+    ['a user and a namespace', { user_id: '7', namespace_id: '9' }, 'subject'],
+    ['a user who is a namespace', { user_id: '7', subject: 'namespace' }, 'subject'],
+    ['a user, for a while', { user_id: '7', restored_at: NOON, restored_by: 'a' }, 'restored_at'],
+    [
+      'a namespace, for a while',
+      { namespace_id: '9', restored_at: NOON, restored_by: 'a' },
       'restored_at',
     ],
     ['a license, lifted by nobody', { license_id: 'license', restored_at: NOON }, 'restored_at'],
