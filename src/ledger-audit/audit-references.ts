@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
 import { BoundedCache } from './bounded-cache.js';
-import type { AuditedCatalog, PlainPolicy } from './expected-claims.js';
+import { type AuditedCatalog, LONGEST_TTL_SECONDS, type PlainPolicy } from './expected-claims.js';
 import type { ExpectedScopes } from './expected-scopes.js';
 import type { Report } from './finding.js';
 
@@ -26,7 +26,7 @@ const REMEMBERED = 10_000;
 /** What rows refer to by digest. Each is checked against its digest when it is first met. */
 export class AuditReferences {
   private readonly scopeSets = new BoundedCache<string, ScopeSet>(REMEMBERED);
-  private readonly catalogs = new BoundedCache<string, AuditedCatalog>(100);
+  private readonly catalogs = new BoundedCache<string, AuditedCatalog | null>(100);
   private policies: ReadonlyMap<string, PlainPolicy> | null = null;
 
   constructor(
@@ -34,7 +34,7 @@ export class AuditReferences {
     private readonly report: Report,
   ) {}
 
-  /** The policy of this digest; without one every policy that was ever in force. */
+  /** The policy of this digest; without one every policy that may ever have been in force. */
   async policiesOf(digest: Buffer | null): Promise<readonly PlainPolicy[]> {
     const key = digest?.toString('hex');
     // A replica that was started a moment ago may have brought another one.
@@ -42,7 +42,7 @@ export class AuditReferences {
       this.policies = await this.readPolicies();
     }
     const policy = key === undefined ? undefined : this.policies.get(key);
-    if (key === undefined) return [...this.policies.values()];
+    if (key === undefined) return [...this.policies.values()].filter(isPossible);
     return policy ? [policy] : [];
   }
 
@@ -60,16 +60,17 @@ export class AuditReferences {
     return new Map(rows.map(({ digest, document }) => [digest.toString('hex'), document]));
   }
 
+  /** Null when there is none, or not what was kept: it need not even be a catalog then. */
   async catalog(digest: Buffer): Promise<AuditedCatalog | null> {
     const key = digest.toString('hex');
     const known = this.catalogs.get(key);
-    if (known) return known;
+    if (known !== undefined) return known;
     const sql = 'SELECT document FROM catalog_snapshots WHERE digest = $1';
     const { rows } = await this.pool.query<{ document: CatalogDocument }>(sql, [digest]);
     const [row] = rows;
     if (!row) return null;
-    this.compare('catalog', digest, canonicalJson(row.document));
-    const catalog = { ...plainCatalog(row.document), digest: key };
+    const kept = this.compare('catalog', digest, canonicalJson(row.document));
+    const catalog = kept ? { ...plainCatalog(row.document), digest: key } : null;
     this.catalogs.set(key, catalog);
     return catalog;
   }
@@ -86,11 +87,17 @@ export class AuditReferences {
     return row;
   }
 
-  private compare(what: string, digest: Buffer, text: string): void {
-    if (createHash('sha256').update(text).digest().equals(digest)) return;
+  private compare(what: string, digest: Buffer, text: string): boolean {
+    if (createHash('sha256').update(text).digest().equals(digest)) return true;
     const detail = `the ${what} ${digest.toString('hex')} is not what was kept under this digest`;
     this.report({ finding: 'SNAPSHOT_CHANGED', detail });
+    return false;
   }
+}
+
+/** A planted one has the digest of what it says, and no batch that names it would be ours. */
+function isPossible({ ttl_seconds }: PlainPolicy): boolean {
+  return ttl_seconds <= LONGEST_TTL_SECONDS;
 }
 
 function plainCatalog({ unitPrimitives, backendServices }: CatalogDocument) {

@@ -30,6 +30,8 @@ export interface TokenIdentity {
   readonly status_index: number | null;
 }
 
+/** No version let SERVICE_TOKEN_TTL_SECONDS be set to more. */
+export const LONGEST_TTL_SECONDS = 604_800;
 const GRACE_DAYS = 14;
 const DAY_MS = 86_400_000;
 const LIST_BITS = 1_048_576;

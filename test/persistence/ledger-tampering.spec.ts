@@ -152,6 +152,14 @@ describe('a ledger that somebody has tampered with', () => {
     await ledger.intruder.query(policy, ['259200']);
   });
 
+  it('finds a catalog that is none any more', async () => {
+    await ledger.intruder.query(`CREATE TEMPORARY TABLE kept AS TABLE catalog_snapshots`);
+    await ledger.intruder.query(`UPDATE catalog_snapshots SET document = '{}'`);
+    expect(await ledger.codes()).toContain('SNAPSHOT_CHANGED');
+    await ledger.intruder.query(`UPDATE catalog_snapshots c SET document = kept.document
+      FROM kept WHERE kept.digest = c.digest`);
+  });
+
   it('finds that the last checkpoint was taken back, or made anew, since it was seen or kept', async () => {
     const { issuer, intruder } = ledger;
     const before = await intruder.query<{ signed: string }>(
