@@ -1,6 +1,6 @@
-import type { Pool } from 'pg';
 import {
   type AuditedBatch,
+  type AuditedLedger,
   type AuditedRow,
   batchesOf,
   batchKey,
@@ -14,17 +14,17 @@ import type { JtiRange } from './jti-range.js';
 import { type AuditedKey, keyFindings, readKeys } from './key-findings.js';
 import { type LicenseState, LicenseStates, statesAround } from './license-states.js';
 import { TokenRevocations } from './token-revocations.js';
+import { type Excuse, RowsWithoutBatch } from './rows-without-batch.js';
+import { Suspicions } from './suspicions.js';
 import { selfIssuedFindings } from './self-issued-findings.js';
 import { orderOf, SelfIssuedStates } from './self-issued-states.js';
 import { type InstanceRow, tokenFindings, type TokenFinding } from './token-findings.js';
 
 const PAGE = 1000;
-/** No checkpoint covers more; see `LedgerCheckpoints`. */
-const MAX_BATCHES = 10_000;
 
 export interface RowsAudited {
   readonly rows: number;
-  /** Of them, those from before the chain: their configuration was not kept, nor a batch. */
+  /** Of them, those of a version from before the chain, which have no batch. */
   readonly unchained: number;
 }
 
@@ -36,15 +36,16 @@ interface Told {
 
 /** Judges every row of a range by itself, and the batches that lie in it as a whole. */
 export async function auditRows(
-  pool: Pick<Pool, 'query'>,
+  ledger: AuditedLedger,
   range: JtiRange,
   report: Report,
   { progress, limit = Infinity }: Told = {},
 ): Promise<RowsAudited> {
-  const audit = new RowAudit(pool, report, range.from, {
+  const { pool } = ledger;
+  const audit = new RowAudit(ledger, report, range.from, {
     keys: await readKeys(pool),
     revocations: await TokenRevocations.read(pool),
-    firstChained: await firstLink(pool),
+    withoutBatch: await RowsWithoutBatch.read(ledger),
   });
   let audited = 0;
   let last = range.from;
@@ -55,27 +56,14 @@ export async function auditRows(
     progress?.(audited, last);
     if (audited >= limit) break;
   }
-  audit.batches.passed(audited >= limit ? last : range.to);
+  await audit.passed(audited >= limit ? last : range.to);
   return { rows: audited, unchained: audit.unchained };
-}
-
-/**
- * The first token of the oldest batch: from it on every row has to have one. It is looked for among
- * the batches of the first checkpoint that has any left, which an index finds.
- */
-async function firstLink(pool: Pick<Pool, 'query'>): Promise<string | null> {
-  const sql = `
-    SELECT first_jti FROM (
-      SELECT first_jti FROM ledger_batches
-      ORDER BY checkpoint_number, chain_id, number LIMIT ${MAX_BATCHES}
-    ) oldest ORDER BY first_jti LIMIT 1`;
-  return (await pool.query<{ first_jti: string }>(sql)).rows[0]?.first_jti ?? null;
 }
 
 interface Known {
   keys: ReadonlyMap<string, AuditedKey>;
   readonly revocations: TokenRevocations;
-  readonly firstChained: string | null;
+  readonly withoutBatch: RowsWithoutBatch;
 }
 
 interface PageStates {
@@ -84,19 +72,23 @@ interface PageStates {
 }
 
 class RowAudit {
-  readonly batches: BatchFindings;
   unchained = 0;
+  private readonly pool: AuditedLedger['pool'];
+  private readonly suspicions: Suspicions;
+  private readonly batches: BatchFindings;
   private readonly references: AuditReferences;
   private readonly licenses: LicenseStates;
   private readonly scopes = new RememberedScopes();
 
   constructor(
-    private readonly pool: Pick<Pool, 'query'>,
+    { pool, keys }: AuditedLedger,
     private readonly report: Report,
     from: string,
     private readonly known: Known,
   ) {
-    this.batches = new BatchFindings(from, report);
+    this.pool = pool;
+    this.suspicions = new Suspicions(pool, keys, report);
+    this.batches = new BatchFindings(from, this.suspicions);
     this.references = new AuditReferences(pool, report);
     this.licenses = new LicenseStates(pool);
   }
@@ -109,25 +101,31 @@ class RowAudit {
     };
     const { known } = this;
     if (rows.some(({ kid }) => !known.keys.has(kid))) known.keys = await readKeys(this.pool);
-    for (const row of rows) {
-      const key =
-        row.chain_id === null ? null : batchKey(row.chain_id, row.batch_number ?? Number.NaN);
-      const batch = key === null ? undefined : batches.get(key);
-      this.checkBatch(row, key, batch);
+    const excuses = rows.map((row) => this.checkBatch(row, batches));
+    await this.suspicions.tell();
+    for (const [index, row] of rows.entries()) {
+      const batch = batchIn(batches, row);
+      const policyKept = row.chain_id !== null || excuses[index] === 'upgrade';
       for (const [finding, detail] of [
         ...keyFindings(row, known.keys.get(row.kid)),
-        ...(await this.judge(row, batch, states)),
+        ...(await this.judge(row, { batch, policyKept }, states)),
       ]) {
         this.report({ finding, jti: row.jti, detail });
       }
     }
     const last = rows.at(-1);
-    if (last) this.batches.passed(last.jti);
+    if (last) await this.passed(last.jti);
+  }
+
+  /** Judges what ends at `jti` or before. */
+  async passed(jti: string): Promise<void> {
+    this.batches.passed(jti);
+    await this.suspicions.tell();
   }
 
   private async judge(
     row: AuditedRow,
-    batch: AuditedBatch | undefined,
+    { batch, policyKept }: { batch: AuditedBatch | undefined; policyKept: boolean },
     states: PageStates,
   ): Promise<TokenFinding[]> {
     const references = {
@@ -144,6 +142,7 @@ class RowAudit {
     const own = states.ofLicenses.get(row.license_id) ?? [];
     const facts = {
       row,
+      policyKept,
       revoked: this.known.revocations.forbid(row),
       states: statesAround(own, row.issued_at),
       ...references,
@@ -151,19 +150,34 @@ class RowAudit {
     return tokenFindings(facts, this.scopes);
   }
 
-  private checkBatch(row: AuditedRow, key: string | null, batch: AuditedBatch | undefined): void {
+  /** @returns why it may have no batch; null also where it has one */
+  private checkBatch(row: AuditedRow, batches: ReadonlyMap<string, AuditedBatch>): Excuse | null {
+    const batch = batchIn(batches, row);
     if (batch) {
       this.batches.take(row, batch);
-      return;
+      return null;
     }
-    const { firstChained } = this.known;
-    if (key === null && (firstChained === null || row.jti < firstChained)) {
-      this.unchained += 1;
-      return;
+    const key = keyOfBatch(row);
+    const excuse = key === null ? this.known.withoutBatch.excuse(row) : null;
+    if (excuse !== null) this.unchained += 1;
+    else {
+      const detail = key === null ? 'it belongs to no batch' : `there is no batch ${key}`;
+      this.suspicions.add({ finding: 'NO_BATCH', jti: row.jti, detail }, row.jti);
     }
-    const detail = key === null ? 'it belongs to no batch' : `there is no batch ${key}`;
-    this.report({ finding: 'NO_BATCH', jti: row.jti, detail });
+    return excuse;
   }
+}
+
+function keyOfBatch({ chain_id, batch_number }: AuditedRow): string | null {
+  return chain_id === null ? null : batchKey(chain_id, batch_number ?? Number.NaN);
+}
+
+function batchIn(
+  batches: ReadonlyMap<string, AuditedBatch>,
+  row: AuditedRow,
+): AuditedBatch | undefined {
+  const key = keyOfBatch(row);
+  return key === null ? undefined : batches.get(key);
 }
 
 function isOfInstance(row: AuditedRow): row is InstanceRow {

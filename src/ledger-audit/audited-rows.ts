@@ -1,4 +1,11 @@
 import type { Pool } from 'pg';
+import type { CheckpointKeys } from './checkpoint-keys.js';
+
+/** The ledger, and the keys that what is signed about it is verified with. */
+export interface AuditedLedger {
+  readonly pool: Pick<Pool, 'query'>;
+  readonly keys: CheckpointKeys;
+}
 
 /** A row of the ledger with what it refers to. */
 export interface AuditedRow {

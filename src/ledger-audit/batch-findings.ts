@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type AuditedBatch, type AuditedRow, batchKey } from './audited-rows.js';
-import type { Report } from './finding.js';
+import type { Suspicions } from './suspicions.js';
 
 interface Open {
   readonly batch: AuditedBatch;
@@ -17,7 +17,7 @@ export class BatchFindings {
 
   constructor(
     private readonly from: string,
-    private readonly report: Report,
+    private readonly suspicions: Suspicions,
   ) {}
 
   take(row: AuditedRow, batch: AuditedBatch): void {
@@ -50,8 +50,9 @@ export class BatchFindings {
     return opened;
   }
 
-  private tell({ chain_id, number }: AuditedBatch, detail: string): void {
-    this.report({ finding: 'ROW_MISSING_OR_CHANGED', batch: batchKey(chain_id, number), detail });
+  private tell({ chain_id, number, first_jti, last_jti }: AuditedBatch, detail: string): void {
+    const batch = batchKey(chain_id, number);
+    this.suspicions.add({ finding: 'ROW_MISSING_OR_CHANGED', batch, detail }, first_jti, last_jti);
   }
 }
 

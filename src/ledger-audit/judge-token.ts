@@ -94,7 +94,8 @@ export class JudgeToken {
     const batch = rows[0]?.batch ?? null;
     const at = millisecondsOf(jti);
     const range = { from: firstJtiAt(at - AROUND_MS), to: firstJtiAt(at + AROUND_MS) };
-    await auditRows(this.database.pool, range, (finding) => {
+    const ledger = { pool: this.database.pool, keys: this.keys };
+    await auditRows(ledger, range, (finding) => {
       if (finding.jti === jti || (batch !== null && finding.batch === batch)) report(finding);
     });
   }

@@ -57,11 +57,12 @@ export class LedgerAuditor {
 
   async audit(days: AuditedDays, report: Report, progress?: Progress): Promise<Audited> {
     const { pool } = this.database;
+    const ledger = { pool, keys: this.keys };
     const now = this.clock.now();
     let [rows, unchained] = [0, 0];
     for (const day of await this.days(days)) {
       const told = { progress: (count: number) => progress?.(day, count) };
-      const audited = await auditRows(pool, settled(rangeOfDays(day, day), now), report, told);
+      const audited = await auditRows(ledger, settled(rangeOfDays(day, day), now), report, told);
       rows += audited.rows;
       unchained += audited.unchained;
     }
@@ -77,11 +78,12 @@ export class LedgerAuditor {
   /** A part that is small enough to be gone through every few minutes: the newest, and some luck. */
   async sample(report: Report): Promise<void> {
     const { pool } = this.database;
+    const ledger = { pool, keys: this.keys };
     const now = this.clock.now();
     const limited = { limit: SAMPLE_ROWS };
     const newest = firstJtiAt(now.getTime() - NEWEST_MS);
     await auditRows(
-      pool,
+      ledger,
       settled({ from: newest, to: firstJtiAt(now.getTime()) }, now),
       report,
       limited,
@@ -90,7 +92,12 @@ export class LedgerAuditor {
     const day = days[days.length === 0 ? 0 : randomInt(days.length)];
     if (day !== undefined) {
       const from = firstJtiAt(startOfDay(day).getTime() + randomInt(DAY_MS));
-      await auditRows(pool, settled({ from, to: rangeOfDays(day, day).to }, now), report, limited);
+      await auditRows(
+        ledger,
+        settled({ from, to: rangeOfDays(day, day).to }, now),
+        report,
+        limited,
+      );
     }
     await auditNewestLinks(pool, now, report);
     await auditDroppedDays(pool, this.keys, report);

@@ -4,6 +4,7 @@ import { JudgeToken } from '../../src/ledger-audit/judge-token.js';
 import { LedgerAuditor } from '../../src/ledger-audit/ledger-auditor.js';
 import { LedgerCheckpoints } from '../../src/ledger-audit/ledger-checkpoints.js';
 import { LedgerRetention } from '../../src/ledger-audit/ledger-retention.js';
+import { Database } from '../../src/platform/database.js';
 import { registerPaidLicense } from '../support/builders.js';
 import { select } from '../contract/ledger.js';
 import { FakeClock } from '../support/fake-clock.js';
@@ -46,6 +47,20 @@ describe('the retention of the ledger', () => {
     return { ...(await auditor.audit({}, (finding) => found.push(finding))), found };
   };
 
+  /** Once an audit has read rows of the ledger, and before it asks for anything else. */
+  const afterTheFirstPage = <Result>(work: () => Promise<Result>): Promise<Result> =>
+    new Promise((resolve, reject) => {
+      const { pool } = issuer.running.app.get(Database);
+      const query = pool.query.bind(pool) as (...args: unknown[]) => Promise<unknown>;
+      Reflect.set(pool, 'query', async (...args: unknown[]) => {
+        const rows = await query(...args);
+        if (!String(args[0]).includes('FROM issued_tokens WHERE jti >=')) return rows;
+        Reflect.deleteProperty(pool, 'query');
+        await work().then(resolve, reject);
+        return rows;
+      });
+    });
+
   it('keeps a day while a batch of it is under no checkpoint', async () => {
     clock.set(new Date(DUE.getTime() + 1));
     await expect(dropOldDays()).resolves.toEqual([]);
@@ -71,9 +86,11 @@ describe('the retention of the ledger', () => {
     expect(await days()).toContain('20260301');
   });
 
-  it('drops the day then, with its batches but the last of each chain', async () => {
+  it('drops the day then, with its batches but the last of each chain, under an audit too', async () => {
     const syncs = Promise.all(Array.from({ length: 5 }, () => sync(1)));
-    await expect(dropOldDays()).resolves.toEqual(['2026-03-01']);
+    const dropped = afterTheFirstPage(dropOldDays);
+    await expect(audit()).resolves.toMatchObject({ found: [] });
+    await expect(dropped).resolves.toEqual(['2026-03-01']);
     await syncs;
     expect(await days()).not.toContain('20260301');
     expect(await days()).toContain('20260302');

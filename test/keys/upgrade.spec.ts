@@ -1,13 +1,18 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import { decodeProtectedHeader } from 'jose';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose';
 import { Pool } from 'pg';
 import { DataSource } from 'typeorm';
 import { dataSourceOptions } from '../../config/data-source.js';
+import { uuidV7 } from '../../src/domain/uuid-v7.js';
+import type { Finding } from '../../src/ledger-audit/finding.js';
+import { LedgerAuditor } from '../../src/ledger-audit/ledger-auditor.js';
+import { LedgerCheckpoints } from '../../src/ledger-audit/ledger-checkpoints.js';
 import { licenseKeyDigest } from '../../src/licenses/license-key.js';
 import { Sealing } from '../../src/platform/sealing.js';
 import { generateSigningKey } from '../../src/signing-keys/signing-key.js';
 import { insert, instanceRow, licenseRow, purchaseRow, tokenRow } from '../persistence/rows.js';
 import { backendHeaders, BackendValidator } from '../support/backend-validator.js';
+import { registerPaidLicense } from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { GitlabInstance } from '../support/gitlab-instance.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -20,6 +25,13 @@ const PUBLISHED = new Date('2026-01-01T00:00:00Z');
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const LICENSE_KEY = 'a-license-key-of-the-older-version-0001';
+
+type Row = Record<string, unknown>;
+
+interface Issued {
+  readonly claims: JWTPayload;
+  readonly row: Row;
+}
 
 let database: TestDatabase;
 let pool: Pool;
@@ -108,6 +120,27 @@ async function syncs(upgraded: TestIssuer): Promise<string | undefined> {
   return decodeProtectedHeader(token).kid;
 }
 
+/** A token of the upgraded service, and its row. */
+async function issue(upgraded: TestIssuer, licenseKey: string): Promise<Issued> {
+  const gitlab = new GitlabInstance(upgraded.url, { licenseKey, instanceId });
+  const claims = decodeJwt((await gitlab.serviceToken()).token);
+  const { rows } = await pool.query<Row>('SELECT * FROM issued_tokens WHERE jti = $1', [
+    claims.jti,
+  ]);
+  return { claims, row: rows[0] ?? {} };
+}
+
+/** As a replica of that version would have recorded the same token. @returns its jti */
+async function recordWithoutBatch({ claims, row }: Issued, changes: Row = {}): Promise<string> {
+  const jti = uuidV7(new Date(String(row.issued_at)), randomBytes(10));
+  const claims_digest = createHash('sha256')
+    .update(JSON.stringify({ ...claims, jti }))
+    .digest();
+  const without = { chain_id: null, batch_number: null };
+  await insert(pool, 'issued_tokens', { ...row, jti, claims_digest, ...without, ...changes });
+  return jti;
+}
+
 describe('an upgrade from the version that did not rotate', () => {
   it('goes on with its keys, knows until when their tokens live, and rotates them on schedule', async () => {
     const [current, next] = [await addKey('current'), await addKey('next')];
@@ -138,6 +171,44 @@ describe('an upgrade from the version that did not rotate', () => {
     clock.advance(25 * HOUR);
     await keepKeys(upgraded);
     expect(await syncs(upgraded)).toBe(standby.kid);
+  });
+
+  it('knows what replicas of that version still record for an hour, and nothing else without a batch', async () => {
+    await addKey('next');
+    await addKey('current');
+    const upgraded = await upgrade();
+    const { licenseKey } = await registerPaidLicense(upgraded, { expires_on: '2030-01-01' });
+    await issue(upgraded, licenseKey);
+    await upgraded.running.app.get(LedgerCheckpoints).write();
+    // A checkpoint says in whole seconds when it was made.
+    const end = Math.floor(clock.now().getTime() / 1000) * 1000 + HOUR;
+    clock.set(new Date(end - 1));
+    const before = await issue(upgraded, licenseKey);
+    clock.set(new Date(end));
+    const after = await issue(upgraded, licenseKey);
+    const longer = { expires_at: new Date(Date.parse(String(before.row.expires_at)) + 1000) };
+    const jtis = {
+      before: await recordWithoutBatch(before),
+      after: await recordWithoutBatch(after),
+      longer: await recordWithoutBatch(before, longer),
+      other: await recordWithoutBatch(before, { claims_digest: randomBytes(32) }),
+      listed: await recordWithoutBatch(before, { status_index: 7 }),
+    };
+    clock.advance(HOUR);
+    const found: Finding[] = [];
+    const { unchained } = await upgraded.running.app
+      .get(LedgerAuditor)
+      .audit({}, (finding) => found.push(finding));
+    const codesOf = (jti: string) =>
+      found.filter((one) => one.jti === jti).map(({ finding }) => finding);
+    expect(Object.entries(jtis).map(([name, jti]) => [name, ...codesOf(jti)])).toEqual([
+      ['before'],
+      ['after', 'NO_BATCH'],
+      ['longer', 'EXPIRES_TOO_LATE'],
+      ['other', 'CLAIMS_DIFFER'],
+      ['listed', 'NO_BATCH'],
+    ]);
+    expect(unchained).toBe(3);
   });
 
   it('does not pile up keys, however often it is started (SPIRE 4429)', async () => {

@@ -118,7 +118,7 @@ async function plant(
   changes: Readonly<Record<string, unknown>>,
 ): Promise<string> {
   const [model] = await intruder.query(`SELECT * FROM issued_tokens ORDER BY jti DESC LIMIT 1`);
-  const jti = uuidV7(clock.now(), randomBytes(10));
+  const jti: unknown = uuidV7(clock.now(), randomBytes(10));
   const row = { ...model, jti, chain_id: null, batch_number: null, ...changes };
   const places = Object.keys(row).map((_, index) => `$${index + 1}`);
   await intruder.query(
@@ -126,5 +126,5 @@ async function plant(
     Object.values(row),
   );
   clock.advance(MINUTE);
-  return jti;
+  return String(row.jti);
 }

@@ -1,0 +1,50 @@
+import type { Pool } from 'pg';
+import type { CheckpointKeys } from './checkpoint-keys.js';
+import { isOfDroppedDay } from './dropped-days.js';
+import type { Finding, Report } from './finding.js';
+
+interface Suspicion {
+  readonly finding: Finding;
+  /** The `jti` of the first row that it is about, and of the last. */
+  readonly first: string;
+  readonly last: string;
+}
+
+/** Places in the list; the days of the ledger that do not hold the rows are not opened. */
+const STILL_THERE = `
+  SELECT s.place::int FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS s (first, last, place)
+  WHERE EXISTS (SELECT FROM issued_tokens WHERE jti >= s.first AND jti <= s.last)`;
+
+/**
+ * What rows and batches seem to lack may have gone with their day while they were read: it is told
+ * unless none of the rows is there any more and a note of ours says that their day was dropped.
+ */
+export class Suspicions {
+  private open: Suspicion[] = [];
+
+  constructor(
+    private readonly pool: Pick<Pool, 'query'>,
+    private readonly keys: CheckpointKeys,
+    private readonly report: Report,
+  ) {}
+
+  add(finding: Finding, first: string, last = first): void {
+    this.open.push({ finding, first, last });
+  }
+
+  async tell(): Promise<void> {
+    const suspicions = this.open;
+    if (suspicions.length === 0) return;
+    this.open = [];
+    const { rows } = await this.pool.query<{ place: number }>(STILL_THERE, [
+      suspicions.map(({ first }) => first),
+      suspicions.map(({ last }) => last),
+    ]);
+    const there = new Set(rows.map(({ place }) => place));
+    for (const [index, { finding, first }] of suspicions.entries()) {
+      const gone = !there.has(index + 1);
+      if (gone && (await isOfDroppedDay(this.pool, this.keys, first))) continue;
+      this.report(finding);
+    }
+  }
+}
