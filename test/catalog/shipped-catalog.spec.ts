@@ -1,5 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+
+import { Ajv2020, type AnySchema } from 'ajv/dist/2020.js';
 
 import { loadCatalog } from '../../src/catalog/load-catalog.js';
 import { shippedCatalogDirectory } from '../../src/catalog/shipped-catalog.js';
@@ -34,6 +36,17 @@ describe('the catalog that comes with the project', () => {
     expect(catalog.licenseTypes).toHaveLength(2);
     expect(catalog.services).toHaveLength(8);
     expect(digest).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it('is held to schemas that are JSON Schema themselves', () => {
+    const folder = join(shippedCatalogDirectory(), 'schemas');
+    const schemas = readdirSync(folder);
+    expect(schemas).toHaveLength(5);
+    for (const file of schemas) {
+      const schema = JSON.parse(readFileSync(join(folder, file), 'utf8')) as AnySchema;
+      const ajv = new Ajv2020();
+      expect([file, ajv.validateSchema(schema), ajv.errors]).toEqual([file, true, null]);
+    }
   });
 
   it('gives away only what is confirmed to be free', () => {
