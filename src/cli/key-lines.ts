@@ -32,10 +32,16 @@ function keyLines({ row, planned, maySignFrom, ...key }: TimelineKey): string[] 
   ];
 }
 
+const STILL_PUBLISHED =
+  'it is still published, for taking it out of the key set failed: revoke it again, or wait for the service';
+
 /** What a revocation did, or would do, and whom it hits. */
 export function revocationLines(dryRun: boolean, withdrawn: WithdrawnSigningKey): string[] {
   const { revocation, radius } = withdrawn;
-  const done = planLines(dryRun ? 'would be' : 'was', revocation);
+  const done = [
+    ...planLines(dryRun ? 'would be' : 'was', revocation),
+    ...(revocation.stillPublished ? [STILL_PUBLISHED] : []),
+  ];
   if (radius === null) return [...done, 'whom it hits was not counted: ask again with --dry-run'];
   const until = radius.lastExpiresAt
     ? `, the last until ${radius.lastExpiresAt.toISOString()}`

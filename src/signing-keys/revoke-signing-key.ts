@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   type KeyOutage,
@@ -9,6 +9,7 @@ import { type KeyStep, leadSeconds } from '../domain/plan-key-rotation.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
+import { LOGGER, type Logger } from '../platform/logging.js';
 import { PrepareKeys } from './prepare-keys.js';
 import { RotateSigningKeys } from './rotate-signing-keys.js';
 import type { SigningKeyEntity } from './signing-key.entity.js';
@@ -28,6 +29,11 @@ export interface PlannedKeyRevocation {
   readonly plan: KeyRevocationPlan;
 }
 
+export interface KeyRevocation extends PlannedKeyRevocation {
+  /** It signs no more, but could not be taken out of the key set yet: the plan of the keys says so. */
+  readonly stillPublished: boolean;
+}
+
 type Revoke = Extract<KeyRevocationPlan, { outcome: 'revoke' }>;
 
 /**
@@ -42,6 +48,7 @@ export class RevokeSigningKey {
     private readonly prepare: PrepareKeys,
     private readonly rotate: RotateSigningKeys,
     private readonly clock: Clock,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   /** What a revocation would do now; changes nothing. @throws {IssuerError} NOT_FOUND */
@@ -54,13 +61,28 @@ export class RevokeSigningKey {
    * @returns what was done
    * @throws {IssuerError} NOT_FOUND; STANDBY_TOO_YOUNG with `allowed_from` and `outage`
    */
-  async revoke(request: KeyRevocationRequest): Promise<PlannedKeyRevocation> {
+  async revoke(request: KeyRevocationRequest): Promise<KeyRevocation> {
     const tried = await this.tryRevoke(request);
     const done = tried.plan.outcome === 'no-standby' ? await this.withStandby(request) : tried;
-    // This step alone: an emergency waits neither for a clock to settle nor for another step that fails,
-    // and a clock that may be wrong does not carry out all that seems to be due.
-    await this.rotate.carryOutAll((step) => step.step === 'forget' && step.kid === request.kid);
-    return done;
+    return { ...done, stillPublished: !(await this.dropped(request.kid, done)) };
+  }
+
+  /** What fails here makes no failure of what was done: the key is revoked, and the rest is due. */
+  private async dropped(kid: string, { plan }: PlannedKeyRevocation): Promise<boolean> {
+    try {
+      // This step alone: an emergency waits neither for a clock to settle nor for another step that
+      // fails, and a clock that may be wrong does not carry out all that seems to be due.
+      await this.rotate.carryOutAll((step) => step.step === 'forget' && step.kid === kid);
+      return true;
+    } catch (error) {
+      if (plan.outcome === 'no-standby') throw error;
+      this.logger.error(
+        { error, kid },
+        'a revoked key signs no more, but is still published: that is tried again every ten seconds, ' +
+          'and at once when it is revoked again',
+      );
+      return false;
+    }
   }
 
   private async withStandby(request: KeyRevocationRequest): Promise<PlannedKeyRevocation> {

@@ -2,7 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean } from 'class-validator';
 import type { KeyRevocationPlan } from '../domain/plan-key-revocation.js';
 import { IsText, MayBeAbsent } from '../platform/validators.js';
-import type { PlannedKeyRevocation } from '../signing-keys/revoke-signing-key.js';
+import type { KeyRevocation } from '../signing-keys/revoke-signing-key.js';
 import { SigningKeyView } from '../signing-keys/signing-key-view.js';
 import type { AffectedInstance, BlastRadius } from './key-blast-radius.js';
 
@@ -73,6 +73,12 @@ export class SigningKeyRevocationView {
   allowed_from!: Date | null;
   @ApiProperty({ type: KeyOutageView, nullable: true }) outage!: KeyOutageView | null;
   @ApiProperty({
+    description:
+      'The key was revoked and signs no more, but could not be taken out of the key set: that is ' +
+      'tried again every ten seconds, and at once when you ask again',
+  })
+  still_published!: boolean;
+  @ApiProperty({
     type: BlastRadiusView,
     nullable: true,
     description: 'Null when the key was revoked and the count failed: ask again with dry_run',
@@ -84,7 +90,7 @@ export class SigningKeyRevocationView {
 
 export function signingKeyRevocationView(
   dryRun: boolean,
-  { key, plan }: PlannedKeyRevocation,
+  { key, plan, stillPublished }: KeyRevocation,
   radius: BlastRadius | null,
   items: SigningKeyView[] | null,
 ): SigningKeyRevocationView {
@@ -95,6 +101,7 @@ export function signingKeyRevocationView(
     switch_to: plan.outcome === 'revoke' ? plan.switchTo : null,
     allowed_from: plan.outcome === 'refused' ? plan.allowedFrom : null,
     outage: outageView(plan),
+    still_published: stillPublished,
     blast_radius: radius && blastRadiusView(radius),
     items,
   };

@@ -3,14 +3,14 @@ import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import {
+  type KeyRevocation,
   type KeyRevocationRequest,
-  type PlannedKeyRevocation,
   RevokeSigningKey,
 } from '../signing-keys/revoke-signing-key.js';
 import { type BlastRadius, KeyBlastRadius } from './key-blast-radius.js';
 
 export interface WithdrawnSigningKey {
-  readonly revocation: PlannedKeyRevocation;
+  readonly revocation: KeyRevocation;
   /** As it was before: tokens that were live when the key was revoked. Null when it could not be counted. */
   readonly radius: BlastRadius | null;
 }
@@ -28,7 +28,8 @@ export class WithdrawSigningKey {
 
   /** @throws {IssuerError} NOT_FOUND */
   async dryRun(kid: string, acceptOutage: boolean): Promise<WithdrawnSigningKey> {
-    const revocation = await this.revokeSigningKey.plan(kid, acceptOutage);
+    const planned = await this.revokeSigningKey.plan(kid, acceptOutage);
+    const revocation = { ...planned, stillPublished: false };
     return { revocation, radius: await this.radiusOf(kid) };
   }
 
@@ -38,7 +39,7 @@ export class WithdrawSigningKey {
    */
   async revoke(
     request: KeyRevocationRequest,
-    revoked: (revocation: PlannedKeyRevocation) => Promise<void> = () => Promise.resolve(),
+    revoked: (revocation: KeyRevocation) => Promise<void> = () => Promise.resolve(),
   ): Promise<WithdrawnSigningKey> {
     const revocation = await this.revokeSigningKey.revoke(request);
     await revoked(revocation);

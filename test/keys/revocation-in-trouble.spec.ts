@@ -88,6 +88,30 @@ describe('a leaked key', () => {
     expect(issuer.logs.join()).toContain('a signing key was revoked');
   });
 
+  it('is told to be revoked although it cannot be dropped, which is done as soon as it can be', async () => {
+    clock.advance(LEAD);
+    const leaked = await keyIn(issuer, 'current');
+    await sql(`CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql
+      AS $$ BEGIN RAISE 'the disk is full'; END $$;
+      CREATE TRIGGER stay BEFORE UPDATE ON signing_keys FOR EACH ROW
+      WHEN (NEW.unpublished_at IS NOT NULL) EXECUTE FUNCTION stay()`);
+
+    for (const outcome of ['revoke', 'nothing']) {
+      const response = await revoke(leaked.kid);
+      expect(response.status).toBe(200);
+      expect(await response.json()).toMatchObject({ outcome, still_published: true });
+    }
+    expect((await keyIn(issuer, 'current')).kid).not.toBe(leaked.kid);
+    expect(await publishedKids(issuer)).toContain(leaked.kid);
+    const log = issuer.logs.join();
+    expect(log).toContain('a signing key was revoked');
+    expect(log).toContain('a revoked key signs no more, but is still published');
+
+    await sql('DROP TRIGGER stay ON signing_keys');
+    expect(await (await revoke(leaked.kid)).json()).toMatchObject({ still_published: false });
+    expect(await publishedKids(issuer)).not.toContain(leaked.kid);
+  });
+
   it('is dropped at once where no key stood by, by whoever accepts the outage', async () => {
     const leaked = await keyIn(issuer, 'current');
     await sql(`DELETE FROM signing_keys WHERE phase = 'next'`);
