@@ -2,11 +2,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
-import { decodeJwt } from 'jose';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { uuidV7 } from '../../src/domain/uuid-v7.js';
 import { SigningKeys } from '../../src/signing-keys/signing-keys.service.js';
 import { type AuditedLedger, issueAuditedLedger } from './audited-ledger.js';
 import { type Verdict, verifyOn } from './ledger-command.js';
+
+const NO_ROW = '019caffe-0000-7000-8000-000000000000';
 
 describe('a token that somebody brings to the auditor', () => {
   let ledger: AuditedLedger;
@@ -62,14 +64,25 @@ describe('a token that somebody brings to the auditor', () => {
     await expect(ledger.codes()).resolves.toEqual([]);
   });
 
+  const OTHER = 'the ledger knows its jti with another payload or key';
   it.each([
-    ['says more under the jti of a token that was issued', { scopes: ['everything'] }],
-    ['has a jti that we would not give', { jti: 'mine' }],
-    ['has none', { jti: undefined }],
-  ])('was signed with a stolen key when it %s', async (_what, claims) => {
-    const verdict = await judge(await sign({ ...decodeJwt(token), ...claims }));
-    expect(verdict).toMatchObject({ status: 1, out: [expect.stringMatching(/^FORGED/)] });
-  });
+    ['is of no row', { jti: NO_ROW }, 'its signature is ours and the ledger has no row for it'],
+    ['says more under the jti of a token that was issued', { scopes: ['everything'] }, OTHER],
+    ['has a jti that we would not give', { jti: 'mine' }, 'its jti is none that we give'],
+    ['has none', { jti: undefined }, 'its jti is none that we give'],
+  ])(
+    'was signed with a stolen key when it %s, unless a row is missing',
+    async (_w, claims, why) => {
+      const forged = { ...decodeJwt(token), ...claims };
+      const { status, out } = await judge(await sign(forged));
+      const named = why.startsWith('its jti') ? '' : ` token ${String(forged.jti)}`;
+      const kid = String(decodeProtectedHeader(token).kid);
+      const told =
+        `FORGED${named}: ${why}: unless npm run ledger:verify says that a row is missing, which ` +
+        `comes first, key ${kid} is in other hands: revoke it`;
+      expect([status, ...out]).toEqual([1, told]);
+    },
+  );
 
   it('is foreign when no key of ours has signed it', async () => {
     const foreign = `${token.slice(0, -20)}${'A'.repeat(20)}`;
