@@ -5,6 +5,7 @@ import { type FastifyInstance, type FastifyServerOptions, LogController } from '
 import { sendError } from './platform/error-filter.js';
 import type { Logger } from './platform/logging.js';
 import type { ServiceConfig } from './platform/service-config.js';
+import { answerUnreadable } from './platform/unreadable-request.js';
 
 const MAX_BODY_BYTES = 1_048_576;
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -28,6 +29,7 @@ class IssuerAdapter extends FastifyAdapter {
 export function httpServer(config: ServiceConfig, logger: Logger): FastifyAdapter {
   const processId = randomBytes(4).toString('hex');
   let requests = 0;
+  const nextId = () => `${processId}-${(requests += 1)}`;
   const options: FastifyServerOptions = {
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -35,10 +37,13 @@ export function httpServer(config: ServiceConfig, logger: Logger): FastifyAdapte
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
-    genReqId: () => `${processId}-${(requests += 1)}`,
+    genReqId: nextId,
     logController: new LogController({ disableRequestLogging: true }),
     frameworkErrors: (error, request, reply) => {
       sendError(error, request, reply, logger);
+    },
+    clientErrorHandler: (error, socket) => {
+      answerUnreadable(error, socket, nextId(), logger);
     },
   };
   const adapter = new IssuerAdapter({ ...options, ...tlsOf(config) });

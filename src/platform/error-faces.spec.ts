@@ -1,5 +1,11 @@
 import { BadRequestException, HttpException, NotFoundException } from '@nestjs/common';
-import { asIssuerError, graphqlErrorOf, INTERNAL, problemOf } from './error-faces.js';
+import {
+  asIssuerError,
+  graphqlErrorOf,
+  INTERNAL,
+  problemOf,
+  unreadableRequest,
+} from './error-faces.js';
 import { HTTP_STATUS_BY_CODE, IssuerError, type IssuerErrorCode } from './issuer-error.js';
 
 const SECRET = 'a-license-key-that-was-sent';
@@ -8,6 +14,17 @@ const CODES = Object.keys(HTTP_STATUS_BY_CODE) as IssuerErrorCode[];
 function withStatus(statusCode: number): Error {
   return Object.assign(new Error(SECRET), { statusCode });
 }
+
+describe('what never became a request', () => {
+  it.each([
+    ['HPE_HEADER_OVERFLOW', 'REQUEST_HEADER_TOO_LARGE', 431],
+    ['ERR_HTTP_REQUEST_TIMEOUT', 'REQUEST_TIMEOUT', 408],
+    ['HPE_INVALID_METHOD', 'BAD_REQUEST', 400],
+    [undefined, 'BAD_REQUEST', 400],
+  ])('is told, after %s, as %s', (word, code, status) => {
+    expect(problemOf(unreadableRequest(word))).toMatchObject({ code, status });
+  });
+});
 
 describe('a thrown thing', () => {
   it('is told as it is when it was meant for the caller', () => {
@@ -75,7 +92,12 @@ describe('the face for admins', () => {
 });
 
 describe('the face for instances', () => {
-  const unreadable = ['NOT_FOUND', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const;
+  const unreadable = [
+    'NOT_FOUND',
+    'PAYLOAD_TOO_LARGE',
+    'REQUEST_HEADER_TOO_LARGE',
+    'UNSUPPORTED_MEDIA_TYPE',
+  ] as const;
   const special: IssuerErrorCode[] = ['RATE_LIMITED', 'UNAVAILABLE', ...unreadable];
 
   it.each(CODES.filter((code) => !special.includes(code)))(

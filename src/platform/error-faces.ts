@@ -21,6 +21,18 @@ export function asIssuerError(error: unknown): IssuerError | null {
   return refusal ? new IssuerError(refusal[0], refusal[1], { cause: error }) : null;
 }
 
+/** What Node's parser gave up on, by its word for it, before there was a request. */
+export function unreadableRequest(code: string | undefined): IssuerError {
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    const detail = 'The request line and the headers are larger than 16 KiB together.';
+    return new IssuerError('REQUEST_HEADER_TOO_LARGE', detail);
+  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return new IssuerError('REQUEST_TIMEOUT', 'The request did not arrive within 30 seconds.');
+  }
+  return new IssuerError('BAD_REQUEST', 'The request is no well-formed HTTP/1.1.');
+}
+
 /** Node's word for a client that hung up in the middle of its body. */
 function isHangUp(error: unknown): boolean {
   return error instanceof Error && error.message === 'aborted';
@@ -41,12 +53,14 @@ const TITLES: Readonly<Record<number, string>> = {
   401: 'Unauthorized',
   403: 'Forbidden',
   404: 'Not Found',
+  408: 'Request Timeout',
   409: 'Conflict',
   412: 'Precondition Failed',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
   422: 'Unprocessable Content',
   429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
 };
@@ -78,6 +92,7 @@ export function problemOf(error: IssuerError): Problem {
 const UNREADABLE: ReadonlySet<IssuerErrorCode> = new Set([
   'NOT_FOUND',
   'PAYLOAD_TOO_LARGE',
+  'REQUEST_HEADER_TOO_LARGE',
   'UNSUPPORTED_MEDIA_TYPE',
 ]);
 

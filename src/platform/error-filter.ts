@@ -7,7 +7,7 @@ import {
   problemOf,
   seatLinkErrorOf,
 } from './error-faces.js';
-import type { IssuerErrorCode } from './issuer-error.js';
+import type { IssuerError, IssuerErrorCode } from './issuer-error.js';
 import { LOGGER, type Logger } from './logging.js';
 import { sendJson } from './send-json.js';
 
@@ -58,11 +58,24 @@ export function sendError(
     void reply.header('retry-after', String(error.retryAfterSeconds));
   }
   if (error.status === 401) void reply.header('www-authenticate', 'Bearer');
-  const faceOf = FACE_BY_PATH[request.url.split('?', 1)[0] ?? ''];
+  const { status, contentType, body } = answerTo(error, request.url);
+  sendJson(reply, status, contentType, body);
+}
+
+/** Each endpoint's callers get errors in the form that they know. */
+export function answerTo(
+  error: IssuerError,
+  url: string,
+): {
+  readonly status: number;
+  readonly contentType: 'application/json' | 'application/problem+json';
+  readonly body: string;
+} {
+  const faceOf = FACE_BY_PATH[url.split('?', 1)[0] ?? ''];
   if (faceOf !== undefined) {
     const { status, body } = faceOf(error);
-    sendJson(reply, status, 'application/json', JSON.stringify(body));
-    return;
+    return { status, contentType: 'application/json', body: JSON.stringify(body) };
   }
-  sendJson(reply, error.status, 'application/problem+json', JSON.stringify(problemOf(error)));
+  const body = JSON.stringify(problemOf(error));
+  return { status: error.status, contentType: 'application/problem+json', body };
 }

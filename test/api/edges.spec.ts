@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import { licenseBody, registerLicense } from '../support/builders.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
-import { expectProblem } from './problem.js';
+import { answerToBytes, expectProblem } from './problem.js';
 
 const MEBIBYTE = 1_048_576;
 const ID = '00000000-0000-7000-8000-000000000000';
@@ -183,6 +183,26 @@ describe('the edges of the admin API', () => {
       outgoing.end(Buffer.alloc(MEBIBYTE + 1, ' '));
     });
     expect(status).toBe(413);
+  });
+
+  it.each([
+    [431, 'REQUEST_HEADER_TOO_LARGE', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(MEBIBYTE)}`],
+    [400, 'BAD_REQUEST', 'hello'],
+    [400, 'BAD_REQUEST', 'POST /api/v1/licenses HTTP/1.1\r\nHost: x\r\nContent-Length: x'],
+  ])('answer what is no request with %s %s, and hang up', async (status, code, text) => {
+    const response = await answerToBytes(issuer.url, `${text}\r\n\r\n`);
+    await expectProblem(response, status, code);
+    expect(response.headers.get('connection')).toBe('close');
+    expect(issuer.logs.join('')).toContain(response.headers.get('x-request-id') ?? 'none');
+  });
+
+  it('answer an instance in its own words, where its request says so much', async () => {
+    const text = 'POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n';
+    const response = await answerToBytes(issuer.url, text);
+    expect([response.status, await response.json()]).toMatchObject([
+      200,
+      { errors: [{ extensions: { code: 'BAD_REQUEST' } }] },
+    ]);
   });
 
   it('give every answer the id under which the log has it', async () => {

@@ -1,3 +1,6 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+
 /** RFC 9457 as this service fills it. */
 export interface ProblemJson {
   readonly type: string;
@@ -42,4 +45,17 @@ export async function expectProblem(
     expect(blamed?.sort()).toEqual([...places].sort());
   }
   return problem;
+}
+
+/** What the service answers to bytes that need not be HTTP; it has to close the connection itself. */
+export async function answerToBytes(url: string, bytes: string): Promise<Response> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  socket.write(bytes);
+  const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n');
+  const [statusLine = '', ...lines] = head.split('\r\n');
+  const headers = lines.map((line): [string, string] => {
+    const [name = '', value = ''] = line.split(': ');
+    return [name, value];
+  });
+  return new Response(body, { status: Number(statusLine.split(' ')[1]), headers });
 }
