@@ -2,21 +2,27 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Gauge } from 'prom-client';
 import type { EntityManager } from 'typeorm';
 import { TIMES_LEFT } from '../domain/time-left.js';
-import { InstanceRepository } from '../instances/instance.repository.js';
+import { InstanceRepository, type SharedLicense } from '../instances/instance.repository.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { Metrics } from '../platform/metrics.js';
 import { InstanceSweepsRepository } from './instance-sweeps.repository.js';
 
-const OVER_USED_EVERY_MS = 60_000;
+const COUNT_EVERY_MS = 60_000;
+/** An instance syncs every three days, and reports its seats every day. */
+const IN_USE_MS = 30 * 86_400_000;
+/** A license may have any number of instances, and hardly one has so many. */
+const MANY = 100;
 
 /** What sweeps found, shown by every replica alike, whichever of them swept. */
 @Injectable()
 export class InstanceMetrics {
   private readonly gauges: ReturnType<typeof gauges>;
   private tooBroad = 0;
-  private overUsedCountedAt = -Infinity;
+  private countedAt = -Infinity;
+  /** By license: how many instances it had when that was last told. */
+  private toldMany: ReadonlyMap<string, number> = new Map();
 
   constructor(
     metrics: Metrics,
@@ -32,7 +38,7 @@ export class InstanceMetrics {
   /** Reads the counts; a scrape itself asks nothing of the database. */
   async refresh(): Promise<void> {
     const { manager } = this.database;
-    await this.countOverUsed(manager);
+    await this.countAll(manager);
     this.tell(await this.sweeps.tooBroad(manager, this.clock.now()));
     const last = await this.sweeps.last(manager);
     if (last === null) return;
@@ -42,12 +48,28 @@ export class InstanceMetrics {
     for (const left of TIMES_LEFT) this.gauges.byTimeLeft.set({ left }, last.byTimeLeft[left]);
   }
 
-  /** Looks at every instance that has sent a seat link, which happens once a day: no need to hurry. */
-  private async countOverUsed(manager: EntityManager): Promise<void> {
+  /** Looks at every instance, which changes what it is asked for once a day: no need to hurry. */
+  private async countAll(manager: EntityManager): Promise<void> {
     const now = this.clock.now().getTime();
-    if (now < this.overUsedCountedAt + OVER_USED_EVERY_MS && now >= this.overUsedCountedAt) return;
-    this.overUsedCountedAt = now;
+    if (now < this.countedAt + COUNT_EVERY_MS && now >= this.countedAt) return;
+    this.countedAt = now;
     this.gauges.overUsed.set(await this.instances.countOverUsed(manager));
+    const since = new Date(now - IN_USE_MS);
+    this.tellOfShared(await this.instances.mostShared(manager, since));
+  }
+
+  /** Whoever holds a key can make up instances, and gets a token for each. Told again when doubled. */
+  private tellOfShared(licenses: readonly SharedLicense[]): void {
+    this.gauges.mostShared.set(licenses[0]?.instances ?? 0);
+    const told = new Map<string, number>();
+    for (const { licenseId, instances } of licenses) {
+      if (instances <= MANY) break;
+      const before = this.toldMany.get(licenseId) ?? 0;
+      const tell = instances >= 2 * before;
+      told.set(licenseId, tell ? instances : before);
+      if (tell) this.logger.warn({ licenseId, instances }, 'many instances share a license');
+    }
+    this.toldMany = told;
   }
 
   private tell(tooBroad: number): void {
@@ -64,14 +86,10 @@ export class InstanceMetrics {
 function gauges({ registry }: Metrics) {
   const registers = [registry];
   return {
+    ...gaugesOfUse(registers),
     tooBroad: new Gauge({
       name: 'issuer_instances_token_too_broad',
       help: 'Instances that hold an unexpired token with scopes that their next one will not have.',
-      registers,
-    }),
-    overUsed: new Gauge({
-      name: 'issuer_instances_over_used',
-      help: 'Instances whose last seat link reported more users or add-on seats than were bought.',
       registers,
     }),
     overdue: new Gauge({
@@ -95,6 +113,21 @@ function gauges({ registry }: Metrics) {
     seconds: new Gauge({
       name: 'issuer_sweep_seconds',
       help: 'How long the last sweep of all instances took.',
+      registers,
+    }),
+  };
+}
+
+function gaugesOfUse(registers: Metrics['registry'][]) {
+  return {
+    overUsed: new Gauge({
+      name: 'issuer_instances_over_used',
+      help: 'Instances whose last seat link reported more users or add-on seats than were bought.',
+      registers,
+    }),
+    mostShared: new Gauge({
+      name: 'issuer_license_instances_max',
+      help: 'The most instances that were heard of with one license in the last 30 days.',
       registers,
     }),
   };

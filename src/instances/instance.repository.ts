@@ -37,6 +37,11 @@ export interface SeatReport {
   readonly addOnMetrics: readonly AddOnMetric[] | null;
 }
 
+export interface SharedLicense {
+  readonly licenseId: string;
+  readonly instances: number;
+}
+
 // Two first syncs at once: both get the row of whichever was faster.
 const REGISTER = `
   INSERT INTO instances (id, license_id, instance_id, created_at, last_seen_at)
@@ -141,6 +146,15 @@ export class InstanceRepository {
        WHERE last_seat_link_at IS NOT NULL AND ${OVER_USED}`,
     );
     return row?.count ?? 0;
+  }
+
+  /** The licenses with which most instances were heard of since then, 20 at most, the most first. */
+  async mostShared(manager: EntityManager, since: Date): Promise<SharedLicense[]> {
+    return manager.query<SharedLicense[]>(
+      `SELECT license_id AS "licenseId", count(*)::int AS instances FROM instances
+       WHERE last_seen_at >= $1 GROUP BY license_id ORDER BY instances DESC, license_id LIMIT 20`,
+      [since],
+    );
   }
 
   /** @throws {IssuerError} NOT_FOUND */

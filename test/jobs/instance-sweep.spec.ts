@@ -68,6 +68,36 @@ describe('the sweep of instances', () => {
     expect(await stored()).toEqual(Array(2).fill({ excess_scopes: null, excess_until: null }));
   });
 
+  it('tells how many instances share a license, and of more than a hundred which license it is', async () => {
+    const { license } = await synced();
+    await synced();
+    const addInstances = (count: number, seenAt: string) =>
+      select(
+        issuer,
+        `INSERT INTO instances (id, license_id, instance_id, created_at, last_seen_at)
+         SELECT gen_random_uuid(), $1, gen_random_uuid(), $2, $2 FROM generate_series(1, ${count})`,
+        [license.id, seenAt],
+      );
+    const many = { licenseId: license.id, msg: 'many instances share a license' };
+    const counts: unknown[] = [];
+    for (const [count, seenAt] of [
+      [99, NOON],
+      [500, '2026-02-08T12:00:00.000Z'],
+      [1, NOON],
+      [100, NOON],
+      [1, NOON],
+    ] as const) {
+      await addInstances(count, seenAt);
+      clock.advance(60_000);
+      const shared = await metric(issuer, 'issuer_license_instances_max');
+      const lines = issuer.logs.map((line) => JSON.parse(line) as Record<string, unknown>);
+      const told = lines.filter(({ msg }) => msg === many.msg);
+      expect(told).toEqual(told.map(() => expect.objectContaining(many) as unknown));
+      counts.push([shared, ...told.map(({ instances }) => instances)]);
+    }
+    expect(counts).toEqual([[100], [100], [101, 101], [201, 101], [202, 101, 202]]);
+  });
+
   it('lets instances be listed by whether a token says too much', async () => {
     const { license } = await synced('2026-03-11');
     const other = await synced();
