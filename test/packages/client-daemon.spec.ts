@@ -1,14 +1,15 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { lstat, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { decodeJwt } from 'jose';
+import { decodeJwt, UnsecuredJWT } from 'jose';
 import { recordPurchase, registerLicense } from '../support/builders.js';
 import { buildPackage } from '../support/build-package.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
+import { startScriptedServer } from './scripted-server.js';
 
 const BIN = resolve(__dirname, '../../packages/client/bin/cloud-connector-instance.cjs');
 
@@ -80,6 +81,40 @@ describe('cloud-connector-instance, the command', () => {
     const token = /^Authorization: Bearer (\S+)$/m.exec(headers)?.[1] ?? '';
     expect(decodeJwt(token).sub).toBe(instanceId);
     expect(headers).toContain(`X-Gitlab-Instance-Id: ${instanceId}\n`);
+  });
+
+  it('leaves the headers of a token that is still good when the issuer denies another', async () => {
+    const server = await startScriptedServer();
+    const instanceId = randomUUID();
+    const exp = Math.floor(Date.now() / 1000) + 86_400;
+    const token = new UnsecuredJWT({ sub: instanceId, iat: exp - 86_400, exp }).encode();
+    const access = { serviceToken: { token, expiresAt: '' } };
+    const once = () =>
+      start(
+        ...['--once', '--url', server.url, '--instance-id', instanceId],
+        ...['--headers-file', 'headers'],
+      ).ended;
+    server.script({ data: { cloudConnectorAccess: access } });
+    expect(await once()).toBe(0);
+    await rm(join(folder, 'headers'));
+    server.script({ errors: [{ message: 'it was revoked' }] });
+    expect(await once()).toBe(0);
+    expect(await readFile(join(folder, 'headers'), 'utf8')).toContain(`Bearer ${token}\n`);
+
+    server.script({ data: { cloudConnectorAccess: { serviceToken: null } } });
+    expect(await once()).toBe(1);
+    expect((await readdir(folder)).filter((name) => name.startsWith('headers'))).toEqual([]);
+    await server.stop();
+  });
+
+  it('ends with 2 and leaves no token about when the file of headers cannot be written', async () => {
+    await mkdir(join(folder, 'headers'));
+    const daemon = start('--once', '--headers-file', 'headers');
+    expect(await daemon.ended).toBe(2);
+    expect(daemon.output()).toContain('headers cannot be written: EISDIR');
+    expect((await readdir(folder)).filter((name) => name.startsWith('headers'))).toEqual([
+      'headers',
+    ]);
   });
 
   it('activates once with a code from a file, and needs no license key then or later', async () => {

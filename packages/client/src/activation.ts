@@ -1,4 +1,5 @@
 import { InstanceClientError } from './errors.js';
+import type { Clean } from './foreign-text.js';
 import { asObject, asObjects, asText, asTexts, type JsonObject } from './json.js';
 import { normalisedKey, type Settings } from './options.js';
 import type { Answer } from './post-json.js';
@@ -57,12 +58,12 @@ export function activationRequest(settings: Settings, input: ActivationInput): o
 }
 
 /** @throws {InstanceClientError} ACTIVATION_REFUSED, ANSWER_UNUSABLE */
-export function readActivation({ json, status }: Answer): Activation {
+export function readActivation({ json, status }: Answer, clean: Clean): Activation {
   const body = asObject(json);
   const payload = asObject(asObject(body?.['data'])?.['cloudActivationActivate']);
-  const refusals = asTexts(payload?.['errors']);
+  const refusals = asTexts(payload?.['errors']).map(clean);
   if (refusals.length > 0) throw refused(refusals);
-  if (asObjects(body?.['errors']).length > 0) throw refused([firstError(body, '').message]);
+  if (asObjects(body?.['errors']).length > 0) throw refused([clean(firstError(body, '').message)]);
   const licenseKey = normalisedKey(asText(payload?.['licenseKey']) ?? '');
   if (licenseKey === '') {
     const what = `the answer to the activation has no license key (status ${status})`;

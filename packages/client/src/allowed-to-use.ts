@@ -91,9 +91,9 @@ function refusalByPurchase(
 }
 
 function isFree(item: JsonObject, now: Date): boolean {
-  const cutOff = asText(item['cut_off_date']);
+  const cutOff = item['cut_off_date'] ?? null;
   // One that cannot be read gives nothing away.
-  return cutOff === null || now.getTime() < Date.parse(cutOff);
+  return cutOff === null || now.getTime() < Date.parse(asText(cutOff) ?? '');
 }
 
 /** Half-open, in UTC days. */

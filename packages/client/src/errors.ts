@@ -10,7 +10,7 @@
  * - `STORE_CORRUPT`: the store's file was damaged or tampered with; it was set aside
  * - `STORE_KEY_WRONG`: the file is sealed under another key; it stays where it is
  * - `STORE_KEY_MISSING`: the file is there, but the key file that opens it is not
- * - `STORE_KEY_UNSAFE`: others may read the key file, or it is the store's own file
+ * - `STORE_KEY_UNSAFE`: others may read the key file or own it, or it is the store's own file
  * - `STORE_VERSION_UNKNOWN`: a newer version of this package wrote the file; it stays where it is
  * - `STORE_BUSY`: another process has kept the store locked for too long
  */

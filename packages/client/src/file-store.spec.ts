@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import {
   chmod,
+  chown,
   link,
   lstat,
   mkdtemp,
@@ -126,6 +127,15 @@ describe('a sealed file', () => {
       const keyFile = join(folder, 'key');
       await fileStore({ path, keyFile }).update(withKey(SECRET));
       await chmod(keyFile, mode);
+      expect(await codeOf(fileStore({ path, keyFile }).read())).toBe('STORE_KEY_UNSAFE');
+    });
+
+    // Only root can give a file away.
+    const asRoot = process.getuid?.() === 0 ? it : it.skip;
+    asRoot('refuses one of another user, who knows it', async () => {
+      const keyFile = join(folder, 'key');
+      await fileStore({ path, keyFile }).update(withKey(SECRET));
+      await chown(keyFile, 12_345, 12_345);
       expect(await codeOf(fileStore({ path, keyFile }).read())).toBe('STORE_KEY_UNSAFE');
     });
 

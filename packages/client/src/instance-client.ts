@@ -7,6 +7,7 @@ import {
 import { decideUse, type FeatureUser, type UseDecision } from './allowed-to-use.js';
 import { type BackendRequest, backendHeaders } from './backend-headers.js';
 import { InstanceClientError } from './errors.js';
+import { cleanerWithout } from './foreign-text.js';
 import { needsRefresh } from './held-token.js';
 import { type InstanceClientOptions, type Settings, settingsOf } from './options.js';
 import { type Answer, postJson } from './post-json.js';
@@ -36,7 +37,8 @@ export class InstanceClient {
    */
   async activate(input: ActivationInput): Promise<Activation> {
     const body = activationRequest(this.settings, input);
-    const activation = readActivation(await this.post('/graphql', body));
+    const clean = cleanerWithout(input.activationCode);
+    const activation = readActivation(await this.post('/graphql', body), clean);
     const { licenseKey } = activation;
     await this.settings.store.update((state) => ({ ...state, licenseKey }));
     this.settings.log({ level: 'info', event: 'activated', message: 'the instance is activated' });
@@ -51,7 +53,8 @@ export class InstanceClient {
   async sendSeatLink(input: SeatLinkInput): Promise<SeatLink> {
     const used = licenseKeyOf(this.settings, await this.settings.store.read());
     const body = seatLinkRequest(this.settings, used, input);
-    const seatLink = readSeatLink(await this.post('/api/v1/seat_links', body));
+    const answer = await this.post('/api/v1/seat_links', body);
+    const seatLink = readSeatLink(answer, cleanerWithout(used));
     const { licenseKey } = seatLink;
     if (licenseKey !== null) {
       await this.settings.store.update((state) => ({ ...state, licenseKey }));

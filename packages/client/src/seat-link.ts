@@ -1,4 +1,5 @@
 import { InstanceClientError } from './errors.js';
+import type { Clean } from './foreign-text.js';
 import { asObject, asObjects, asText, asTexts, type JsonObject } from './json.js';
 import { normalisedKey, type Settings } from './options.js';
 import type { Answer } from './post-json.js';
@@ -54,9 +55,9 @@ export function seatLinkRequest(
 }
 
 /** @throws {InstanceClientError} SEAT_LINK_REFUSED, ANSWER_UNUSABLE */
-export function readSeatLink({ status, json }: Answer): SeatLink {
+export function readSeatLink({ status, json }: Answer, clean: Clean): SeatLink {
   const body = asObject(json);
-  if (status < 200 || status >= 300) throw refused(status, body);
+  if (status < 200 || status >= 300) throw refused(status, asTexts(body?.['errors']).map(clean));
   if (!body) {
     throw new InstanceClientError('ANSWER_UNUSABLE', 'the answer to the seat link is not JSON');
   }
@@ -70,8 +71,7 @@ export function readSeatLink({ status, json }: Answer): SeatLink {
   };
 }
 
-function refused(status: number, body: JsonObject | null): InstanceClientError {
-  const details = asTexts(body?.['errors']);
+function refused(status: number, details: readonly string[]): InstanceClientError {
   const why = details.length > 0 ? details.join(' ') : `status ${status}`;
   const message = `the issuer refused the seat link: ${why}`;
   return new InstanceClientError('SEAT_LINK_REFUSED', message, details);

@@ -37,7 +37,11 @@ export async function keyFromFile(keyFile: string, storePath: string): Promise<B
 async function readKeyFile(keyFile: string, storePath: string): Promise<Buffer> {
   const file = await open(keyFile, 'r');
   try {
-    const { mode, ino, dev } = await file.stat();
+    const { mode, ino, dev, uid } = await file.stat();
+    // Windows has no owners of this kind.
+    if (uid !== 0 && uid !== (process.getuid?.() ?? uid)) {
+      throw unsafe(`${keyFile} belongs to another user, who knows it: chown it, or make another`);
+    }
     if ((mode & 0o077) !== 0) {
       throw unsafe(`others than its owner may use ${keyFile}: chmod 600 it`);
     }

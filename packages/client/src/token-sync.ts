@@ -1,4 +1,5 @@
 import { InstanceClientError } from './errors.js';
+import { type Clean, cleanerWithout } from './foreign-text.js';
 import { type HeldToken, newestUsable, readToken, withToken } from './held-token.js';
 import { asObject, type JsonObject } from './json.js';
 import type { Settings } from './options.js';
@@ -67,8 +68,14 @@ async function ask(
   );
   if (!answer) return failed(error?.message ?? 'no answer', retryAt);
   warnOfClock(settings, answer.date);
-  const verdict = readSyncAnswer(answer);
+  const verdict = cleaned(readSyncAnswer(answer), cleanerWithout(licenseKey));
   return verdict.verdict === 'try_again' ? failed(textOf(verdict), retryAt) : verdict;
+}
+
+function cleaned(verdict: SyncVerdict, clean: Clean): SyncVerdict {
+  if (!('message' in verdict)) return verdict;
+  const code = verdict.code === null ? null : clean(verdict.code);
+  return { ...verdict, code, message: clean(verdict.message) };
 }
 
 /** Null when the answer is older than a revocation that is known by now. */

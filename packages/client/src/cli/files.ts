@@ -28,17 +28,27 @@ export async function instanceIdBeside(store: string): Promise<string> {
   return readSecret(path);
 }
 
-/** One header a line, as `curl -H @FILE` reads them, replaced as a whole; null takes it away. */
+/**
+ * One header a line, as `curl -H @FILE` reads them, replaced as a whole; null takes it away.
+ * @throws {InstanceClientError} OPTION_INVALID
+ */
 export async function writeHeaders(
   path: string,
   headers: Readonly<Record<string, string>> | null,
 ): Promise<void> {
-  if (!headers) {
-    await rm(path, { force: true });
-    return;
-  }
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\n`);
   const draft = `${path}.${randomUUID()}`;
-  await writeFile(draft, lines.join(''), { mode: 0o600 });
-  await rename(draft, path);
+  try {
+    if (!headers) {
+      await rm(path, { force: true });
+      return;
+    }
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\n`);
+    await writeFile(draft, lines.join(''), { mode: 0o600, flag: 'wx' });
+    await rename(draft, path);
+  } catch (error) {
+    throw invalid(`${path} cannot be written: ${errnoOf(error) ?? 'unknown'}`);
+  } finally {
+    // It holds the token.
+    await rm(draft, { force: true }).catch(() => undefined);
+  }
 }

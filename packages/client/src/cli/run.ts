@@ -42,13 +42,13 @@ class Daemon {
       await ended;
       this.tell({ level: 'info', message: 'asked to end' });
       await client.stop();
+      await this.headersWritten;
       return EXIT.done;
     }
     await client.checkToken();
-    await this.headersWritten;
-    const token = await client.headers().catch(() => null);
-    if (!token) this.tell({ level: 'error', message: 'there is no usable token' });
-    return token ? EXIT.done : EXIT.noToken;
+    const hasToken = await this.writeHeaders(client);
+    if (!hasToken) this.tell({ level: 'error', message: 'there is no usable token' });
+    return hasToken ? EXIT.done : EXIT.noToken;
   }
 
   private async client(): Promise<InstanceClient> {
@@ -83,20 +83,29 @@ class Daemon {
 
   private follow(event: LogEvent, client: () => InstanceClient): void {
     this.tell(event);
-    const { headersFile } = this.given;
-    if (headersFile === null || !/^token/.test(event.event)) return;
+    if (this.given.once || !/^(token|sync)/.test(event.event)) return;
     this.headersWritten = this.headersWritten
-      .then(async () =>
-        writeHeaders(
-          headersFile,
-          await client()
-            .headers()
-            .catch(() => null),
-        ),
-      )
+      .then(async () => {
+        await this.writeHeaders(client());
+      })
       .catch((error: unknown) => {
-        this.tell({ level: 'error', message: `${headersFile}: ${String(error)}` });
+        const message = error instanceof Error ? error.message : String(error);
+        this.tell({ level: 'error', message });
       });
+  }
+
+  /**
+   * Writes the file of headers, if one was asked for, and takes it away when there is no token: a store
+   * that cannot be read is no reason to. @returns whether there is one
+   */
+  private async writeHeaders(client: InstanceClient): Promise<boolean> {
+    const headers = await client.headers().catch((error: unknown) => {
+      if (error instanceof InstanceClientError && error.code === 'NO_TOKEN') return null;
+      throw error;
+    });
+    const { headersFile } = this.given;
+    if (headersFile !== null) await writeHeaders(headersFile, headers);
+    return headers !== null;
   }
 
   private tell({ level, message }: Pick<LogEvent, 'level' | 'message'>): void {
