@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { Controller, Get, Module } from '@nestjs/common';
+import { Controller, type ExecutionContext, Get, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createVerifier, type GuardOptions } from '../../packages/verifier/src/index.js';
@@ -60,6 +60,19 @@ class Child extends Parent {
 @Module({ controllers: [Child] })
 class Root {}
 
+type NestEntry = typeof import('../../packages/verifier/src/nest.js');
+
+/** As an application has it that depends on two versions of the package. */
+async function anotherCopy(): Promise<NestEntry> {
+  const copies: NestEntry[] = [];
+  await jest.isolateModulesAsync(async () => {
+    copies.push(await import('../../packages/verifier/src/nest.js'));
+  });
+  const [copy] = copies;
+  if (!copy || copy.CloudConnectorGuard === CloudConnectorGuard) throw new Error('no other copy');
+  return copy;
+}
+
 const PATHS = ['class', 'inherited', 'replaced', 'allowed'] as const;
 
 describe('the guard of Nest', () => {
@@ -92,6 +105,22 @@ describe('the guard of Nest', () => {
 
   it('adds the issuers that a route disallows to its own', async () => {
     expect(await statuses({ disallowedIssuers: [issuer.url] })).toMatchObject({ allowed: 403 });
+  });
+
+  it('heeds the decorators of another copy of the package', async () => {
+    const copy = await anotherCopy();
+    const verifier = createVerifier({ issuers: [issuer.url], audience: AUDIENCE });
+    const guard = new copy.CloudConnectorGuard(verifier);
+    const headers = requestHeaders(issuer.token(new Date()));
+    const about = (method: 'ofClass' | 'allowed') => ({
+      getClass: () => Child,
+      getHandler: () => Reflect.get(Child.prototype, method) as unknown,
+      switchToHttp: () => ({ getRequest: () => ({ headers }) }),
+    });
+    const admits = (method: 'ofClass' | 'allowed') =>
+      guard.canActivate(about(method) as unknown as ExecutionContext);
+    await expect(admits('ofClass')).rejects.toMatchObject({ status: 403 });
+    await expect(admits('allowed')).resolves.toBe(true);
   });
 
   it.each([[undefined], [null], ['']])('takes no %s for a unit primitive', (name) => {

@@ -199,6 +199,24 @@ describe('the status of a token', () => {
     expect(told).toMatchObject([{ issuer: issuer.url, uri: listUri() }, { uri: listUri() }]);
   });
 
+  it('is kept while it is asked for, however many others tokens name meanwhile', async () => {
+    const uris = Array.from({ length: 140 }, (_, n) => `${issuer.url}/status/${n + 1}`);
+    let fetched = 0;
+    for (const uri of [listUri(), ...uris]) {
+      issuer.answers.set(new URL(uri).pathname, (response) => {
+        fetched += 1;
+        const type = { 'content-type': 'application/statuslist+jwt' };
+        response.writeHead(200, type).end(statusList({ sub: uri }));
+      });
+    }
+    const verifier = created();
+    for (const uri of uris) {
+      expect(await codeFor(verifier)).toBe('accepted');
+      expect(await codeFor(verifier, 1, uri)).toBe('accepted');
+    }
+    expect(fetched).toBe(141);
+  });
+
   it('is fetched again after its ttl, and kept until its exp while the issuer is away', async () => {
     publish(statusList());
     const verifier = created({ whenStatusUnavailable: 'refuse' });

@@ -15,8 +15,21 @@ interface Requirement extends PermissionOptions {
  * By class, and by prototype and name of the method: another decorator may put a function of its own in
  * the method's place.
  */
-const ofClasses = new WeakMap<object, Requirement>();
-const ofMethods = new WeakMap<object, Map<string | symbol, Requirement>>();
+interface Requirements {
+  readonly ofClasses: WeakMap<object, Requirement>;
+  readonly ofMethods: WeakMap<object, Map<string | symbol, Requirement>>;
+}
+
+/**
+ * One for all copies of this package in a process: a guard that did not see what the decorators of another
+ * copy require would let in whoever has a token. The number is that of the shape.
+ */
+const SHARED = Symbol.for('cloud-connector-verifier.requirements.1');
+const holder: Partial<Record<symbol, Requirements>> = globalThis;
+const { ofClasses, ofMethods } = (holder[SHARED] ??= {
+  ofClasses: new WeakMap(),
+  ofMethods: new WeakMap(),
+});
 
 type RouteDecorator = (target: object, propertyKey?: string | symbol) => void;
 

@@ -32,8 +32,8 @@ export const MAX_DOCUMENT_BYTES = 262_144;
 const DEFAULT_MAX_AGE_SECONDS = 3600;
 const MIN_MAX_AGE_SECONDS = 60;
 const MAX_MAX_AGE_SECONDS = 86_400;
-/** With no keys at all it is tried again sooner. */
-const MAX_COOLDOWN_WITHOUT_KEYS_MS = 5000;
+/** With no keys at all it is tried again sooner, and twice as late each time: both may just be starting. */
+const COOLDOWN_WITHOUT_KEYS_MS = { first: 250, longest: 5000 } as const;
 /** Nobody has asked for so long that the keys may have changed: worth waiting for. */
 const IDLE_MS = 3_600_000;
 
@@ -56,7 +56,7 @@ export class RemoteKeys {
         onEvent({ type: 'keys_refresh_failed', issuer, reason });
       },
       clock,
-      () => (this.keys.size > 0 ? cooldownMs : Math.min(cooldownMs, MAX_COOLDOWN_WITHOUT_KEYS_MS)),
+      () => (this.keys.size > 0 ? cooldownMs : Math.min(cooldownMs, this.cooldownWithoutKeys())),
     );
   }
 
@@ -81,6 +81,11 @@ export class RemoteKeys {
     await this.refresh.run();
     const keys = this.usable();
     return keys ? (keys.get(kid) ?? null) : undefined;
+  }
+
+  private cooldownWithoutKeys(): number {
+    const { first, longest } = COOLDOWN_WITHOUT_KEYS_MS;
+    return Math.min(first * 2 ** (this.refresh.failures - 1), longest);
   }
 
   private isDue(): boolean {

@@ -7,7 +7,7 @@ import type { Clock } from './clock.js';
 export class SingleFlight {
   private running: Promise<void> | null = null;
   private startedAtMs: number | null = null;
-  private lastFailed = false;
+  private failuresInARow = 0;
 
   constructor(
     private readonly work: () => Promise<void>,
@@ -18,7 +18,12 @@ export class SingleFlight {
 
   /** Whether the last one that has ended went wrong. */
   get failed(): boolean {
-    return this.lastFailed;
+    return this.failuresInARow > 0;
+  }
+
+  /** How many have gone wrong since the last one that went well. */
+  get failures(): number {
+    return this.failuresInARow;
   }
 
   /** How long ago the last one began; infinite when there was none. */
@@ -37,10 +42,10 @@ export class SingleFlight {
     this.running = this.work()
       .then(
         () => {
-          this.lastFailed = false;
+          this.failuresInARow = 0;
         },
         (error: unknown) => {
-          this.lastFailed = true;
+          this.failuresInARow += 1;
           this.report(reasonOf(error));
         },
       )

@@ -28,8 +28,11 @@ interface KnownList {
   readonly refresh: SingleFlight;
 }
 
-/** A list tells of a million tokens: who needs more of them at once loses the oldest. */
-const MAX_LISTS = 32;
+/**
+ * A list tells of a million tokens in 128 KiB. Beyond so many, the one that was not asked for the longest
+ * goes.
+ */
+const MAX_LISTS = 128;
 
 /** The status lists of one issuer, as its tokens refer to them. */
 export class StatusLists {
@@ -66,6 +69,9 @@ export class StatusLists {
   /** A list past its ttl is used while no newer one can be had, until it expires. */
   private async current(uri: string): Promise<StatusList | null> {
     const known = this.known.get(uri) ?? this.know(uri);
+    // Deleting first moves it to the end, so the map stays in order of last use.
+    this.known.delete(uri);
+    this.known.set(uri, known);
     const nowMs = this.options.clock().getTime();
     const usable = known.list && nowMs < known.list.expiresAtMs;
     if (!known.list || nowMs >= known.list.freshUntilMs) {
@@ -94,7 +100,6 @@ export class StatusLists {
     };
     const [oldest] = this.known.keys();
     if (oldest !== undefined && this.known.size >= MAX_LISTS) this.known.delete(oldest);
-    this.known.set(uri, known);
     return known;
   }
 }
