@@ -145,6 +145,25 @@ describe('cloud-connector-mock-issuer', () => {
     ]);
   });
 
+  it.each([[[]], [['verify-backend', '--url', 'http://127.0.0.1:9']]])(
+    'refuses a file of keys that it cannot write, and ends: %j',
+    async (command) => {
+      const { code, stderr } = await run(...command, '--keys-file', join(folder, 'no', 'keys'));
+      expect([code, stderr]).toEqual([2, expect.stringContaining('ENOENT')]);
+    },
+  );
+
+  it.each([
+    '{"keys":[{}]}',
+    '{"keys":[1]}',
+    '{"keys":[{"kty":"RSA","n":"AA","e":"AQAB","d":"AA"}]}',
+  ])('refuses a file of keys that holds %s, and ends', async (text) => {
+    const keysFile = join(folder, 'no-keys.json');
+    writeFileSync(keysFile, text);
+    const { code, stderr } = await run('--keys-file', keysFile);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(keysFile)]);
+  });
+
   it('says that its port is taken', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');

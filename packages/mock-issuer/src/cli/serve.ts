@@ -1,7 +1,6 @@
 import type { MockIssuerOptions } from '../mock-issuer-options.js';
-import { startMockIssuer } from '../start-mock-issuer.js';
 import { numberOf, portOf, present, textOf, valuesOf, type Values } from './arguments.js';
-import { keepKeys, readKeys } from './keys-file.js';
+import { readKeys, withMockIssuer } from './keys-file.js';
 
 /** Those that both commands have. */
 export const ISSUER_OPTIONS = {
@@ -39,20 +38,17 @@ export function issuerOptionsOf(values: Values): MockIssuerOptions {
 export async function serve(args: readonly string[], say: (line: string) => void): Promise<void> {
   const values = valuesOf(args, OPTIONS);
   const options = issuerOptionsOf(values);
-  const issuer = await startMockIssuer(options);
-  const keysFile = textOf(values, 'keys-file');
-  await keepKeys(keysFile, issuer);
   const seconds = options.rotateSeconds ?? 60;
-  say(`Mock issuer ${issuer.issuer}, on port ${issuer.port}`);
-  say(seconds === 0 ? 'Keys stay until POST /rotate.' : `Keys rotate every ${seconds} s.`);
-  say('');
-  say(`  curl -s http://localhost:${issuer.port}/tokens            what there is`);
-  say(`  curl -s http://localhost:${issuer.port}/tokens/expired    one of them`);
-  say(`  curl -s -X PUT -d '{"mode":"empty"}' http://localhost:${issuer.port}/mode`);
-  await new Promise((resolve) => {
-    process.once('SIGINT', resolve);
-    process.once('SIGTERM', resolve);
+  await withMockIssuer(options, textOf(values, 'keys-file'), async (issuer) => {
+    say(`Mock issuer ${issuer.issuer}, on port ${issuer.port}`);
+    say(seconds === 0 ? 'Keys stay until POST /rotate.' : `Keys rotate every ${seconds} s.`);
+    say('');
+    say(`  curl -s http://localhost:${issuer.port}/tokens            what there is`);
+    say(`  curl -s http://localhost:${issuer.port}/tokens/expired    one of them`);
+    say(`  curl -s -X PUT -d '{"mode":"empty"}' http://localhost:${issuer.port}/mode`);
+    await new Promise((resolve) => {
+      process.once('SIGINT', resolve);
+      process.once('SIGTERM', resolve);
+    });
   });
-  await keepKeys(keysFile, issuer);
-  await issuer.close();
 }

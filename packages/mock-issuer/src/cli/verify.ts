@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { MockIssuerOptions } from '../mock-issuer-options.js';
 import { reportTable } from '../report-table.js';
-import { startMockIssuer } from '../start-mock-issuer.js';
 import { verifyBackend, type VerifyBackendOptions } from '../verify-backend.js';
 import {
   headersOf,
@@ -13,7 +12,7 @@ import {
   valuesOf,
   type Values,
 } from './arguments.js';
-import { keepKeys } from './keys-file.js';
+import { withMockIssuer } from './keys-file.js';
 import { ISSUER_OPTIONS, issuerOptionsOf } from './serve.js';
 
 const OPTIONS = {
@@ -44,9 +43,7 @@ export async function verify(
   const keysFile = textOf(values, 'keys-file');
   const issuerOptions = issuerOptionsOf(values);
   const secondPort = portOf(values, 'second-port');
-  const issuer = await startMockIssuer({ ...issuerOptions, rotateSeconds: 0 });
-  try {
-    await keepKeys(keysFile, issuer);
+  return withMockIssuer({ ...issuerOptions, rotateSeconds: 0 }, keysFile, async (issuer) => {
     progress(`Mock issuer ${issuer.issuer}; trying ${options.url} `);
     const report = await verifyBackend({
       ...options,
@@ -59,10 +56,7 @@ export async function verify(
     progress('\n');
     say(values['json'] === true ? JSON.stringify(report, null, 2) : reportTable(report));
     return report.deviations.length === 0 && report.baselineLetIn ? 0 : 1;
-  } finally {
-    await keepKeys(keysFile, issuer);
-    await issuer.close();
-  }
+  });
 }
 
 /** @throws {UsageError} */
