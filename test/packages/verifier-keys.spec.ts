@@ -154,23 +154,6 @@ describe('the keys of a verifier', () => {
     },
   );
 
-  it('are asked for soon and then ever later while there are none', async () => {
-    const good = issuer.answers.get('/jwks') ?? {};
-    issuer.answers.delete('/jwks');
-    const verifier = created();
-    const asked = () => events.length;
-    expect(await codeFor(verifier)).toBe('KEYS_UNAVAILABLE');
-    for (const [failures, waitMs] of [250, 500, 1000, 2000, 4000, 5000, 5000].entries()) {
-      clock.advance(waitMs - 1);
-      expect([await codeFor(verifier), asked()]).toEqual(['KEYS_UNAVAILABLE', failures + 1]);
-      clock.advance(1);
-      expect([await codeFor(verifier), asked()]).toEqual(['KEYS_UNAVAILABLE', failures + 2]);
-    }
-    issuer.answers.set('/jwks', good);
-    clock.advance(5000);
-    expect(await codeFor(verifier)).toBe('accepted');
-  });
-
   it('are used for seven days at most without an answer', async () => {
     const verifier = created();
     await codeFor(verifier);
