@@ -69,7 +69,11 @@ export const BAD_ALGORITHM_TOKENS: readonly CorpusEntry[] = [
   })),
 ];
 
-function signedAs(alg: unknown, { keys, claims }: Mint, sign: (input: string) => Buffer | string) {
+function signedAs(
+  alg: unknown,
+  { keys, claims }: Mint,
+  sign: (input: string) => Uint8Array | string,
+) {
   return compactJws({ ...goodHeader(keys.signing), alg }, claims, sign);
 }
 

@@ -14,7 +14,7 @@ export function encodedPart(part: JwsPart): string {
 export function compactJws(
   header: JwsPart,
   payload: JwsPart,
-  signed: (signingInput: string) => Buffer | string,
+  signed: (signingInput: string) => Uint8Array | string,
 ): string {
   const input = `${encodedPart(header)}.${encodedPart(payload)}`;
   return `${input}.${Buffer.from(signed(input)).toString('base64url')}`;

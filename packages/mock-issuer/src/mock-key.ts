@@ -53,7 +53,7 @@ export class MockKey {
     return this.publicJwk.kid;
   }
 
-  sign(input: string, algorithm: RsaAlgorithm = 'RS256'): Buffer {
+  sign(input: string, algorithm: RsaAlgorithm = 'RS256'): Uint8Array {
     const hash = `sha${algorithm.slice(2)}`;
     const padding = algorithm.startsWith('PS')
       ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }

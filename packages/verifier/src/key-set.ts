@@ -1,8 +1,11 @@
-import { type CryptoKey, importJWK, type JWK } from 'jose';
+import { importJWK, type JWK } from 'jose';
+// Or CommonJS that resolves as Node 16 did could not read the declarations: jose is ES modules only.
+import type { CryptoKey } from 'jose' with { 'resolution-mode': 'import' };
 import { isObject, type JsonObject } from './strict-json.js';
 
 /** The keys of one issuer for one purpose, by their `kid`. */
-export type KeysByKid = ReadonlyMap<string, CryptoKey>;
+export type PublicKey = CryptoKey;
+export type KeysByKid = ReadonlyMap<string, PublicKey>;
 
 /** What a key set is for; a key for anything else in it is passed over. */
 export type KeyAlgorithm = 'RS256' | 'ES256';

@@ -1,7 +1,6 @@
-import type { CryptoKey } from 'jose';
 import type { Clock } from './clock.js';
 import { type Fetch, fetchDocument, jsonObject } from './fetch-document.js';
-import { type KeyAlgorithm, type KeysByKid, readKeySet } from './key-set.js';
+import { type KeyAlgorithm, type KeysByKid, type PublicKey, readKeySet } from './key-set.js';
 import { SingleFlight } from './single-flight.js';
 
 /** What happens to a key set, without anything of a token. */
@@ -72,7 +71,7 @@ export class RemoteKeys {
   }
 
   /** @returns null for a key that the issuer does not publish; undefined when there are no keys */
-  async find(kid: string): Promise<CryptoKey | null | undefined> {
+  async find(kid: string): Promise<PublicKey | null | undefined> {
     const idle = this.refresh.sinceStartMs > IDLE_MS;
     const refresh = this.isDue() ? this.refresh.run() : null;
     if (idle || !this.usable()) await refresh;
