@@ -1,3 +1,4 @@
+import { BOOLEAN, optional, type Rules, TEXT } from './check-input.js';
 import { InstanceClientError } from './errors.js';
 import type { Clean } from './foreign-text.js';
 import { asObject, asObjects, asText, asTexts, type JsonObject } from './json.js';
@@ -19,6 +20,11 @@ export interface Activation {
   readonly futureSubscriptions: readonly JsonObject[];
   readonly newSubscription: unknown;
 }
+
+export const ACTIVATION_RULES: Rules<ActivationInput> = {
+  activationCode: TEXT,
+  automated: optional(BOOLEAN),
+};
 
 /** Variables are declared one by one and the literal is built in the query: its type has any name. */
 export function activationRequest(settings: Settings, input: ActivationInput): object {

@@ -1,3 +1,4 @@
+import { ID, listOf, optional, type Rules, TEXT } from './check-input.js';
 import { reachesVersion } from './gitlab-version.js';
 import type { HeldToken } from './held-token.js';
 import { asObjects, asText, asTexts, type JsonObject } from './json.js';
@@ -48,6 +49,8 @@ export interface UseFacts {
   readonly purchases: readonly AddOnPurchase[];
   readonly now: Date;
 }
+
+export const USER_RULES: Rules<FeatureUser> = { id: ID, addOnSeats: optional(listOf(TEXT)) };
 
 /** The add-ons that are assigned to users; all others are the whole instance's. */
 const SEATED = new Set(['duo_pro', 'duo_enterprise']);

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { ID, listOf, optional, type Rules, TEXT } from './check-input.js';
 import type { HeldToken } from './held-token.js';
 import { headerValue, type Settings } from './options.js';
 
@@ -17,6 +18,15 @@ export interface BackendRequest {
   /** Generated when absent. */
   readonly requestId?: string;
 }
+
+export const REQUEST_RULES: Rules<BackendRequest> = {
+  userId: optional(ID),
+  unitPrimitive: optional(TEXT),
+  aiFeatureName: optional(TEXT),
+  namespaceIds: optional(listOf(ID)),
+  featureEnablementType: optional(TEXT),
+  requestId: optional(TEXT),
+};
 
 /** Exactly the headers of contract section 8. @throws {InstanceClientError} OPTION_INVALID */
 export function backendHeaders(

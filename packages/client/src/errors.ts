@@ -12,6 +12,7 @@
  * - `STORE_KEY_MISSING`: the file is there, but the key file that opens it is not
  * - `STORE_KEY_UNSAFE`: others may read the key file or own it, or it is the store's own file
  * - `STORE_VERSION_UNKNOWN`: a newer version of this package wrote the file; it stays where it is
+ * - `STORE_UNUSABLE`: its file, or that of its key, cannot be read or written; the message says why
  * - `STORE_BUSY`: another process has kept the store locked for too long
  */
 export type InstanceClientErrorCode =
@@ -27,6 +28,7 @@ export type InstanceClientErrorCode =
   | 'STORE_KEY_MISSING'
   | 'STORE_KEY_UNSAFE'
   | 'STORE_VERSION_UNKNOWN'
+  | 'STORE_UNUSABLE'
   | 'STORE_BUSY';
 
 /** What every function of this package throws; its message holds no token and no key. */

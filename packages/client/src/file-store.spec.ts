@@ -29,6 +29,16 @@ describe('a sealed file', () => {
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
+  it('says why a file cannot be used, by a code', async () => {
+    const store = fileStore({ path: folder, key });
+    for (const call of [store.read(), store.update(withKey(SECRET))]) {
+      await expect(call).rejects.toMatchObject({
+        code: 'STORE_UNUSABLE',
+        message: expect.stringContaining(`${folder} cannot be used: EISDIR`) as string,
+      });
+    }
+  });
+
   it('is empty before it is there, and then holds what was stored', async () => {
     const store = fileStore({ path, key });
     expect(await store.read()).toEqual(EMPTY_STATE);

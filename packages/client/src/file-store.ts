@@ -21,7 +21,23 @@ export type FileStoreOptions =
  * @throws {InstanceClientError} from `read` and `update`: the STORE_ codes and OPTION_INVALID
  */
 export function fileStore(options: FileStoreOptions): TokenStore {
-  return new FileStore(resolve(options.path), options);
+  const path = resolve(options.path);
+  const store = new FileStore(path, options);
+  return {
+    read: () => withCode(path, store.read()),
+    update: (change) => withCode(path, store.update(change)),
+  };
+}
+
+/** A folder in the file's place, a full disk, a folder that nobody may enter. */
+async function withCode<Result>(path: string, work: Promise<Result>): Promise<Result> {
+  try {
+    return await work;
+  } catch (error) {
+    const errno = error instanceof InstanceClientError ? null : errnoOf(error);
+    if (errno === null) throw error;
+    throw new InstanceClientError('STORE_UNUSABLE', `the store ${path} cannot be used: ${errno}`);
+  }
 }
 
 interface Cached {

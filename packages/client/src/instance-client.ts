@@ -1,11 +1,13 @@
 import {
   type Activation,
+  ACTIVATION_RULES,
   type ActivationInput,
   activationRequest,
   readActivation,
 } from './activation.js';
-import { decideUse, type FeatureUser, type UseDecision } from './allowed-to-use.js';
-import { type BackendRequest, backendHeaders } from './backend-headers.js';
+import { decideUse, type FeatureUser, type UseDecision, USER_RULES } from './allowed-to-use.js';
+import { type BackendRequest, backendHeaders, REQUEST_RULES } from './backend-headers.js';
+import { check, invalid, TEXT } from './check-input.js';
 import { InstanceClientError } from './errors.js';
 import { cleanerWithout } from './foreign-text.js';
 import { needsRefresh } from './held-token.js';
@@ -13,7 +15,13 @@ import { type InstanceClientOptions, type Settings, settingsOf } from './options
 import { type Answer, postJson } from './post-json.js';
 import { withRetries } from './retry.js';
 import { Schedule } from './schedule.js';
-import { readSeatLink, type SeatLink, type SeatLinkInput, seatLinkRequest } from './seat-link.js';
+import {
+  checkSeatLink,
+  readSeatLink,
+  type SeatLink,
+  type SeatLinkInput,
+  seatLinkRequest,
+} from './seat-link.js';
 import { licenseKeyOf, type SyncOutcome, syncToken, usableToken } from './token-sync.js';
 
 /** No wait that an issuer asked for is longer: one that seems to be is a clock that was set back. */
@@ -33,9 +41,10 @@ export class InstanceClient {
   /**
    * Redeems an activation code and keeps the license key in the store.
    * @throws {InstanceClientError} ACTIVATION_REFUSED with the issuer's sentences in `details`,
-   * UNREACHABLE, ANSWER_UNUSABLE, and what the store throws
+   * OPTION_INVALID, UNREACHABLE, ANSWER_UNUSABLE, and what the store throws
    */
   async activate(input: ActivationInput): Promise<Activation> {
+    check('an activation', input, ACTIVATION_RULES);
     const body = activationRequest(this.settings, input);
     const clean = cleanerWithout(input.activationCode);
     const activation = readActivation(await this.post('/graphql', body), clean);
@@ -48,9 +57,11 @@ export class InstanceClient {
   /**
    * Reports users and seats, as an instance does once a day, and keeps the license key that comes
    * back. Three quick retries; when they fail too, call again: an instance tries for two days.
-   * @throws {InstanceClientError} SEAT_LINK_REFUSED, NO_LICENSE_KEY, UNREACHABLE, ANSWER_UNUSABLE
+   * @throws {InstanceClientError} SEAT_LINK_REFUSED, NO_LICENSE_KEY, OPTION_INVALID, UNREACHABLE,
+   * ANSWER_UNUSABLE
    */
   async sendSeatLink(input: SeatLinkInput): Promise<SeatLink> {
+    checkSeatLink(input);
     const used = licenseKeyOf(this.settings, await this.settings.store.read());
     const body = seatLinkRequest(this.settings, used, input);
     const answer = await this.post('/api/v1/seat_links', body);
@@ -117,6 +128,7 @@ export class InstanceClient {
    * @throws {InstanceClientError} NO_TOKEN, OPTION_INVALID for a value that no header can carry
    */
   async headers(request: BackendRequest = {}): Promise<Record<string, string>> {
+    check('a request to a backend', request, REQUEST_RULES);
     const token = usableToken(this.settings, await this.settings.store.read());
     if (token) return backendHeaders(this.settings, token, request);
     const feature = request.aiFeatureName ?? request.unitPrimitive ?? 'this request';
@@ -127,8 +139,12 @@ export class InstanceClient {
   /**
    * Whether this user may use a unit primitive, before a backend is asked: by the synced catalog, the
    * token's scopes, the purchases given at creation and the user's seats.
+   * @throws {InstanceClientError} OPTION_INVALID, and what the store throws
    */
   async allowedToUse(user: FeatureUser, unitPrimitive: string): Promise<UseDecision> {
+    // A user may well be more than that elsewhere.
+    check('a user', user, USER_RULES, 'ignored');
+    if (!TEXT[0](unitPrimitive)) throw invalid(`unitPrimitive ${TEXT[1]}`);
     const [state, purchases] = await Promise.all([
       this.settings.store.read(),
       this.settings.purchases(),

@@ -1,5 +1,5 @@
 import { systemClock, systemWait, type Clock, type Wait } from './clock.js';
-import { InstanceClientError } from './errors.js';
+import { check, FUNCTION, having, invalid, optional, type Rules, TEXT } from './check-input.js';
 import type { LogEvent } from './log-event.js';
 import type { AddOnPurchase } from './allowed-to-use.js';
 import { isHeaderValue } from './header-value.js';
@@ -52,17 +52,38 @@ export interface Settings {
   readonly wait: Wait;
 }
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const RULES: Rules<InstanceClientOptions> = {
+  url: TEXT,
+  instanceId: [(value) => typeof value === 'string' && UUID.test(value), 'must be a UUID'],
+  uniqueInstanceId: optional(TEXT),
+  hostname: TEXT,
+  gitlabVersion: TEXT,
+  licenseKey: optional([(value) => typeof value === 'string', 'must be a text']),
+  store: having('read', 'update'),
+  purchases: optional(FUNCTION),
+  timeoutMs: optional([
+    (value) => Number.isFinite(value) && Number(value) > 0,
+    'must be a number of milliseconds above 0',
+  ]),
+  log: optional(FUNCTION),
+  clock: optional(having('now')),
+  fetch: optional(FUNCTION),
+  random: optional(FUNCTION),
+  wait: optional(FUNCTION),
+};
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /** @throws {InstanceClientError} OPTION_INVALID */
 export function settingsOf(options: InstanceClientOptions): Settings {
+  check('the options of a client', options, RULES);
   const licenseKey = normalisedKey(options.licenseKey ?? '');
   if (!parseVersion(options.gitlabVersion)) {
     throw invalid('gitlabVersion must start with numbers like 18.5.0');
   }
   return {
     baseUrl: baseUrlOf(options.url),
-    instanceId: headerValue('instanceId', options.instanceId),
+    instanceId: options.instanceId,
     uniqueInstanceId: options.uniqueInstanceId ?? null,
     hostname: headerValue('hostname', options.hostname),
     gitlabVersion: headerValue('gitlabVersion', options.gitlabVersion),
@@ -98,10 +119,6 @@ export function normalisedKey(licenseKey: string): string {
 export function headerValue(name: string, value: string): string {
   if (isHeaderValue(value)) return value;
   throw invalid(`${name} must be visible ASCII characters, and at least one`);
-}
-
-export function invalid(message: string): InstanceClientError {
-  return new InstanceClientError('OPTION_INVALID', message);
 }
 
 function baseUrlOf(text: string): string {

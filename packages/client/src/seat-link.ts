@@ -1,3 +1,4 @@
+import { check, COUNT, optional, type Rules, TEXT } from './check-input.js';
 import { InstanceClientError } from './errors.js';
 import type { Clean } from './foreign-text.js';
 import { asObject, asObjects, asText, asTexts, type JsonObject } from './json.js';
@@ -27,6 +28,23 @@ export interface SeatLink {
   /** As the issuer sends them, in snake_case. */
   readonly futureSubscriptions: readonly JsonObject[];
   readonly newSubscription: unknown;
+}
+
+const METRIC_RULES: Rules<AddOnMetric> = {
+  addOnType: TEXT,
+  purchasedSeats: COUNT,
+  assignedSeats: COUNT,
+};
+const SEAT_LINK_RULES: Rules<SeatLinkInput> = {
+  maxHistoricalUserCount: COUNT,
+  billableUsersCount: COUNT,
+  addOnMetrics: optional([Array.isArray, 'must be a list']),
+};
+
+/** @throws {InstanceClientError} OPTION_INVALID */
+export function checkSeatLink(input: SeatLinkInput): void {
+  check('a seat link', input, SEAT_LINK_RULES);
+  for (const metric of input.addOnMetrics ?? []) check('a metric', metric, METRIC_RULES);
 }
 
 /** The body of contract section 3. */

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { link, mkdir, open, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, InstanceClientError } from './errors.js';
-import { invalid } from './options.js';
+import { invalid } from './check-input.js';
 
 const KEY_LENGTH = 32;
 

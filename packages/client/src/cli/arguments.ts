@@ -1,7 +1,7 @@
 import { homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { invalid } from '../options.js';
+import { invalid } from '../check-input.js';
 
 /** What the command was asked to do. Secrets are never among it, only the files that hold them. */
 export interface Arguments {
@@ -39,7 +39,7 @@ export const HELP = `cloud-connector-instance: keeps a Cloud Connector service t
 
 It checks when it starts and every hour, and syncs when less than two days are left.
 SIGTERM ends it. Exit codes: 0 ended as asked, 1 no token (with --once, or an activation that was
-refused), 2 an argument or a file is unusable, 3 the store refused.
+refused), 2 an argument or a file is unusable, 3 the store cannot be used.
 
 Examples
   npx cloud-connector-instance --url http://127.0.0.1:3000 --license-key-file .data/sample-license-key --once

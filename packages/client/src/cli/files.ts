@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from '../errors.js';
-import { invalid } from '../options.js';
+import { invalid } from '../check-input.js';
 
 /** The text of a file that has to be there. @throws {InstanceClientError} OPTION_INVALID */
 export async function readSecret(path: string): Promise<string> {
@@ -19,11 +19,13 @@ export async function readSecret(path: string): Promise<string> {
 /** The instance UUID that lies beside the store; made when there is none. */
 export async function instanceIdBeside(store: string): Promise<string> {
   const path = `${store}.instance-id`;
-  await mkdir(dirname(store), { recursive: true, mode: 0o700 });
   try {
+    await mkdir(dirname(store), { recursive: true, mode: 0o700 });
     await writeFile(path, `${randomUUID()}\n`, { flag: 'wx' });
   } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') throw error;
+    if (errnoOf(error) !== 'EEXIST') {
+      throw invalid(`${path} cannot be written: ${errnoOf(error) ?? 'unknown'}`);
+    }
   }
   return readSecret(path);
 }
