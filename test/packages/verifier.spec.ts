@@ -112,8 +112,19 @@ describe('a verifier of service tokens', () => {
     { issuers: ['not a URL'] },
     { issuers: ['https://a.example', 'https://a.example'] },
     { issuers: [{ issuer: 'https://a.example', keyOrigins: ['http://keys.example'] }] },
+    { issuers: undefined as unknown as [] },
+    { issuers: 'https://a.example' as unknown as [] },
+    { issuers: [undefined as unknown as string] },
+    { issuers: [''] },
+    { issuers: [{ issuer: 'https://a.example', keyOrigin: [] } as { issuer: string }] },
     { audience: '' },
     { audience: [] },
+    { audience: undefined as unknown as string },
+    { audience: [undefined as unknown as string] },
+    { statuslist: true },
+    { statusList: 'true' as unknown as boolean },
+    { whenStatusUnavailable: 'deny' as 'refuse' },
+    { clock: new Date() as unknown as () => Date },
     { leewaySeconds: -1 },
     { leewaySeconds: NaN },
     { leewaySeconds: '60' as unknown as number },
@@ -122,6 +133,13 @@ describe('a verifier of service tokens', () => {
     { timeoutMs: -1 },
   ])('can not be made with %j', (about) => {
     expect(() => verifier(about)).toThrow(TypeError);
+  });
+
+  it('refuses a request that is none, as one without a token', async () => {
+    for (const nothing of [undefined, null, 7]) {
+      const verdict = await verifier().verify(nothing as unknown as string);
+      expect(codeOf(verdict)).toBe('AUTHORIZATION_MISSING');
+    }
   });
 
   it('takes http from a loopback host only', () => {

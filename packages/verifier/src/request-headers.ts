@@ -36,6 +36,8 @@ export function mismatchOf(claims: ServiceTokenClaims, headers: RequestHeaders):
 
 /** A header that came several times is none that could be compared: its values are joined. */
 function headerOf(headers: RequestHeaders, name: string): string | undefined {
+  // JavaScript may hand over what it has not got: that has no header.
+  if (Object(headers) !== headers) return undefined;
   if (isFetchHeaders(headers)) return headers.get(name) ?? undefined;
   const wanted = name.toLowerCase();
   const values = Object.entries(headers)

@@ -1,5 +1,6 @@
 import { type CompactVerifyResult, compactVerify, type CryptoKey } from 'jose';
 import { type BackendUser, backendUser } from './backend-user.js';
+import { checkOptions } from './check-options.js';
 import { checkClaims, readClaims } from './claims.js';
 import { type Clock, systemClock } from './clock.js';
 import { type CompactToken, MAX_TOKEN_CHARACTERS, parseCompactToken } from './compact-token.js';
@@ -61,8 +62,6 @@ export interface Verifier {
   state(): readonly IssuerState[];
 }
 
-const NUMBERS = ['leewaySeconds', 'timeoutMs', 'cooldownSeconds', 'maxStaleSeconds'] as const;
-
 interface Settings {
   readonly audience: readonly string[];
   readonly leewaySeconds: number;
@@ -75,10 +74,9 @@ interface Settings {
  * @throws TypeError for options that could not be meant
  */
 export function createVerifier(options: VerifierOptions): Verifier {
+  checkOptions(options);
   const audience = [options.audience].flat();
   const { leewaySeconds = 0, clock = systemClock } = options;
-  if (audience.length === 0 || audience.includes('')) throw new TypeError('audience is empty');
-  requireNumbers(options);
   const settings = { audience, leewaySeconds, clock, sources: sourcesOf(options, clock) };
   return {
     verify: async (request) => {
@@ -138,7 +136,6 @@ async function checkSignature(
 function sourcesOf(options: VerifierOptions, clock: Clock): ReadonlyMap<string, IssuerSources> {
   const issuers = options.issuers.map(asTrusted);
   const names = new Set(issuers.map(({ issuer }) => issuer));
-  if (names.size === 0) throw new TypeError('issuers is empty');
   if (names.size < issuers.length) throw new TypeError('an issuer is given twice');
   const how = {
     clock,
@@ -151,15 +148,6 @@ function sourcesOf(options: VerifierOptions, clock: Clock): ReadonlyMap<string, 
     onEvent: tell(options.onEvent),
   };
   return new Map(issuers.map((issuer) => [issuer.issuer, issuerSources(issuer, how)]));
-}
-
-/** A text from the environment would be joined to a number, not added. */
-function requireNumbers(options: VerifierOptions): void {
-  for (const name of NUMBERS) {
-    const value: unknown = options[name];
-    if (value === undefined || (Number.isFinite(value) && Number(value) >= 0)) continue;
-    throw new TypeError(`${name} must be a number, 0 or more`);
-  }
 }
 
 function asTrusted(issuer: string | TrustedIssuer): TrustedIssuer {
