@@ -94,7 +94,7 @@ async function readFaultyKeys({ state, response, query, found }: Visit): Promise
   await sendDocument(state, 'keys', response, {
     fault,
     document: 'keys',
-    seconds: secondsOf(query.get('seconds') ?? DEFAULT_SLOW_SECONDS),
+    seconds: secondsOf(Number(query.get('seconds') ?? DEFAULT_SLOW_SECONDS)),
   });
 }
 
@@ -103,10 +103,10 @@ function listTokens({ state, response }: Visit): void {
 }
 
 async function mintToken({ state, request, response, query, found }: Visit): Promise<void> {
-  const members = { ...Object.fromEntries(query), ...(await jsonBody(request)) };
+  const { format, ...members } = { ...Object.fromEntries(query), ...(await jsonBody(request)) };
   const minted = await state.mint(found, wishesOf(members));
   if (minted === null) throw new BadRequest(404, `There is no token ${found}; see GET /tokens.`);
-  if (query.get('format') !== 'text') {
+  if (format !== 'text') {
     sendJson(response, {
       ...summary(minted.entry),
       token: minted.token,
@@ -141,7 +141,8 @@ function headersOf({ token, headers }: MintedToken): Record<string, string> {
 }
 
 /** @throws {BadRequest} 400 */
-function modeOf({ mode, document = 'keys', seconds }: Record<string, unknown>): Mode {
+function modeOf({ mode, document = 'keys', seconds, ...others }: Record<string, unknown>): Mode {
+  refuseOthers(others, 'mode, document, seconds');
   if (document !== 'keys' && document !== 'discovery' && document !== 'status') {
     throw new BadRequest(400, 'document: keys, discovery or status.');
   }
@@ -154,14 +155,14 @@ function faultNamed(name: unknown): Fault {
 }
 
 function secondsOf(value: unknown): number {
-  const seconds = Number(value);
-  if (seconds >= 0 && seconds <= 3600) return seconds;
+  if (typeof value === 'number' && value >= 0 && value <= 3600) return value;
   throw new BadRequest(400, 'seconds: from 0 to 3600.');
 }
 
 /** `audience` and `scopes` may be lists, or names with commas between them. */
 function wishesOf(members: Record<string, unknown>): Partial<TokenWishes> {
-  const { sub, realm, audience, scopes, issuer } = members;
+  const { sub, realm, audience, scopes, issuer, ...others } = members;
+  refuseOthers(others, 'sub, realm, issuer, audience, scopes, format');
   return {
     ...(issuer === undefined ? {} : { issuer: namesOf(issuer).join() }),
     ...(sub === undefined ? {} : { sub: namesOf(sub).join() }),
@@ -169,6 +170,12 @@ function wishesOf(members: Record<string, unknown>): Partial<TokenWishes> {
     ...(audience === undefined ? {} : { audiences: namesOf(audience) }),
     ...(scopes === undefined ? {} : { scopes: namesOf(scopes) }),
   };
+}
+
+/** Or a team would test with another token than it thinks. @throws {BadRequest} 400 */
+function refuseOthers(others: object, known: string): void {
+  const [name] = Object.keys(others);
+  if (name !== undefined) throw new BadRequest(400, `${name} is unknown: there are ${known}.`);
 }
 
 /** @throws {BadRequest} 400 */
