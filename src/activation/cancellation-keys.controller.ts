@@ -1,19 +1,15 @@
 import { Body, Delete, HttpCode, Param, Put } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOperation, ApiProperty } from '@nestjs/swagger';
-import { IsString, MaxLength, MinLength } from 'class-validator';
 import { AdminApi } from '../access-control/admin-api.js';
 import { MAX_LICENSE_KEY_LENGTH, MIN_LICENSE_KEY_LENGTH } from '../licenses/license-key.js';
 import { UuidParam } from '../platform/uuid-param.js';
 import { bodyValidation } from '../platform/validation.js';
-import { IsWellFormed } from '../platform/validators.js';
+import { IsTextOfLines } from '../platform/validators.js';
 import { CancellationKeys } from './cancellation-keys.js';
 
 export class RegisterCancellationKeyBody {
   @ApiProperty({ description: 'An expired license of the vendor that comes from a cancellation' })
-  @IsString({ message: 'must be a text' })
-  @MinLength(MIN_LICENSE_KEY_LENGTH, { message: `must have ${MIN_LICENSE_KEY_LENGTH} characters` })
-  @MaxLength(MAX_LICENSE_KEY_LENGTH, { message: `must be at most ${MAX_LICENSE_KEY_LENGTH} long` })
-  @IsWellFormed()
+  @IsTextOfLines(MIN_LICENSE_KEY_LENGTH, MAX_LICENSE_KEY_LENGTH)
   license_key!: string;
 }
 

@@ -1,14 +1,6 @@
 import { ApiProperty, ApiPropertyOptional, OmitType, PartialType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import {
-  IsBoolean,
-  IsIn,
-  IsObject,
-  IsString,
-  MaxLength,
-  MinLength,
-  ValidateNested,
-} from 'class-validator';
+import { IsBoolean, IsIn, IsObject, ValidateNested } from 'class-validator';
 import { LICENSE_KINDS, type LicenseKind } from '../domain/license.js';
 import { PageQuery } from '../platform/paging.js';
 import {
@@ -16,7 +8,7 @@ import {
   IsDay,
   IsEmailAddress,
   IsText,
-  IsWellFormed,
+  IsTextOfLines,
   MAX_INTEGER,
   MayBeAbsent,
   MayBeNull,
@@ -43,10 +35,7 @@ export class LicenseeBody {
 export class CreateLicenseBody {
   @ApiPropertyOptional({ description: 'A key to register; generated and shown once when absent' })
   @MayBeAbsent()
-  @IsString({ message: 'must be a text' })
-  @MinLength(MIN_LICENSE_KEY_LENGTH, { message: `must have ${MIN_LICENSE_KEY_LENGTH} characters` })
-  @MaxLength(MAX_LICENSE_KEY_LENGTH, { message: `must be at most ${MAX_LICENSE_KEY_LENGTH} long` })
-  @IsWellFormed()
+  @IsTextOfLines(MIN_LICENSE_KEY_LENGTH, MAX_LICENSE_KEY_LENGTH)
   license_key?: string;
 
   @ApiProperty({ description: "One of the catalog's license types", example: 'ultimate' })

@@ -124,7 +124,7 @@ function registrableKey(given: string): string {
       errors: [
         {
           pointer: '#/license_key',
-          detail: `must have ${MIN_LICENSE_KEY_LENGTH} characters beside the white space around it`,
+          detail: `must have at least ${MIN_LICENSE_KEY_LENGTH} characters beside the white space around it`,
         },
       ],
     });

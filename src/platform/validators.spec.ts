@@ -6,8 +6,8 @@ import {
   IsGitlabVersion,
   IsInstant,
   IsText,
+  IsTextOfLines,
   IsUuid,
-  IsWellFormed,
   MayBeAbsent,
   MayBeNull,
 } from './validators.js';
@@ -49,11 +49,14 @@ const RULES: Readonly<Record<string, Rule>> = {
       ...NO_TEXTS,
     ],
   },
-  IsWellFormed: {
-    rule: IsWellFormed(),
-    message: 'must be well-formed Unicode',
-    takes: ['', 'first line\nsecond line', '\u{1f511}', '\ufffd'],
-    refuses: ['\ud800', 'a\udc00b', '\udd11\ud83d', ...NO_TEXTS],
+  IsTextOfLines: {
+    rule: IsTextOfLines(3, 12),
+    message: 'must be a text of at least 3 and at most 12 characters, well-formed Unicode',
+    takes: ['abc', 'one\nand\ntwo', '\u{1f511}.', '\ufffd\ufffd\ufffd', 'twelve chars'],
+    refuses: [
+      ...['', 'ab', 'thirteen char', 'abc\ud800', 'abc\udc00b', 'a\udd11\ud83d'],
+      ...NO_TEXTS,
+    ],
   },
   IsEmailAddress: {
     rule: IsEmailAddress(),

@@ -47,8 +47,13 @@ export function EachIsText(max = 255): PropertyDecorator {
 }
 
 /** What may stand over several lines, but has to come out of the database as it went in. */
-export function IsWellFormed(): PropertyDecorator {
-  return rule('isWellFormed', 'must be well-formed Unicode', isWellFormed);
+export function IsTextOfLines(min: number, max: number): PropertyDecorator {
+  return rule(
+    'isTextOfLines',
+    // One sentence for all of it: of several rules the last one would answer for the others.
+    `must be a text of at least ${min} and at most ${max} characters, well-formed Unicode`,
+    (value) => isWellFormed(value) && value.length >= min && value.length <= max,
+  );
 }
 
 export function IsEmailAddress(): PropertyDecorator {
@@ -80,7 +85,7 @@ export function isText(value: unknown, max = 255): value is string {
   );
 }
 
-function isWellFormed(value: unknown): boolean {
+function isWellFormed(value: unknown): value is string {
   return typeof value === 'string' && !LONE_SURROGATE.test(value);
 }
 

@@ -142,6 +142,16 @@ describe('a license is refused by the name of the member', () => {
     await expectProblem(response, 422, 'VALIDATION_FAILED', ['#/license_key']);
   });
 
+  it.each([5, 'x'.repeat(15), 'x'.repeat(65_537), ` ${'x'.repeat(15)} `])(
+    'license_key, with the least and the most that it may have',
+    async (license_key) => {
+      const response = await issuer.admin('POST', 'licenses', licenseBody({ license_key }));
+      const place = ['#/license_key'];
+      const { errors } = await expectProblem(response, 422, 'VALIDATION_FAILED', place);
+      expect(errors?.[0]?.detail).toMatch(/^must (be a text of|have) at least 16 /);
+    },
+  );
+
   it('license_key, in a change: the key of a license stays what it is', async () => {
     const change = { license_key: 'another key for the same license' };
     const response = await issuer.admin('PATCH', `licenses/${id}`, change);

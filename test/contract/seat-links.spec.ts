@@ -4,6 +4,7 @@ import { registerLicense, registerPaidLicense } from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { GENERATIONS, GitlabInstance } from '../support/gitlab-instance.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
+import { expectProblem } from '../api/problem.js';
 
 interface InstanceJson {
   readonly id: string;
@@ -190,6 +191,18 @@ describe('a seat link', () => {
     expect(issuer.logs.join('\n')).not.toContain(cancelled);
     expect((await issuer.admin('DELETE', path)).status).toBe(204);
     expect((await send(seatLink(licenseKey, randomUUID()))).status).toBe(422);
+  });
+
+  it.each([
+    ['is no text', 5],
+    ['is too short', 'vendors-expired'],
+    ['is too long', 'x'.repeat(65_537)],
+  ])('says what a cancellation key must be when one %s', async (_case, license_key) => {
+    const { id } = await registerLicense(issuer);
+    const response = await issuer.admin('PUT', `licenses/${id}/cancellation_key`, { license_key });
+    const place = ['#/license_key'];
+    const { errors } = await expectProblem(response, 422, 'VALIDATION_FAILED', place);
+    expect(errors?.[0]?.detail).toMatch(/^must be a text of at least 16 and at most 65536 char/);
   });
 
   it('never says the key that it refuses, in an answer or in the log', async () => {
