@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { normaliseLicenseKey } from '../licenses/license-key.js';
+import { licenseKeyDigest, normaliseLicenseKey } from '../licenses/license-key.js';
 import { LicenseRepository } from '../licenses/license.repository.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
+import { IssuerError } from '../platform/issuer-error.js';
 import { sealedOwner, type SealedColumn } from '../platform/sealed-columns.js';
 import { Sealing } from '../platform/sealing.js';
 
@@ -27,13 +28,17 @@ export class CancellationKeys {
     private readonly clock: Clock,
   ) {}
 
-  /** Registers the key, in the place of an earlier one. @throws {IssuerError} NOT_FOUND */
+  /**
+   * Registers the key, in the place of an earlier one.
+   * @throws {IssuerError} NOT_FOUND, VALIDATION_FAILED for the key of the license itself
+   */
   async register(licenseId: string, key: string): Promise<void> {
     const secret = Buffer.from(normaliseLicenseKey(key));
     const sealed = this.sealing.seal(secret, sealedOwner(SEALED_CANCELLATION_KEYS, licenseId));
     const now = this.clock.now();
     await this.database.transaction(async (manager) => {
-      await this.licenses.get(manager, licenseId);
+      const license = await this.licenses.get(manager, licenseId);
+      if (licenseKeyDigest(key).equals(license.keyDigest)) throw ownKey();
       await manager.query(
         `INSERT INTO cancellation_keys (license_id, sealed_key, registered_at) VALUES ($1, $2, $3)
          ON CONFLICT ON CONSTRAINT cancellation_keys_pkey
@@ -60,4 +65,11 @@ export class CancellationKeys {
     const owner = sealedOwner(SEALED_CANCELLATION_KEYS, licenseId);
     return this.sealing.open(row.sealed_key, owner).toString();
   }
+}
+
+/** Seat links would hand the revoked key back, and nobody would hear of the cancellation. */
+function ownKey(): IssuerError {
+  return new IssuerError('VALIDATION_FAILED', 'This is the key of the license itself.', {
+    errors: [{ pointer: '#/license_key', detail: 'must be another key than that of the license' }],
+  });
 }

@@ -193,6 +193,20 @@ describe('a seat link', () => {
     expect((await send(seatLink(licenseKey, randomUUID()))).status).toBe(422);
   });
 
+  it('tells of no cancellation by the key of the license itself, however it is written', async () => {
+    const { id, licenseKey } = await registerLicense(issuer);
+    const path = `licenses/${id}/cancellation_key`;
+    for (const license_key of [licenseKey, ` ${licenseKey}\r\n`]) {
+      const refused = await issuer.admin('PUT', path, { license_key });
+      await expectProblem(refused, 422, 'VALIDATION_FAILED', ['#/license_key']);
+    }
+    await issuer.admin('POST', `licenses/${id}/revoke`);
+    expect((await send(seatLink(licenseKey, randomUUID()))).status).toBe(422);
+    // The vendor's key for a cancellation may be registered here as a license of its own.
+    const { licenseKey: vendors } = await registerLicense(issuer);
+    expect((await issuer.admin('PUT', path, { license_key: vendors })).status).toBe(204);
+  });
+
   it.each([
     ['is no text', 5],
     ['is too short', 'vendors-expired'],
