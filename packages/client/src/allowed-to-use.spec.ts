@@ -20,6 +20,7 @@ const ITEMS = [
   { name: 'soon_paid', ...PAID, cut_off_date: '2026-03-10T12:00:00.001+00:00', add_ons: [] },
   { name: 'just_paid', ...PAID, cut_off_date: '2026-03-10T12:00:00.000+00:00', add_ons: [] },
   { name: 'unreadable', ...PAID, cut_off_date: 'some day', add_ons: [] },
+  { name: 'half_readable', ...PAID, cut_off_date: 'not before 2099', add_ons: [] },
   { name: 'no_text', ...PAID, cut_off_date: 1_900_000_000_000, add_ons: [] },
   { name: 'nobody', backend_services: [] },
 ];
@@ -59,6 +60,7 @@ describe('whether a user may use a unit primitive', () => {
     expect(reason('soon_paid')).toBe('ALLOWED_FREE');
     expect(reason('just_paid')).toBe('NO_ACTIVE_PURCHASE');
     expect(reason('unreadable')).toBe('NO_ACTIVE_PURCHASE');
+    expect(reason('half_readable')).toBe('NO_ACTIVE_PURCHASE');
     expect(reason('no_text')).toBe('NO_ACTIVE_PURCHASE');
   });
 

@@ -55,6 +55,9 @@ export const USER_RULES: Rules<FeatureUser> = { id: ID, addOnSeats: optional(lis
 /** The add-ons that are assigned to users; all others are the whole instance's. */
 const SEATED = new Set(['duo_pro', 'duo_enterprise']);
 
+/** A day, or an instant as catalogs write it (RFC 3339). */
+const ISO_DATE = /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?$/;
+
 /**
  * The early permission check: what a backend would say, and whether this user may. The rules are
  * those by which the issuer grants (contract section 5), seats come on top.
@@ -95,8 +98,10 @@ function refusalByPurchase(
 
 function isFree(item: JsonObject, now: Date): boolean {
   const cutOff = item['cut_off_date'] ?? null;
-  // One that cannot be read gives nothing away.
-  return cutOff === null || now.getTime() < Date.parse(asText(cutOff) ?? '');
+  if (cutOff === null) return true;
+  const text = asText(cutOff) ?? '';
+  // One that cannot be read gives nothing away; Date.parse alone finds a date in "not before 2099".
+  return ISO_DATE.test(text) && now.getTime() < Date.parse(text);
 }
 
 /** Half-open, in UTC days. */
