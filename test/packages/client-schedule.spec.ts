@@ -57,9 +57,21 @@ describe('the schedule of an instance client', () => {
     expect(server.received).toHaveLength(3);
   });
 
-  it('goes by Retry-After after an outage', async () => {
-    server.script(json(503, DENIED, { 'retry-after': '1200' }));
-    expect((await waits(2, () => 0.5)).map(Math.round)).toEqual([26, 26]);
+  it('stays away for as long as Retry-After asks, where that is longer than its own pause', async () => {
+    server.script(json(503, DENIED, { 'retry-after': '7200' }));
+    expect((await waits(2, () => 0.5)).map(Math.round)).toEqual([126, 126]);
+  });
+
+  it.each(['121', '1200', '3240'])('comes no sooner for a Retry-After of %s s', async (seconds) => {
+    server.script(json(503, DENIED, { 'retry-after': seconds }));
+    expect((await waits(2, () => 0.5)).map(Math.round)).toEqual([60, 60]);
+  });
+
+  it('comes no sooner after an outage whose quick retries were all in vain', async () => {
+    server.script(json(503, DENIED, { 'retry-after': '1' }));
+    const quickRetries = 3;
+    const minutes = await waits(quickRetries + 1, () => 0.5);
+    expect(Math.round(minutes[quickRetries] ?? 0)).toBe(60);
   });
 
   it('goes on when the store fails, and tries sooner', async () => {

@@ -56,15 +56,16 @@ export class Schedule {
     }
   }
 
-  /** An hour, give or take six minutes; sooner or later where the issuer named an instant. */
+  /**
+   * An hour, give or take six minutes; later where the issuer named an instant, and never sooner: an
+   * issuer in distress that says `Retry-After: 1` would have every instance come ten times as often.
+   */
   private untilNext(outcome: SyncOutcome | null): number {
     const { clock, random } = this.settings;
-    const spread = 1 + (random() - 0.5) * JITTER;
-    if (!outcome) return UNCHECKED_MS * spread;
+    if (!outcome) return UNCHECKED_MS * (1 + (random() - 0.5) * JITTER);
     const named = instantOf(outcome);
-    if (!named) return HOUR_MS * spread;
-    const askedMs = named.getTime() - clock.now().getTime();
-    return Math.max(askedMs, 0) + HOUR_MS * JITTER * random();
+    const askedMs = named ? named.getTime() - clock.now().getTime() : 0;
+    return Math.max(askedMs, HOUR_MS * (1 - JITTER / 2)) + HOUR_MS * JITTER * random();
   }
 }
 
