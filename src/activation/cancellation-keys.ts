@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { licenseKeyDigest, normaliseLicenseKey } from '../licenses/license-key.js';
+import { licenseKeyDigest, longEnoughKey } from '../licenses/license-key.js';
 import { LicenseRepository } from '../licenses/license.repository.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
@@ -30,10 +30,10 @@ export class CancellationKeys {
 
   /**
    * Registers the key, in the place of an earlier one.
-   * @throws {IssuerError} NOT_FOUND, VALIDATION_FAILED for the key of the license itself
+   * @throws {IssuerError} NOT_FOUND, VALIDATION_FAILED for the key of the license itself, and for blanks
    */
   async register(licenseId: string, key: string): Promise<void> {
-    const secret = Buffer.from(normaliseLicenseKey(key));
+    const secret = Buffer.from(longEnoughKey(key));
     const sealed = this.sealing.seal(secret, sealedOwner(SEALED_CANCELLATION_KEYS, licenseId));
     const now = this.clock.now();
     await this.database.transaction(async (manager) => {

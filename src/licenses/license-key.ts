@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { IssuerError } from '../platform/issuer-error.js';
 
 /** Longer keys are registered nowhere, so they are unknown without a look. */
 export const MAX_LICENSE_KEY_LENGTH = 65_536;
@@ -9,6 +10,16 @@ const GENERATED_KEY_BYTES = 32;
 /** How a key is compared: a script sends it with a trailing newline, Windows with CRLF. */
 export function normaliseLicenseKey(key: string): string {
   return key.replaceAll('\r\n', '\n').trim();
+}
+
+/** The key as it is kept. @throws {IssuerError} VALIDATION_FAILED for one of white space, say */
+export function longEnoughKey(given: string): string {
+  const key = normaliseLicenseKey(given);
+  if (key.length >= MIN_LICENSE_KEY_LENGTH) return key;
+  const detail = `must have at least ${MIN_LICENSE_KEY_LENGTH} characters beside the white space around it`;
+  throw new IssuerError('VALIDATION_FAILED', 'This license key is too short.', {
+    errors: [{ pointer: '#/license_key', detail }],
+  });
 }
 
 /** SHA-256 of the normalised key: what is stored and looked up. */

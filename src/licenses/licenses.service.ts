@@ -14,8 +14,7 @@ import {
   generateLicenseKey,
   licenseKeyDigest,
   looksLikeActivationCode,
-  MIN_LICENSE_KEY_LENGTH,
-  normaliseLicenseKey,
+  longEnoughKey,
 } from './license-key.js';
 import { LicenseRepository, SEALED_LICENSE_KEYS } from './license.repository.js';
 
@@ -118,17 +117,7 @@ export class LicensesService {
 }
 
 function registrableKey(given: string): string {
-  const key = normaliseLicenseKey(given);
-  if (key.length < MIN_LICENSE_KEY_LENGTH) {
-    throw new IssuerError('VALIDATION_FAILED', 'This license key is too short.', {
-      errors: [
-        {
-          pointer: '#/license_key',
-          detail: `must have at least ${MIN_LICENSE_KEY_LENGTH} characters beside the white space around it`,
-        },
-      ],
-    });
-  }
+  const key = longEnoughKey(given);
   if (!looksLikeActivationCode(key)) return key;
   throw new IssuerError('VALIDATION_FAILED', 'This is an activation code, not a license key.', {
     errors: [{ pointer: '#/license_key', detail: 'must not look like an activation code' }],

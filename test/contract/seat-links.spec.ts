@@ -219,6 +219,13 @@ describe('a seat link', () => {
     expect(errors?.[0]?.detail).toMatch(/^must be a text of at least 16 and at most 65536 char/);
   });
 
+  it('takes no blanks for a cancellation key', async () => {
+    const { id } = await registerLicense(issuer);
+    const body = { license_key: ` ${'x'.repeat(15)}\n` };
+    const response = await issuer.admin('PUT', `licenses/${id}/cancellation_key`, body);
+    await expectProblem(response, 422, 'VALIDATION_FAILED', ['#/license_key']);
+  });
+
   it('never says the key that it refuses, in an answer or in the log', async () => {
     const key = `secret-${randomUUID()}`;
     const { text } = await send(seatLink(key, randomUUID(), { billable_users_count: key }));
