@@ -98,13 +98,15 @@ export async function startPostmaster(
 
 /**
  * Stops the server that a killed service left running in this data directory, and clears a
- * postmaster.pid whose pid has since gone to another process: Postgres would take that for a server.
+ * postmaster.pid that would put Postgres off for good: one whose pid has since gone to another process,
+ * and one that is empty, for its server was killed before it had written its pid.
  */
 export async function stopOrphan(clusterDir: string, log: (line: string) => void): Promise<void> {
   const pid = Number((await pidFile(clusterDir))[0]);
-  if (!(pid > 1)) return;
   if (!isPostgresOf(pid, clusterDir)) {
-    await rm(join(clusterDir, 'postmaster.pid'), { force: true });
+    // What still runs here may be about to write it.
+    const isAbandoned = pid > 1 || postgresProcessesOf(clusterDir).length === 0;
+    if (isAbandoned) await rm(join(clusterDir, 'postmaster.pid'), { force: true });
     return;
   }
   log(`stopping the Postgres that an earlier process left behind (pid ${pid})`);

@@ -129,6 +129,16 @@ describe('after kill -9 of the service', () => {
     await expect(ask(connectionString, 'SELECT 1')).resolves.toHaveLength(1);
   });
 
+  it('and of Postgres before it had written its pid, the next start is not hindered', async () => {
+    const first = await start();
+    await first.stop();
+    await writeFile(join(clusterDir, 'postmaster.pid'), '');
+
+    const { connectionString } = await start();
+
+    await expect(ask(connectionString, 'SELECT 1')).resolves.toHaveLength(1);
+  });
+
   it('in the middle of the first start, nothing half done is left', async () => {
     const killed = startServiceProcess(build, dataDir);
     await eventually(async () => {
