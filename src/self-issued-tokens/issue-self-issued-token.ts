@@ -17,12 +17,13 @@ import { Deadline, databaseDeadlineMs } from '../platform/answer-deadline.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { IssuancePolicy } from '../token-issuance/issuance-policy.js';
+import type { SelfIssuedFor } from '../token-issuance/self-issued-for.dto.js';
 import { SignAndRecord, type TokenDraft } from '../token-issuance/sign-and-record.js';
 import { SelfIssuedSubjectRepository } from './self-issued-subject.repository.js';
 
 /** What the platform asks for. */
 export interface SelfIssuedOrder {
-  readonly for: { readonly user: string } | { readonly namespace: string };
+  readonly for: SelfIssuedFor;
   /** The unit primitives that the token is wanted for; null: all. */
   readonly unitPrimitives: readonly string[] | null;
   readonly extraClaims: ExtraClaims;

@@ -3,22 +3,13 @@ import { ArrayMaxSize, ArrayMinSize, IsArray, IsObject } from 'class-validator';
 import { extraClaimFault } from '../domain/extra-claims.js';
 import type { ExtraClaims } from '../domain/self-issued-token-claims.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { EachIsText, IsText, MayBeAbsent } from '../platform/validators.js';
+import { EachIsText, MayBeAbsent } from '../platform/validators.js';
+import { selfIssuedFor, SelfIssuedForBody } from '../token-issuance/self-issued-for.dto.js';
 import type { SelfIssuedOrder, SelfIssuedToken } from './issue-self-issued-token.js';
 
 const MAX_UNIT_PRIMITIVES = 500;
 
-export class IssueSelfIssuedTokenBody {
-  @ApiPropertyOptional({ example: '7', description: 'Either a user or a namespace' })
-  @MayBeAbsent()
-  @IsText()
-  user?: string;
-
-  @ApiPropertyOptional({ example: '9' })
-  @MayBeAbsent()
-  @IsText()
-  namespace?: string;
-
+export class IssueSelfIssuedTokenBody extends SelfIssuedForBody {
   @ApiPropertyOptional({
     type: [String],
     example: ['duo_chat'],
@@ -53,7 +44,7 @@ export class SelfIssuedTokenView {
 /** @throws {IssuerError} VALIDATION_FAILED */
 export function selfIssuedOrder(body: IssueSelfIssuedTokenBody, at: Date): SelfIssuedOrder {
   return {
-    for: whomOf(body),
+    for: selfIssuedFor(body),
     unitPrimitives: body.unit_primitives === undefined ? null : [...new Set(body.unit_primitives)],
     extraClaims: extraClaimsOf(body.extra_claims ?? {}),
     at,
@@ -62,18 +53,6 @@ export function selfIssuedOrder(body: IssueSelfIssuedTokenBody, at: Date): SelfI
 
 export function selfIssuedTokenView(token: SelfIssuedToken): SelfIssuedTokenView {
   return { token: token.token, expires_at: token.expiresAt, scopes: token.scopes };
-}
-
-function whomOf({ user, namespace }: IssueSelfIssuedTokenBody): SelfIssuedOrder['for'] {
-  if (user !== undefined && namespace === undefined) return { user };
-  if (namespace !== undefined && user === undefined) return { namespace };
-  const [pointer, detail] =
-    user === undefined
-      ? ['#/user', 'is required where no namespace is named']
-      : ['#/namespace', 'must be absent where a user is named'];
-  throw new IssuerError('VALIDATION_FAILED', 'A token is for one user or for one namespace.', {
-    errors: [{ pointer, detail }],
-  });
 }
 
 function extraClaimsOf(given: Record<string, unknown>): ExtraClaims {

@@ -1,9 +1,9 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
 import type { Principal } from '../access-control/api-tokens.js';
-import { IssuerError } from '../platform/issuer-error.js';
 import { PageQuery } from '../platform/paging.js';
 import { IsText, IsUuid, MayBeAbsent } from '../platform/validators.js';
+import { selfIssuedFor, SelfIssuedForBody } from '../token-issuance/self-issued-for.dto.js';
 import type { Order } from './revoke-service-token.js';
 import type { Standing } from './revoke-service-tokens.js';
 import {
@@ -27,16 +27,11 @@ export class RestoreServiceTokensBody {
   reason?: string;
 }
 
-export class RevokeSelfIssuedTokensBody extends RevokeServiceTokensBody {
-  @ApiPropertyOptional({ example: '7', description: 'Either a user or a namespace' })
+export class RevokeSelfIssuedTokensBody extends SelfIssuedForBody {
+  @ApiPropertyOptional({ description: 'Kept with the revocation', example: 'laptop stolen' })
   @MayBeAbsent()
-  @IsText()
-  user?: string;
-
-  @ApiPropertyOptional({ example: '9' })
-  @MayBeAbsent()
-  @IsText()
-  namespace?: string;
+  @IsText(1000)
+  reason?: string;
 }
 
 export class ListRevocationsQuery extends PageQuery {
@@ -111,16 +106,9 @@ export function orderOf(
 }
 
 /** @throws {IssuerError} VALIDATION_FAILED */
-export function whomOf({ user, namespace }: RevokeSelfIssuedTokensBody): Whom {
-  if (user !== undefined && namespace === undefined) return { userId: user };
-  if (namespace !== undefined && user === undefined) return { namespaceId: namespace };
-  const [pointer, detail] =
-    user === undefined
-      ? ['#/user', 'is required where no namespace is named']
-      : ['#/namespace', 'must be absent where a user is named'];
-  throw new IssuerError('VALIDATION_FAILED', 'Tokens of one user or of one namespace.', {
-    errors: [{ pointer, detail }],
-  });
+export function whomOf(body: RevokeSelfIssuedTokensBody): Whom {
+  const whom = selfIssuedFor(body);
+  return 'user' in whom ? { userId: whom.user } : { namespaceId: whom.namespace };
 }
 
 export function revocationView(revocation: ServiceTokenRevocationEntity): RevocationView {
