@@ -75,7 +75,10 @@ describe('self-issued tokens of a user or a namespace', () => {
   it('are revoked while they live, and no others are', async () => {
     await issue({ user: '17' });
     clock.set(new Date('2026-03-11T00:30:00Z'));
-    const live = [await issue({ user: '17' }), await issue({ user: '17' })];
+    const live = [await issue({ user: '17' })];
+    // Nearly expired, and long not under way any more.
+    clock.set(new Date('2026-03-11T01:29:00Z'));
+    live.push(await issue({ user: '17' }));
     await issue({ user: '18' });
     await issue({ namespace: '17' });
 
@@ -83,7 +86,7 @@ describe('self-issued tokens of a user or a namespace', () => {
     expect(revocation).toMatchObject({
       ...{ subject: 'user', user: '17', namespace: null, license_id: null, jti: null },
       ...{ reason: 'a stolen laptop', revoked_by: 'bootstrap', live_tokens: 2 },
-      ...{ last_expires_at: '2026-03-11T01:30:00.000Z', restored_at: null },
+      ...{ last_expires_at: '2026-03-11T02:29:00.000Z', restored_at: null },
     });
     expect(await listed('user=17&revoked=true')).toEqual(live);
     for (const other of ['user=18', 'namespace=17']) {
