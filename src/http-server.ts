@@ -1,14 +1,13 @@
-import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyInstance, type FastifyServerOptions, LogController } from 'fastify';
+import { BoundedServer } from './http/bounded-server.js';
 import { sendError } from './platform/error-filter.js';
 import type { Logger } from './platform/logging.js';
 import type { ServiceConfig } from './platform/service-config.js';
 import { answerUnreadable } from './platform/unreadable-request.js';
 
 const MAX_BODY_BYTES = 1_048_576;
-const REQUEST_TIMEOUT_MS = 30_000;
 
 class IssuerAdapter extends FastifyAdapter {
   /**
@@ -26,32 +25,36 @@ class IssuerAdapter extends FastifyAdapter {
 }
 
 /** Fastify as every request meets it, before Nest. */
-export function httpServer(config: ServiceConfig, logger: Logger): FastifyAdapter {
-  const processId = randomBytes(4).toString('hex');
-  let requests = 0;
-  const nextId = () => `${processId}-${(requests += 1)}`;
+export function httpServer(
+  config: ServiceConfig,
+  logger: Logger,
+  server = new BoundedServer(config.trustedProxies),
+): FastifyAdapter {
   const options: FastifyServerOptions = {
     bodyLimit: MAX_BODY_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
     // Validators cache a refusal for a day: kept-alive connections are answered to the end.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
-    genReqId: nextId,
+    genReqId: () => server.nextRequestId(),
     logController: new LogController({ disableRequestLogging: true }),
     frameworkErrors: (error, request, reply) => {
       sendError(error, request, reply, logger);
     },
     clientErrorHandler: (error, socket) => {
-      answerUnreadable(error, socket, nextId(), logger);
+      server.endConnection(socket, () => {
+        answerUnreadable(error, socket, server.nextRequestId(), logger);
+      });
     },
+    serverFactory: (listener) => server.create(listener, tlsOf(config)),
   };
-  const adapter = new IssuerAdapter({ ...options, ...tlsOf(config) });
+  const adapter = new IssuerAdapter(options);
   const fastify = adapter.getInstance();
   fastify.setErrorHandler((error, request, reply) => {
     sendError(error, request, reply, logger);
   });
   readJsonBodies(fastify);
+  server.gates.guard(fastify);
   labelAnswers(fastify);
   logRequests(fastify, logger);
   return adapter;
@@ -95,7 +98,6 @@ function logRequests(fastify: FastifyInstance, logger: Logger): void {
   });
 }
 
-function tlsOf({ tls }: ServiceConfig): object {
-  if (tls === null) return {};
-  return { https: { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) } };
+function tlsOf({ tls }: ServiceConfig): { readonly cert: Buffer; readonly key: Buffer } | null {
+  return tls && { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) };
 }

@@ -10,6 +10,8 @@ import { bringUp } from './bring-up.js';
 import { type LoadedCatalog, loadCatalog } from './catalog/load-catalog.js';
 import { shippedCatalogDirectory } from './catalog/shipped-catalog.js';
 import { hangUpWithAnAnswer } from './hang-up.js';
+import { BoundedServer } from './http/bounded-server.js';
+import { observeServer } from './http/server-metrics.js';
 import { httpServer } from './http-server.js';
 import { serveOpenapi } from './openapi.js';
 import type { DataSourceOptions } from 'typeorm';
@@ -19,6 +21,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from './platform/embedde
 import { ErrorFilter } from './platform/error-filter.js';
 import { generatedSecret } from './platform/generated-secret.js';
 import { type Logger, NestLogger } from './platform/logging.js';
+import { Metrics } from './platform/metrics.js';
 import { MigrationHeldUpError } from './platform/migration-locks.js';
 import type { ServiceConfig } from './platform/service-config.js';
 import { KeysSetBackError } from './signing-keys/dropped-keys.js';
@@ -29,6 +32,8 @@ const AWAY = 'the database is away: keys of the last run are published, nothing 
 /** Of the 10 s that a stop may take; the rest is for the embedded Postgres. */
 const DRAIN_MS = 7000;
 const LINGER_MS = 500;
+/** Connections that the kernel keeps until we take them; it may have a bound of its own (somaxconn). */
+const BACKLOG = 4096;
 
 export interface StartOptions {
   readonly logger: Logger;
@@ -95,7 +100,7 @@ async function serve(
     // Whoever wants to know waits for it; nobody has to.
     broughtUp.catch(() => undefined);
     if (!(await listensEarly(app))) await broughtUp;
-    await app.listen({ port: config.port, host: config.host });
+    await app.listen({ port: config.port, host: config.host, backlog: BACKLOG });
     return { app, config, broughtUp, close };
   } catch (error) {
     await drain(app);
@@ -115,13 +120,15 @@ async function createApp(
   catalog: LoadedCatalog,
   { logger, clock = new Clock(), lingerMs = LINGER_MS }: StartOptions,
 ): Promise<NestFastifyApplication> {
-  const adapter = httpServer(config, logger);
+  const server = new BoundedServer(config.trustedProxies);
+  const adapter = httpServer(config, logger, server);
   hangUpWithAnAnswer(adapter.getInstance(), lingerMs);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.on({ config, dataSource, catalog, clock, logger }),
     adapter,
     { logger: new NestLogger(logger), abortOnError: false, bodyParser: false },
   );
+  observeServer(server, app.get(Metrics).registry);
   app.useGlobalFilters(new ErrorFilter(logger));
   serveOpenapi(app);
   return app;

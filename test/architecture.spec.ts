@@ -13,6 +13,7 @@ const STOREYS = [
   ['licenses'],
   ['catalog'],
   ['access-control'],
+  ['http'],
   ['platform'],
 ];
 const ROOT_FILES = 'the composition root';

@@ -28,7 +28,8 @@ export function unreadableRequest(code: string | undefined): IssuerError {
     return new IssuerError('REQUEST_HEADER_TOO_LARGE', detail);
   }
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    return new IssuerError('REQUEST_TIMEOUT', 'The request did not arrive within 30 seconds.');
+    const detail = 'Send the headers of a request within 10 seconds, and all of it within 30.';
+    return new IssuerError('REQUEST_TIMEOUT', detail);
   }
   return new IssuerError('BAD_REQUEST', 'The request is no well-formed HTTP/1.1.');
 }

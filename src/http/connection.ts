@@ -1,0 +1,139 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+/** `silent`: no request yet. `idle`: every request is answered. `busy`: at least one is not. */
+export type ConnectionState = 'silent' | 'idle' | 'busy';
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly answer: ServerResponse;
+  readonly work: () => void;
+}
+
+/** How much of what has arrived Node's parser is given first. Each further slice is twice as long. */
+const FIRST_SLICE_BYTES = 512;
+
+/**
+ * One client's connection, which has one request in work at a time. Node's server would start every request that
+ * a client sends ahead (RFC 9112 section 9.3.2), two thousand from one packet, before anybody else's turn.
+ */
+export class Connection {
+  state: ConnectionState = 'silent';
+  /** When it came into this state, by a monotonic clock in ms. */
+  since = performance.now();
+  private current: Exchange | null = null;
+  private readonly waiting: Exchange[] = [];
+  private lastWords: (() => void) | null = null;
+  private taken = 0;
+  private isHeld = false;
+  private unreadSince: number | null = null;
+
+  constructor(
+    readonly socket: Socket,
+    /** The network that it is counted for; null for a trusted proxy's. */
+    readonly network: string | null,
+    private readonly maxRequests: number,
+    private readonly onState: (connection: Connection) => void,
+  ) {}
+
+  /** Whether its client has not sent the whole of a request yet, so that no work would be lost with it. */
+  get isArriving(): boolean {
+    return this.current?.request.complete === false && !this.current.answer.headersSent;
+  }
+
+  /** Does `work` when the turn of its request comes. A request after the last one of a connection is dropped. */
+  take(request: IncomingMessage, answer: ServerResponse, work: () => void): void {
+    this.taken += 1;
+    if (this.taken > this.maxRequests) return;
+    if (this.taken === this.maxRequests) answer.setHeader('connection', 'close');
+    const exchange = { request, answer, work };
+    if (this.current) {
+      this.waiting.push(exchange);
+      return;
+    }
+    this.change('busy');
+    this.start(exchange);
+  }
+
+  /** Reads no more, and says `lastWords` once the requests that did arrive are answered. */
+  endWith(lastWords: () => void): void {
+    this.lastWords = lastWords;
+    if (this.current?.request.complete !== true) this.rest();
+  }
+
+  /** Since when the client has left a whole answer unread, by a monotonic clock in ms; null: it has not. */
+  unreadAnswerSince(now: number): number | null {
+    const answer = this.current?.answer;
+    const unread = answer?.writableEnded === true && !answer.writableFinished;
+    this.unreadSince = unread ? (this.unreadSince ?? now) : null;
+    return this.unreadSince;
+  }
+
+  /**
+   * Stands between the socket and Node's parser. It goes on reading only when all that was sent ahead is answered:
+   * the rest stays in the socket, and the client's own buffer fills up.
+   */
+  feedInSlices(): void {
+    const { socket } = this;
+    const parsers = socket.listeners('data');
+    socket.on('data', (bytes: Buffer) => {
+      let end = 0;
+      for (let length = FIRST_SLICE_BYTES; end < bytes.length; length *= 2) {
+        if (socket.destroyed || socket.writableEnded || this.lastWords) return;
+        const start = end;
+        end += length;
+        for (const parse of parsers) parse.call(socket, bytes.subarray(start, end));
+        if (this.waiting.length > 0 && end < bytes.length) {
+          this.hold(bytes.subarray(end));
+          return;
+        }
+      }
+    });
+    for (const parse of parsers) socket.removeListener('data', parse as () => void);
+  }
+
+  private hold(rest: Buffer): void {
+    this.isHeld = true;
+    this.socket.pause();
+    this.socket.unshift(rest);
+  }
+
+  private start(exchange: Exchange): void {
+    this.current = exchange;
+    exchange.answer.once('close', () => {
+      this.finish();
+    });
+    exchange.work();
+  }
+
+  private finish(): void {
+    this.current = null;
+    this.unreadSince = null;
+    if (this.socket.destroyed) return;
+    const next = this.waiting.shift();
+    // The request that could not be read has no answer but the last words.
+    if (next === undefined || (this.lastWords && !next.request.complete)) {
+      this.rest();
+      return;
+    }
+    // Not at once: the others have their turn in between.
+    this.current = next;
+    setImmediate(() => {
+      this.start(next);
+    });
+  }
+
+  private rest(): void {
+    this.change('idle');
+    this.lastWords?.();
+    if (!this.isHeld) return;
+    this.isHeld = false;
+    setImmediate(() => this.socket.resume());
+  }
+
+  private change(state: ConnectionState): void {
+    this.state = state;
+    this.since = performance.now();
+    this.onState(this);
+  }
+}

@@ -1,0 +1,188 @@
+import { BlockList, isIPv6, type Socket } from 'node:net';
+import { networkOf } from '../platform/ip-network.js';
+import { Connection, type ConnectionState } from './connection.js';
+import type { ConnectionLimits } from './connection-limits.js';
+
+/** One customer has a whole /64 of IPv6: it counts as one address. */
+const ADDRESS = { ipv4: 32, ipv6: 64 } as const;
+/** An honest request is here long before. */
+const STUCK_AFTER_MS = 1000;
+
+/** Why connections were closed. */
+export interface ClosedConnections {
+  /** A newer one needed the room. */
+  evicted: number;
+  /** None could be closed in its place. */
+  refused: number;
+  /** The client did not read its answer. */
+  unread: number;
+}
+
+/** All open connections, in total and by address. When there are too many, the one that is missed least is closed. */
+export class Connections {
+  readonly closed: ClosedConnections = { evicted: 0, refused: 0, unread: 0 };
+  private readonly all = new Book();
+  private readonly byNetwork = new Map<string, Book>();
+  private readonly bySocket = new WeakMap<Socket, Connection>();
+  private readonly proxies: BlockList;
+
+  constructor(
+    private readonly limits: ConnectionLimits,
+    trustedProxies: readonly string[],
+  ) {
+    this.proxies = blockListOf(trustedProxies);
+  }
+
+  get counts(): Readonly<Record<ConnectionState, number>> {
+    return this.all.counts;
+  }
+
+  of(socket: Socket): Connection | undefined {
+    return this.bySocket.get(socket);
+  }
+
+  /** Takes in a new connection, if need be in place of an older one. Null: it had to be closed. */
+  open(socket: Socket): Connection | null {
+    const network = this.networkOf(socket);
+    const own = network === null ? undefined : this.byNetwork.get(network);
+    const hasRoom =
+      (own === undefined || this.makeRoom(own, this.limits.connectionsPerAddress)) &&
+      this.makeRoom(this.all, this.limits.connections);
+    if (hasRoom) return this.enter(socket, network);
+    this.closed.refused += 1;
+    socket.destroy();
+    return null;
+  }
+
+  /** Its encrypted side stands for the whole connection from now on. */
+  secure(raw: Connection, socket: Socket): Connection {
+    this.leave(raw);
+    return this.enter(socket, raw.network);
+  }
+
+  /** Closes the connections of clients that do not read. @param now a monotonic clock, in ms */
+  sweep(now: number): void {
+    for (const connection of this.all.each('busy')) {
+      const since = connection.unreadAnswerSince(now);
+      if (since === null || now - since < this.limits.unreadAnswerMs) continue;
+      this.closed.unread += 1;
+      connection.socket.destroy();
+    }
+  }
+
+  private enter(socket: Socket, network: string | null): Connection {
+    const limit = this.limits.requestsPerConnection;
+    const connection = new Connection(socket, network, limit, (changed) => {
+      for (const book of this.booksOf(changed)) book.move(changed);
+    });
+    this.bySocket.set(socket, connection);
+    for (const book of this.booksOf(connection)) book.add(connection);
+    socket.once('close', () => {
+      this.leave(connection);
+    });
+    return connection;
+  }
+
+  private leave(connection: Connection): void {
+    for (const book of this.booksOf(connection)) book.remove(connection);
+    const { network } = connection;
+    if (network !== null && this.byNetwork.get(network)?.size === 0) this.byNetwork.delete(network);
+  }
+
+  private makeRoom(book: Book, limit: number): boolean {
+    if (book.size < limit) return true;
+    const missedLeast = book.missedLeast(performance.now());
+    if (missedLeast === undefined) return false;
+    this.closed.evicted += 1;
+    this.leave(missedLeast);
+    missedLeast.socket.destroy();
+    return true;
+  }
+
+  private booksOf({ network }: Connection): readonly Book[] {
+    if (network === null) return [this.all];
+    let own = this.byNetwork.get(network);
+    if (own === undefined) this.byNetwork.set(network, (own = new Book()));
+    return [this.all, own];
+  }
+
+  /** A proxy brings many clients: it is not counted as one. */
+  private networkOf({ remoteAddress }: Socket): string | null {
+    if (remoteAddress === undefined) return null;
+    const isProxy = this.proxies.check(remoteAddress, isIPv6(remoteAddress) ? 'ipv6' : 'ipv4');
+    return isProxy ? null : networkOf(remoteAddress, ADDRESS);
+  }
+}
+
+/** Connections by state; in each state the one that has been in it longest comes first. */
+class Book {
+  private readonly byState = {
+    silent: new Set<Connection>(),
+    idle: new Set<Connection>(),
+    busy: new Set<Connection>(),
+  };
+
+  get size(): number {
+    const { silent, idle, busy } = this.byState;
+    return silent.size + idle.size + busy.size;
+  }
+
+  get counts(): Readonly<Record<ConnectionState, number>> {
+    const { silent, idle, busy } = this.byState;
+    return { silent: silent.size, idle: idle.size, busy: busy.size };
+  }
+
+  each(state: ConnectionState): ReadonlySet<Connection> {
+    return this.byState[state];
+  }
+
+  add(connection: Connection): void {
+    this.byState[connection.state].add(connection);
+  }
+
+  move(connection: Connection): void {
+    if (this.remove(connection)) this.add(connection);
+  }
+
+  remove(connection: Connection): boolean {
+    return Object.values(this.byState).some((connections) => connections.delete(connection));
+  }
+
+  /**
+   * One that has sent no request, or only a part, and that for a while; else an idle one; else, whatever the time,
+   * one without a whole request.
+   */
+  missedLeast(now: number): Connection | undefined {
+    const stuck = this.oldestWithoutRequest();
+    if (stuck && now - stuck.since > STUCK_AFTER_MS) return stuck;
+    for (const connection of this.byState.idle) return connection;
+    return stuck;
+  }
+
+  private oldestWithoutRequest(): Connection | undefined {
+    const { silent, busy } = this.byState;
+    const candidates = [first(silent, () => true), first(busy, ({ isArriving }) => isArriving)];
+    const [one, other] = candidates.filter((connection) => connection !== undefined);
+    return other && one && other.since < one.since ? other : one;
+  }
+}
+
+function first(
+  connections: ReadonlySet<Connection>,
+  fits: (connection: Connection) => boolean,
+): Connection | undefined {
+  for (const connection of connections) if (fits(connection)) return connection;
+  return undefined;
+}
+
+/** Networks like `10.0.0.0/8`, and single addresses. */
+function blockListOf(networks: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const network of networks) {
+    const [address = '', bits] = network.split('/');
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4';
+    if (bits === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(bits), family);
+  }
+  return list;
+}

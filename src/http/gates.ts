@@ -1,0 +1,113 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { FastifyInstance } from 'fastify';
+import { turnAway, turnAwayLate } from './busy-answer.js';
+import { type Lane, laneOf } from './lane.js';
+import { type Applicant, type GateLimits, RequestGate } from './request-gate.js';
+
+export type GatedLane = Exclude<Lane, 'documents'>;
+
+/**
+ * 32 syncs keep two cores and the database busy. The line is what can be answered within the half second that a
+ * request may wait. Admins are few; strangers without a token come by here too.
+ */
+const LIMITS: Readonly<Record<GatedLane, GateLimits>> = {
+  instances: { slots: 32, startsPerTurn: 8, places: 224, waitMs: 500 },
+  admins: { slots: 16, startsPerTurn: 4, places: 64, waitMs: 500 },
+};
+
+/** A gate for each lane that has one. Documents pass by: a validator keeps a refusal for a day. */
+export class Gates {
+  readonly turnedAway: Record<GatedLane, number> = { instances: 0, admins: 0 };
+  private readonly gates: Readonly<Record<GatedLane, RequestGate>>;
+  /** The gate whose slot a request holds. */
+  private readonly slots = new WeakMap<IncomingMessage, RequestGate>();
+
+  /** @param accepted how many connections have been accepted so far */
+  constructor(accepted: () => number) {
+    this.gates = {
+      instances: new RequestGate(LIMITS.instances, accepted),
+      admins: new RequestGate(LIMITS.admins, accepted),
+    };
+  }
+
+  counts(lane: GatedLane): RequestGate['counts'] {
+    return this.gates[lane].counts;
+  }
+
+  /** Hands the request on when its turn comes, or answers 503 before any work is spent on it. */
+  pass(
+    request: IncomingMessage,
+    answer: ServerResponse,
+    requestId: () => string,
+    next: RequestListener,
+  ): void {
+    const lane = laneOf(request.url ?? '');
+    if (lane === 'documents') {
+      next(request, answer);
+      return;
+    }
+    // By then a body that came together with its headers has been parsed. One that has not would keep a slot for
+    // as long as its client likes: it is read first, and waits in `guard`.
+    process.nextTick(() => {
+      if (!request.complete) next(request, answer);
+      else {
+        this.wait(lane, request, answer, {
+          admitted: () => {
+            next(request, answer);
+          },
+          turnedAway: () => {
+            turnAway(request, answer, requestId());
+          },
+        });
+      }
+    });
+  }
+
+  /** Lets those wait whose body had to be read first, and takes the slots back. */
+  guard(fastify: FastifyInstance): void {
+    fastify.addHook('preValidation', (request, reply, done) => {
+      const lane = laneOf(request.raw.url ?? '');
+      if (lane === 'documents' || this.slots.has(request.raw)) done();
+      else {
+        this.wait(lane, request.raw, reply.raw, {
+          admitted: done,
+          turnedAway: () => {
+            turnAwayLate(reply);
+          },
+        });
+      }
+    });
+    // Not when the answer has arrived: a client that does not read it would keep the slot.
+    fastify.addHook('onSend', (request, _reply, _payload, done) => {
+      this.slots.get(request.raw)?.leave();
+      this.slots.delete(request.raw);
+      done();
+    });
+  }
+
+  private wait(
+    lane: GatedLane,
+    request: IncomingMessage,
+    answer: ServerResponse,
+    { admitted, turnedAway }: Applicant,
+  ): void {
+    const gate = this.gates[lane];
+    const giveUp = () => {
+      gate.giveUp(applicant);
+    };
+    const applicant: Applicant = {
+      admitted: () => {
+        answer.removeListener('close', giveUp);
+        this.slots.set(request, gate);
+        admitted();
+      },
+      turnedAway: () => {
+        answer.removeListener('close', giveUp);
+        this.turnedAway[lane] += 1;
+        turnedAway();
+      },
+    };
+    answer.once('close', giveUp);
+    gate.enter(applicant);
+  }
+}
