@@ -53,18 +53,33 @@ function requireToken(answer: string): void {
   throw new Error(`a sync got no token: ${answer.slice(0, 300)}`);
 }
 
-function post(url: string, agent: Agent, subject: Subject): Promise<string> {
-  const variables = { licenseKey: subject.licenseKey, gitlabVersion: '18.5.0' };
-  const body = JSON.stringify({ query: QUERY, variables });
-  const headers = {
+/** One sync as an instance sends it on a connection of its own. */
+export function syncRequest(subject: Subject): string {
+  const body = bodyOf(subject);
+  const lines = Object.entries({ ...headersOf(subject, body), host: 'a', connection: 'close' });
+  const head = lines.map(([name, value]) => `${name}: ${value}`);
+  return `POST /graphql HTTP/1.1\r\n${head.join('\r\n')}\r\n\r\n${body}`;
+}
+
+function bodyOf({ licenseKey }: Subject): string {
+  return JSON.stringify({ query: QUERY, variables: { licenseKey, gitlabVersion: '18.5.0' } });
+}
+
+function headersOf({ instanceId }: Subject, body: string): Record<string, string | number> {
+  return {
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(body),
     'user-agent': 'GitLab/18.5.0',
-    'x-gitlab-instance-id': subject.instanceId,
+    'x-gitlab-instance-id': instanceId,
     'x-gitlab-host-name': 'gitlab.example.com',
     'x-gitlab-realm': 'self-managed',
     'x-gitlab-version': '18.5.0',
   };
+}
+
+function post(url: string, agent: Agent, subject: Subject): Promise<string> {
+  const body = bodyOf(subject);
+  const headers = headersOf(subject, body);
   return new Promise((resolve, reject) => {
     const sent = request(`${url}/graphql`, { method: 'POST', agent, headers }, (response) => {
       const chunks: Buffer[] = [];
