@@ -8,16 +8,16 @@ export type GatedLane = Exclude<Lane, 'documents'>;
 
 /**
  * 32 syncs keep two cores and the database busy. The line is what can be answered within the half second that a
- * request may wait. Admins are few; strangers without a token come by here too.
+ * request may wait. Admins are few; strangers without a token are among the others.
  */
 const LIMITS: Readonly<Record<GatedLane, GateLimits>> = {
   instances: { slots: 32, startsPerTurn: 8, places: 224, waitMs: 500 },
-  admins: { slots: 16, startsPerTurn: 4, places: 64, waitMs: 500 },
+  others: { slots: 16, startsPerTurn: 4, places: 64, waitMs: 500 },
 };
 
 /** A gate for each lane that has one. Documents pass by: a validator keeps a refusal for a day. */
 export class Gates {
-  readonly turnedAway: Record<GatedLane, number> = { instances: 0, admins: 0 };
+  readonly turnedAway: Record<GatedLane, number> = { instances: 0, others: 0 };
   private readonly gates: Readonly<Record<GatedLane, RequestGate>>;
   /** The gate whose slot a request holds. */
   private readonly slots = new WeakMap<IncomingMessage, RequestGate>();
@@ -26,7 +26,7 @@ export class Gates {
   constructor(accepted: () => number) {
     this.gates = {
       instances: new RequestGate(LIMITS.instances, accepted),
-      admins: new RequestGate(LIMITS.admins, accepted),
+      others: new RequestGate(LIMITS.others, accepted),
     };
   }
 

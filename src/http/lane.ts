@@ -1,15 +1,16 @@
 /**
- * Who waits for an answer. `documents` are what validators and probes fetch: they are answered from memory and
- * never wait behind the others. `instances` sync, activate and report seats. `admins` are everybody else.
+ * Who waits for an answer. `documents` are what validators and probes fetch: answered from memory, and never behind
+ * the others. `instances` sync, activate and report seats. `others` are admins, strangers, metrics and status lists:
+ * each of their requests may ask the database.
  */
-export type Lane = 'documents' | 'instances' | 'admins';
+export type Lane = 'documents' | 'instances' | 'others';
 
 const INSTANCE_PATHS = new Set(['/graphql', '/api/v1/seat_links']);
-const DOCUMENT_PATH = /^\/(?:\.well-known\/|oauth\/discovery\/|status\/|-\/)/;
+const DOCUMENT_PATH = /^\/(?:\.well-known\/|oauth\/discovery\/|-\/(?:liveness|readiness)$)/;
 
 export function laneOf(url: string): Lane {
   const end = url.indexOf('?');
   const path = end < 0 ? url : url.slice(0, end);
   if (INSTANCE_PATHS.has(path)) return 'instances';
-  return DOCUMENT_PATH.test(path) ? 'documents' : 'admins';
+  return DOCUMENT_PATH.test(path) ? 'documents' : 'others';
 }

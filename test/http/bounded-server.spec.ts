@@ -62,7 +62,9 @@ describe('the bounded server', () => {
     it('works on one request at a time, and answers them in order', async () => {
       const open: ServerResponse[] = [];
       await serve((_request, answer) => open.push(answer));
-      const { socket, text } = await client(get('/-/1') + get('/-/2') + get('/-/3'));
+      const { socket, text } = await client(
+        get('/.well-known/1') + get('/.well-known/2') + get('/.well-known/3'),
+      );
       for (let answered = 0; answered < 3; answered += 1) {
         await until(() => open.length === answered + 1);
         await nextTurn();
@@ -80,7 +82,7 @@ describe('the bounded server', () => {
       let parsed = 0;
       server.on('request', () => (parsed += 1));
       const requests = 500;
-      const { text } = await client(get('/-/a').repeat(requests));
+      const { text } = await client(get('/.well-known/a').repeat(requests));
       await until(() => open.length === 1);
       await sleep(100);
       expect(parsed).toBeLessThan(50);
@@ -101,7 +103,7 @@ describe('the bounded server', () => {
         },
         { requestsPerConnection: 3 },
       );
-      const { text, closed } = await client(get('/-/a').repeat(5));
+      const { text, closed } = await client(get('/.well-known/a').repeat(5));
       await closed;
       const answers = text().split('HTTP/1.1 ').slice(1);
       expect(answers.map((answer) => answer.slice(0, 3))).toEqual(['200', '200', '200']);
@@ -116,7 +118,9 @@ describe('the bounded server', () => {
     it('answers what came before bytes that nobody can read, then says so', async () => {
       const open: ServerResponse[] = [];
       await serve((_request, answer) => open.push(answer));
-      const { text, closed } = await client(`${get('/-/a')}${get('/-/b')}no request\r\n\r\n`);
+      const { text, closed } = await client(
+        `${get('/.well-known/a')}${get('/.well-known/b')}no request\r\n\r\n`,
+      );
       await until(() => open.length === 1);
       open[0]?.end('first');
       await until(() => open.length === 2);
@@ -127,7 +131,7 @@ describe('the bounded server', () => {
 
     it('says at once that the body of a request cannot be read', async () => {
       await serve(() => undefined);
-      const head = 'POST /-/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
+      const head = 'POST /.well-known/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
       const { text, closed } = await client(`${head}no length\r\n`);
       await closed;
       expect(text()).toContain('400 Bad Request');
@@ -138,7 +142,7 @@ describe('the bounded server', () => {
       await serve((_request, answer) => answer.end(Buffer.alloc(size)), { unreadAnswerMs: 0 });
       const { socket, closed } = await client();
       socket.pause();
-      socket.write(get('/-/a'));
+      socket.write(get('/.well-known/a'));
       await until(() => bounded.connections.counts.busy === 1);
       await until(() => bounded.connections.closed.unread === 1);
       socket.resume();
@@ -149,7 +153,7 @@ describe('the bounded server', () => {
   describe('with too many connections', () => {
     const answerAtOnce: RequestListener = (_request, answer) => answer.end('whole');
 
-    async function answered(path = '/-/a'): Promise<RawClient> {
+    async function answered(path = '/.well-known/a'): Promise<RawClient> {
       const connected = await client(get(path));
       await until(() => connected.text().includes('whole'));
       return connected;
@@ -159,7 +163,7 @@ describe('the bounded server', () => {
       await serve(answerAtOnce, { connections: 2 });
       const first = await answered();
       const second = await answered();
-      first.socket.write(get('/-/again'));
+      first.socket.write(get('/.well-known/again'));
       await until(() => first.text().split('whole').length === 3);
       const third = await answered();
       await second.closed;
@@ -180,7 +184,9 @@ describe('the bounded server', () => {
       await serve((request, answer) => request.resume().once('end', () => answer.end('whole')), {
         connections: 1,
       });
-      const slow = await client('POST /-/a HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf');
+      const slow = await client(
+        'POST /.well-known/a HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf',
+      );
       await until(() => bounded.connections.counts.busy === 1);
       await answered();
       await slow.closed;
@@ -189,10 +195,10 @@ describe('the bounded server', () => {
     it('closes none whose request is in work: the new one goes', async () => {
       const open: ServerResponse[] = [];
       await serve((_request, answer) => open.push(answer), { connections: 1 });
-      const inWork = await client(get('/-/a'));
+      const inWork = await client(get('/.well-known/a'));
       await until(() => open.length === 1);
       await (
-        await client(get('/-/b'))
+        await client(get('/.well-known/b'))
       ).closed;
       expect(bounded.connections.closed).toMatchObject({ refused: 1, evicted: 0 });
       open[0]?.end('whole');
