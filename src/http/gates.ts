@@ -79,10 +79,14 @@ export class Gates {
     });
     // Not when the answer has arrived: a client that does not read it would keep the slot.
     fastify.addHook('onSend', (request, _reply, _payload, done) => {
-      this.slots.get(request.raw)?.leave();
-      this.slots.delete(request.raw);
+      this.release(request.raw);
       done();
     });
+  }
+
+  private release(request: IncomingMessage): void {
+    this.slots.get(request)?.leave();
+    this.slots.delete(request);
   }
 
   private wait(
@@ -99,6 +103,11 @@ export class Gates {
       admitted: () => {
         answer.removeListener('close', giveUp);
         this.slots.set(request, gate);
+        // Fastify answers a URL that it cannot read without its hooks. An answer that is not ended yet belongs to
+        // a client that hung up: the work for it goes on, and `onSend` comes.
+        answer.once('close', () => {
+          if (answer.writableEnded) this.release(request);
+        });
         admitted();
       },
       turnedAway: () => {
