@@ -5,7 +5,7 @@ import { BoundedServer } from './http/bounded-server.js';
 import { sendError } from './platform/error-filter.js';
 import type { Logger } from './platform/logging.js';
 import type { ServiceConfig } from './platform/service-config.js';
-import { answerUnreadable } from './platform/unreadable-request.js';
+import { UnreadableRequests } from './platform/unreadable-request.js';
 
 const MAX_BODY_BYTES = 1_048_576;
 
@@ -30,6 +30,7 @@ export function httpServer(
   logger: Logger,
   server = new BoundedServer(config.trustedProxies),
 ): FastifyAdapter {
+  const unreadable = new UnreadableRequests(server, logger);
   const options: FastifyServerOptions = {
     bodyLimit: MAX_BODY_BYTES,
     // Validators cache a refusal for a day: kept-alive connections are answered to the end.
@@ -42,14 +43,13 @@ export function httpServer(
       sendError(error, request, reply, logger);
     },
     clientErrorHandler: (error, socket) => {
-      server.endConnection(socket, () => {
-        answerUnreadable(error, socket, server.nextRequestId(), logger);
-      });
+      unreadable.answer(error, socket);
     },
     serverFactory: (listener) => server.create(listener, tlsOf(config)),
   };
   const adapter = new IssuerAdapter(options);
   const fastify = adapter.getInstance();
+  unreadable.watch(fastify.server);
   fastify.setErrorHandler((error, request, reply) => {
     sendError(error, request, reply, logger);
   });

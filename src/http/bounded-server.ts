@@ -51,11 +51,9 @@ export class BoundedServer {
     return server;
   }
 
-  /** Says `lastWords` on a connection that can be read no further, after the answers that are due before. */
-  endConnection(socket: Socket, lastWords: () => void): void {
-    const connection = this.connections.of(socket);
-    if (connection) connection.endWith(lastWords);
-    else lastWords();
+  /** The first bytes of the request on a connection that Node's parser gave up; null when they are not known. */
+  unreadBeginning(socket: Socket): Buffer | null {
+    return this.connections.of(socket)?.unreadBeginning ?? null;
   }
 
   private bound(server: Server, isTls: boolean): void {

@@ -23,7 +23,7 @@ export class Connection {
   since = performance.now();
   private current: Exchange | null = null;
   private readonly waiting: Exchange[] = [];
-  private lastWords: (() => void) | null = null;
+  private beginning: Buffer | null = null;
   private taken = 0;
   private isHeld = false;
   private unreadSince: number | null = null;
@@ -36,6 +36,11 @@ export class Connection {
     private readonly onState: (connection: Connection) => void,
   ) {}
 
+  /** How a request began whose headers have not arrived yet; null when others are in work before it. */
+  get unreadBeginning(): Buffer | null {
+    return this.beginning;
+  }
+
   /** Whether its client has not sent the whole of a request yet, so that no work would be lost with it. */
   get isArriving(): boolean {
     return this.current?.request.complete === false && !this.current.answer.headersSent;
@@ -44,6 +49,7 @@ export class Connection {
   /** Does `work` when the turn of its request comes. A request after the last one of a connection is dropped. */
   take(request: IncomingMessage, answer: ServerResponse, work: () => void): void {
     this.taken += 1;
+    this.beginning = null;
     if (this.taken > this.maxRequests) return;
     if (this.taken === this.maxRequests) answer.setHeader('connection', 'close');
     const exchange = { request, answer, work };
@@ -53,12 +59,6 @@ export class Connection {
     }
     this.change('busy');
     this.start(exchange);
-  }
-
-  /** Reads no more, and says `lastWords` once the requests that did arrive are answered. */
-  endWith(lastWords: () => void): void {
-    this.lastWords = lastWords;
-    if (this.current?.request.complete !== true) this.rest();
   }
 
   /** Since when the client has left a whole answer unread, by a monotonic clock in ms; null: it has not. */
@@ -79,10 +79,10 @@ export class Connection {
     socket.on('data', (bytes: Buffer) => {
       let end = 0;
       for (let length = FIRST_SLICE_BYTES; end < bytes.length; length *= 2) {
-        if (socket.destroyed || socket.writableEnded || this.lastWords) return;
-        const start = end;
-        end += length;
-        for (const parse of parsers) parse.call(socket, bytes.subarray(start, end));
+        if (socket.destroyed || socket.writableEnded) return;
+        const slice = bytes.subarray(end, (end += length));
+        if (this.current === null) this.beginning ??= slice;
+        for (const parse of parsers) parse.call(socket, slice);
         if (this.waiting.length > 0 && end < bytes.length) {
           this.hold(bytes.subarray(end));
           return;
@@ -111,8 +111,7 @@ export class Connection {
     this.unreadSince = null;
     if (this.socket.destroyed) return;
     const next = this.waiting.shift();
-    // The request that could not be read has no answer but the last words.
-    if (next === undefined || (this.lastWords && !next.request.complete)) {
+    if (next === undefined) {
       this.rest();
       return;
     }
@@ -125,7 +124,6 @@ export class Connection {
 
   private rest(): void {
     this.change('idle');
-    this.lastWords?.();
     if (!this.isHeld) return;
     this.isHeld = false;
     setImmediate(() => this.socket.resume());

@@ -96,6 +96,7 @@ describe('the face for instances', () => {
     'NOT_FOUND',
     'PAYLOAD_TOO_LARGE',
     'REQUEST_HEADER_TOO_LARGE',
+    'REQUEST_TIMEOUT',
     'UNSUPPORTED_MEDIA_TYPE',
   ] as const;
   const special: IssuerErrorCode[] = ['RATE_LIMITED', 'UNAVAILABLE', ...unreadable];

@@ -31,7 +31,7 @@ export function unreadableRequest(code: string | undefined): IssuerError {
     const detail = 'Send the headers of a request within 10 seconds, and all of it within 30.';
     return new IssuerError('REQUEST_TIMEOUT', detail);
   }
-  return new IssuerError('BAD_REQUEST', 'The request is no well-formed HTTP/1.1.');
+  return new IssuerError('BAD_REQUEST', 'The request is not valid HTTP/1.1.');
 }
 
 /** Node's word for a client that hung up in the middle of its body. */
@@ -94,6 +94,7 @@ const UNREADABLE: ReadonlySet<IssuerErrorCode> = new Set([
   'NOT_FOUND',
   'PAYLOAD_TOO_LARGE',
   'REQUEST_HEADER_TOO_LARGE',
+  'REQUEST_TIMEOUT',
   'UNSUPPORTED_MEDIA_TYPE',
 ]);
 

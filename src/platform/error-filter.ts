@@ -19,10 +19,10 @@ declare module 'fastify' {
 }
 
 /** Paths that GitLab instances call: they know no problem+json. */
-const FACE_BY_PATH: Readonly<Record<string, typeof graphqlErrorOf | typeof seatLinkErrorOf>> = {
-  '/graphql': graphqlErrorOf,
-  '/api/v1/seat_links': seatLinkErrorOf,
-};
+const FACE_BY_PATH = new Map<string, typeof graphqlErrorOf | typeof seatLinkErrorOf>([
+  ['/graphql', graphqlErrorOf],
+  ['/api/v1/seat_links', seatLinkErrorOf],
+]);
 
 /** The one edge at which an error becomes an answer. What is no `IssuerError` is a bug. */
 @Catch()
@@ -71,7 +71,7 @@ export function answerTo(
   readonly contentType: 'application/json' | 'application/problem+json';
   readonly body: string;
 } {
-  const faceOf = FACE_BY_PATH[url.split('?', 1)[0] ?? ''];
+  const faceOf = FACE_BY_PATH.get(url.split('?', 1)[0] ?? '');
   if (faceOf !== undefined) {
     const { status, body } = faceOf(error);
     return { status, contentType: 'application/json', body: JSON.stringify(body) };

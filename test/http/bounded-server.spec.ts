@@ -1,5 +1,5 @@
 import type { RequestListener, Server, ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { BoundedServer } from '../../src/http/bounded-server.js';
 import type { ConnectionLimits } from '../../src/http/connection-limits.js';
@@ -35,9 +35,6 @@ describe('the bounded server', () => {
   ): Promise<void> {
     bounded = new BoundedServer(trustedProxies, { ...LIMITS, ...limits });
     server = bounded.create(listener, null);
-    server.on('clientError', (_error, socket) => {
-      bounded.endConnection(socket as Socket, () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
-    });
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   }
 
@@ -113,28 +110,6 @@ describe('the bounded server', () => {
         true,
       ]);
       expect(served).toBe(3);
-    });
-
-    it('answers what came before bytes that nobody can read, then says so', async () => {
-      const open: ServerResponse[] = [];
-      await serve((_request, answer) => open.push(answer));
-      const { text, closed } = await client(
-        `${get('/.well-known/a')}${get('/.well-known/b')}no request\r\n\r\n`,
-      );
-      await until(() => open.length === 1);
-      open[0]?.end('first');
-      await until(() => open.length === 2);
-      open[1]?.end('second');
-      await closed;
-      expect(text().match(/first|second|400 Bad/g)).toEqual(['first', 'second', '400 Bad']);
-    });
-
-    it('says at once that the body of a request cannot be read', async () => {
-      await serve(() => undefined);
-      const head = 'POST /.well-known/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
-      const { text, closed } = await client(`${head}no length\r\n`);
-      await closed;
-      expect(text()).toContain('400 Bad Request');
     });
 
     it('closes it when its client does not read', async () => {

@@ -42,7 +42,7 @@ describe('a request gives its slot back', () => {
     ['a URL that cannot be decoded', `GET /%zz HTTP/1.1\r\n${HEAD}\r\n`, '400'],
     ['a path that is not there', `GET /nothing HTTP/1.1\r\n${HEAD}\r\n`, '404'],
     ['no token', `GET /api/v1/licenses HTTP/1.1\r\n${HEAD}\r\n`, '401'],
-    ['a HEAD', `HEAD /api/openapi.json HTTP/1.1\r\n${HEAD}\r\n`, '200'],
+    ['a HEAD', `HEAD /nothing HTTP/1.1\r\n${HEAD}\r\n`, '404'],
     [
       'another type',
       `POST /api/v1/licenses HTTP/1.1\r\n${HEAD}Content-Type: a/b\r\nContent-Length: 1\r\n\r\n1`,
