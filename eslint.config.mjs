@@ -1,5 +1,6 @@
 import eslint from '@eslint/js';
 import tseslint from 'typescript-eslint';
+import local from './lint/plugin.cjs';
 
 /** The wall clock stands in one file; everything else takes `now` as an argument or asks `Clock`. */
 const wallClock = {
@@ -52,6 +53,12 @@ export default tseslint.config(
       'max-lines': ['error', 250],
       'max-lines-per-function': ['error', { max: 40, skipComments: true, skipBlankLines: true }],
     },
+  },
+  {
+    files: ['src/**/*.ts', 'config/**/*.ts', 'packages/*/src/**/*.ts', 'examples/*/src/**/*.ts'],
+    ignores: ['**/*.spec.ts'],
+    plugins: { local },
+    rules: { 'local/no-lookup-by-text': 'error' },
   },
   { files: ['test/**/*.ts', '**/*.spec.ts'], rules: { 'max-lines': ['error', 250] } },
   {

@@ -10,10 +10,14 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export class EnvironmentReader {
   readonly faults: string[] = [];
 
-  constructor(private readonly environment: Environment) {}
+  private readonly environment: ReadonlyMap<string, string | undefined>;
+
+  constructor(environment: Environment) {
+    this.environment = new Map(Object.entries(environment));
+  }
 
   text(name: string): string | null {
-    const value = this.environment[name];
+    const value = this.environment.get(name);
     return value === undefined || value === '' ? null : value;
   }
 

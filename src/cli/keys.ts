@@ -89,6 +89,8 @@ const rewrap: Command = async (app, _options, { out, err }) => {
   out(`sealed under another key: ${counts.unknown}`);
 };
 
+const COMMANDS = new Map<string, Command>(Object.entries({ list, rotate, rewrap }));
+
 function revoke(kid: string): Command {
   return async (app, { dryRun, acceptOutage, reason }, { out }) => {
     const withdraw = app.get(WithdrawSigningKey);
@@ -135,8 +137,7 @@ function parseUsage(
 function commandOf([name, kid, ...rest]: readonly string[]): Command | null {
   if (name === 'revoke' && kid !== undefined && rest.length === 0) return revoke(kid);
   if (kid !== undefined) return null;
-  const commands: Readonly<Record<string, Command>> = { list, rotate, rewrap };
-  return (name !== undefined && Object.hasOwn(commands, name) && commands[name]) || null;
+  return COMMANDS.get(name ?? '') ?? null;
 }
 
 /** Errors whose message is for the operator; any other one is a bug. */

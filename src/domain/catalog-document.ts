@@ -63,9 +63,6 @@ function withNumericOffset(instant: Date): string {
 function withoutNulls(
   members: Readonly<Record<string, string | readonly string[] | null>>,
 ): CatalogDocumentItem {
-  const known: Record<string, string | readonly string[]> = {};
-  for (const [key, value] of Object.entries(members)) {
-    if (value !== null) known[key] = value;
-  }
-  return known;
+  const known = Object.entries(members).filter(([, value]) => value !== null);
+  return Object.fromEntries(known) as CatalogDocumentItem;
 }

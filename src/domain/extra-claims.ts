@@ -15,7 +15,7 @@ const RULES: Readonly<
 };
 
 /** The names of the claims that a caller may add to a self-issued token. */
-export const EXTRA_CLAIM_NAMES: readonly string[] = Object.keys(RULES);
+export const EXTRA_CLAIM_NAMES = Object.keys(RULES) as readonly (keyof ExtraClaims)[];
 
 /** What is wrong with an extra claim; null when it may be signed. */
 export function extraClaimFault(name: string, value: unknown): string | null {

@@ -130,14 +130,10 @@ function isUuidOfNow({ jti }: Claims, _policy: ServiceTokenPolicy, nowSeconds: n
 }
 
 function isStatus(value: unknown): boolean {
-  const list = onlyMember(value, 'status_list');
-  if (typeof list !== 'object' || list === null) return false;
+  if (typeof value !== 'object' || value === null || !('status_list' in value)) return false;
+  const { status_list: list, ...besides } = value;
+  if (Object.keys(besides).length > 0 || typeof list !== 'object' || list === null) return false;
   const { idx, uri, ...others } = list as Claims;
   if (Object.keys(others).length > 0 || typeof uri !== 'string') return false;
   return Number.isSafeInteger(idx) && Number(idx) >= 0 && /^https?:\/\/[^\s]+$/.test(uri);
-}
-
-function onlyMember(value: unknown, name: string): unknown {
-  if (typeof value !== 'object' || value === null) return undefined;
-  return Object.keys(value).join() === name ? (value as Claims)[name] : undefined;
 }

@@ -43,11 +43,11 @@ export interface ExpectedScopes {
 }
 
 export function expectedScopes(given: ScopeCase): ExpectedScopes {
-  const reasons = Object.fromEntries(
+  const reasons = new Map(
     given.catalog.unit_primitives.map((each) => [each.name, reasonFor(each, given)]),
   );
   const granted = given.catalog.unit_primitives.filter(({ name }) =>
-    ['FREE', 'ADD_ON_PURCHASED'].includes(String(reasons[name])),
+    ['FREE', 'ADD_ON_PURCHASED'].includes(reasons.get(name) ?? ''),
   );
   const reached = new Set(granted.flatMap((each) => each.backend_services));
   const audiences = given.catalog.backend_services
@@ -56,7 +56,7 @@ export function expectedScopes(given: ScopeCase): ExpectedScopes {
   return {
     scopes: granted.map(({ name }) => name).sort(),
     audiences: [...new Set(audiences)].sort(),
-    reasons,
+    reasons: Object.fromEntries(reasons),
   };
 }
 

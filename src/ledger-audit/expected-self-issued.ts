@@ -19,11 +19,11 @@ export interface SelfIssuedCase {
 }
 
 const LIFETIME_SECONDS = 3600;
-const STRENGTH: Readonly<Record<string, number>> = {
-  duo_pro: 1,
-  duo_enterprise: 2,
-  duo_amazon_q: 3,
-};
+const STRENGTH = new Map([
+  ['duo_pro', 1],
+  ['duo_enterprise', 2],
+  ['duo_amazon_q', 3],
+]);
 const MAY_BE_ADDED = [
   ...['gitlab_namespace_id', 'gitlab_namespace_ids'],
   ...['gitlab_root_namespace_id', 'gitlab_project_id'],
@@ -34,9 +34,9 @@ export function expectedSelfIssuedScopes(
   given: SelfIssuedCase,
 ): Pick<ExpectedScopes, 'scopes' | 'audiences'> {
   const running = given.purchases.filter((purchase) => isRunning(purchase, given.at));
-  const best = Math.max(0, ...running.map(({ add_on }) => STRENGTH[add_on] ?? 0));
+  const best = Math.max(0, ...running.map(({ add_on }) => STRENGTH.get(add_on) ?? 0));
   const counts = ({ add_on }: PlannedPurchase) =>
-    given.kind === 'user' || [undefined, best].includes(STRENGTH[add_on]);
+    given.kind === 'user' || [undefined, best].includes(STRENGTH.get(add_on));
   const effective = running.filter(counts);
   const plans = given.kind === 'user' ? running.map(({ plan }) => plan) : [given.plan ?? ''];
   const granted = given.catalog.unit_primitives.filter((each) => {

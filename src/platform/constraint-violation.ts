@@ -25,7 +25,7 @@ export async function translatingConstraints<Result>(
     return await write();
   } catch (error) {
     const constraint = violatedConstraint(error);
-    const translate = constraint === null ? undefined : errors[constraint];
+    const translate = new Map(Object.entries(errors)).get(constraint ?? '');
     throw translate ? translate(error) : error;
   }
 }

@@ -1,6 +1,9 @@
 import { type ArgumentMetadata, ValidationPipe, type ValidationError } from '@nestjs/common';
 import { type ErrorDetail, IssuerError } from './issuer-error.js';
 
+/** What class-validator finds in its tables, as every object has it. */
+const INHERITED_NAMES: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Object.prototype));
+
 const UNKNOWN = 'is not a member that this request knows';
 /** More than any body has; what lies deeper would only exhaust the stack of whoever walks it. */
 const MAX_DEPTH = 8;
@@ -30,7 +33,7 @@ function detailsOf(errors: readonly ValidationError[], parent = '#'): ErrorDetai
 function inheritedNames(value: object, parent = '#', depth = 1): ErrorDetail[] {
   return Object.entries(value).flatMap(([name, inner]: [string, unknown]) => {
     const pointer = `${parent}/${escapePointer(name)}`;
-    if (name in Object.prototype) return [{ pointer, detail: UNKNOWN }];
+    if (INHERITED_NAMES.has(name)) return [{ pointer, detail: UNKNOWN }];
     if (typeof inner !== 'object' || inner === null) return [];
     if (depth === MAX_DEPTH) return [{ pointer, detail: 'is nested too deep' }];
     return inheritedNames(inner, pointer, depth + 1);
@@ -94,7 +97,7 @@ class QueryValidation extends ValidationPipe {
 
   override async transform(query: unknown, metadata: ArgumentMetadata): Promise<unknown> {
     const names = typeof query === 'object' && query !== null ? Object.keys(query) : [];
-    const inherited = names.filter((name) => name in Object.prototype);
+    const inherited = names.filter((name) => INHERITED_NAMES.has(name));
     if (inherited.length > 0) {
       throw unacceptableQuery(inherited.map((parameter) => ({ parameter, detail: UNKNOWN })));
     }

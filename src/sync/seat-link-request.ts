@@ -49,7 +49,11 @@ function reportedAtOf(body: Members, faults: string[], now: Date): Date {
   return instant === null || instant > now ? now : instant;
 }
 
-function countOf(body: Members, name: string, faults: string[]): number | null {
+function countOf(
+  body: Members,
+  name: 'billable_users_count' | 'max_historical_user_count',
+  faults: string[],
+): number | null {
   const given = body[name];
   if (!isPresent(given)) return null;
   if (isCount(given)) return given;

@@ -41,7 +41,10 @@ export function backendHeaders(
     'X-Gitlab-Feature-Enablement-Type': featureEnablementType ?? null,
     'x-gitlab-unit-primitive': unitPrimitive ?? null,
   };
-  const headers: Record<string, string> = {
+  const given = Object.entries(optional).flatMap(([name, value]): [string, string][] =>
+    value === null ? [] : [[name, headerValue(name, value)]],
+  );
+  return {
     Authorization: `Bearer ${token.token}`,
     'X-Gitlab-Authentication-Type': 'oidc',
     'X-Gitlab-Instance-Id': settings.instanceId,
@@ -49,11 +52,8 @@ export function backendHeaders(
     'X-Gitlab-Host-Name': settings.hostname,
     'X-Gitlab-Version': settings.gitlabVersion,
     'X-Request-ID': headerValue('requestId', requestId ?? randomUUID()),
+    ...Object.fromEntries(given),
   };
-  for (const [name, value] of Object.entries(optional)) {
-    if (value !== null) headers[name] = headerValue(name, value);
-  }
-  return headers;
 }
 
 /** Base64 of the SHA-256 of the instance UUID followed by the user's id (assumed, section 8). */

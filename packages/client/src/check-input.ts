@@ -29,7 +29,7 @@ export function listOf([is, must]: Rule): Rule {
   return [are, `must be a list, each of which ${must}`];
 }
 
-export function having(...names: readonly string[]): Rule {
+export function having(...names: readonly ('now' | 'read' | 'update')[]): Rule {
   const has = (value: unknown) =>
     Object(value) === value &&
     names.every((name) => typeof Reflect.get(value as object, name) === 'function');
@@ -47,8 +47,8 @@ export function check<Input extends object>(
   unknown: 'refused' | 'ignored' = 'refused',
 ): void {
   if (Object(given) !== given) throw invalid(`${what} must be an object`);
-  for (const [name, [is, must]] of Object.entries<Rule>(rules)) {
-    if (!is(Reflect.get(given, name))) throw invalid(`${name} ${must}`);
+  for (const [name, [is, must]] of Object.entries(rules) as [keyof Input & string, Rule][]) {
+    if (!is(given[name])) throw invalid(`${name} ${must}`);
   }
   const stranger = Object.keys(given).find((name) => !Object.hasOwn(rules, name));
   if (unknown === 'refused' && stranger !== undefined) {

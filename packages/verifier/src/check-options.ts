@@ -60,8 +60,8 @@ export function checkOptions(options: VerifierOptions): void {
 
 function check<Given extends object>(what: string, given: Given, rules: Rules<Given>): void {
   if (Object(given) !== given) throw new TypeError(`${what} must be an object`);
-  for (const [name, [is, must]] of Object.entries<Rule>(rules)) {
-    if (!is(Reflect.get(given, name))) throw new TypeError(`${name} ${must}`);
+  for (const [name, [is, must]] of Object.entries(rules) as [keyof Given & string, Rule][]) {
+    if (!is(given[name])) throw new TypeError(`${name} ${must}`);
   }
   const stranger = Object.keys(given).find((name) => !Object.hasOwn(rules, name));
   if (stranger === undefined) return;

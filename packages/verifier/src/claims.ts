@@ -29,28 +29,32 @@ const isSeconds = (value: unknown) =>
   Number.isInteger(value) && Number(value) >= 0 && Number(value) <= LAST_SECOND;
 const isTextList = (value: unknown) => Array.isArray(value) && value.every(isText);
 
-const REQUIRED: Readonly<Record<string, (value: unknown) => boolean>> = {
-  iss: isText,
-  aud: (value) => isText(value) || (isTextList(value) && (value as unknown[]).length > 0),
-  sub: isText,
-  jti: isText,
-  iat: isSeconds,
-  exp: isSeconds,
-  scopes: isTextList,
-  gitlab_realm: isText,
-};
-const OPTIONAL: Readonly<Record<string, (value: unknown) => boolean>> = {
-  nbf: isSeconds,
-  gitlab_instance_id: (value) => typeof value === 'string',
-  gitlab_instance_uid: (value) => typeof value === 'string',
-};
+const isAnyText = (value: unknown) => typeof value === 'string';
+const isAudience = (value: unknown) =>
+  isText(value) || (isTextList(value) && (value as unknown[]).length > 0);
+
+const REQUIRED = [
+  ['iss', isText],
+  ['aud', isAudience],
+  ['sub', isText],
+  ['jti', isText],
+  ['iat', isSeconds],
+  ['exp', isSeconds],
+  ['scopes', isTextList],
+  ['gitlab_realm', isText],
+] as const;
+const OPTIONAL = [
+  ['nbf', isSeconds],
+  ['gitlab_instance_id', isAnyText],
+  ['gitlab_instance_uid', isAnyText],
+] as const;
 
 /** @throws TokenRefused CLAIM_INVALID, when one is missing or of the wrong type */
 export function readClaims(payload: JsonObject): ServiceTokenClaims {
-  for (const [claim, isFine] of Object.entries(REQUIRED)) {
+  for (const [claim, isFine] of REQUIRED) {
     if (!isFine(payload[claim])) throw claimInvalid(claim);
   }
-  for (const [claim, isFine] of Object.entries(OPTIONAL)) {
+  for (const [claim, isFine] of OPTIONAL) {
     if (claim in payload && !isFine(payload[claim])) throw claimInvalid(claim);
   }
   const { aud } = payload;

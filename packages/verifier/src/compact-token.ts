@@ -12,7 +12,7 @@ export interface CompactToken {
 export const MAX_TOKEN_CHARACTERS = 16_384;
 const PART = /^[A-Za-z0-9_-]+$/;
 /** With these a JWS says how it wants to be verified, and with whose key: never its own affair. */
-const FORBIDDEN_MEMBERS = ['crit', 'b64', 'jwk', 'jku', 'x5u', 'x5c', 'zip', 'enc', 'epk'];
+const FORBIDDEN_MEMBERS = ['crit', 'b64', 'jwk', 'jku', 'x5u', 'x5c', 'zip', 'enc', 'epk'] as const;
 
 /**
  * The compact form (RFC 7515 section 7.1) and no other, its header and its claims.

@@ -69,7 +69,7 @@ function keyFault(jwk: JsonObject, alg: KeyAlgorithm): string | null {
   if (jwk['use'] !== 'sig') return 'is not for signatures (use)';
   if (jwk['alg'] !== alg) return `is not for ${alg}`;
   if ('d' in jwk) return 'is a private key';
-  const members = alg === 'RS256' ? ['n', 'e'] : ['x', 'y'];
+  const members = alg === 'RS256' ? (['n', 'e'] as const) : (['x', 'y'] as const);
   const bad = members.find((name) => !isBase64Url(jwk[name]));
   if (bad) return `has no usable ${bad}`;
   if (alg === 'ES256') return jwk['crv'] === 'P-256' ? null : 'is not on the curve P-256';
@@ -82,7 +82,7 @@ function ambiguousKids(judged: readonly JudgedEntry[]): ReadonlySet<string> {
   const seen = new Map<string, string>();
   const ambiguous = new Set<string>();
   for (const { jwk, kid } of judged.filter(({ fault }) => fault === null)) {
-    const material = JSON.stringify(['n', 'e', 'x', 'y'].map((name) => jwk[name]));
+    const material = JSON.stringify([jwk['n'], jwk['e'], jwk['x'], jwk['y']]);
     if ((seen.get(kid) ?? material) !== material) ambiguous.add(kid);
     seen.set(kid, material);
   }

@@ -3,12 +3,13 @@ import { type ParseArgsConfig, parseArgs } from 'node:util';
 /** A command line that cannot be meant; the message says why. */
 export class UsageError extends Error {}
 
-export type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
+export type Values = ReadonlyMap<string, string | boolean | (string | boolean)[] | undefined>;
 
 /** @throws {UsageError} */
 export function valuesOf(args: readonly string[], options: ParseArgsConfig['options']): Values {
   try {
-    return parseArgs({ args: [...args], options: options ?? {}, strict: true }).values;
+    const { values } = parseArgs({ args: [...args], options: options ?? {}, strict: true });
+    return new Map(Object.entries(values));
   } catch (error) {
     // Of an option that is not there, for one.
     throw new UsageError(error instanceof Error ? error.message : String(error));
@@ -16,7 +17,7 @@ export function valuesOf(args: readonly string[], options: ParseArgsConfig['opti
 }
 
 export function textOf(values: Values, name: string): string | undefined {
-  const value = values[name];
+  const value = values.get(name);
   return typeof value === 'string' ? value : undefined;
 }
 
@@ -38,7 +39,7 @@ export function portOf(values: Values, name = 'port'): number | undefined {
 
 /** `--header name=value`, as often as wanted; the value may have further `=`. */
 export function headersOf(values: Values): Record<string, string> {
-  const given = values['header'];
+  const given = values.get('header');
   const headers = Array.isArray(given) ? given.map(String) : [];
   return Object.fromEntries(
     headers.map((header) => {

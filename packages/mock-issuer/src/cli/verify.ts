@@ -54,7 +54,7 @@ export async function verify(
       },
     });
     progress('\n');
-    say(values['json'] === true ? JSON.stringify(report, null, 2) : reportTable(report));
+    say(values.get('json') === true ? JSON.stringify(report, null, 2) : reportTable(report));
     return report.deviations.length === 0 && report.baselineLetIn ? 0 : 1;
   });
 }
@@ -66,9 +66,9 @@ function verifyOptionsOf(values: Values): VerifyBackendOptions {
   return {
     url,
     headers: headersOf(values),
-    statusList: values['status-list'] === true,
-    caching: values['caching'] === true,
-    compareBodies: values['bodies'] === true,
+    statusList: values.get('status-list') === true,
+    caching: values.get('caching') === true,
+    compareBodies: values.get('bodies') === true,
     ...present<VerifyBackendOptions>({
       url,
       method: textOf(values, 'method')?.toUpperCase(),

@@ -1,0 +1,4 @@
+import type { Rule } from 'eslint';
+
+export const meta: { readonly name: string };
+export const rules: { readonly [name in 'no-lookup-by-text']: Rule.RuleModule };
