@@ -12,10 +12,14 @@ import { Database } from '../platform/database.js';
 import { startEmbeddedPostgres } from '../platform/embedded-postgres.js';
 import { hasCluster } from '../platform/embedded-postgres-cluster.js';
 import { neighboursPostgres } from '../platform/embedded-postgres-neighbour.js';
-import { createLogger, NestLogger } from '../platform/logging.js';
+import { guarded } from '../platform/guarded.js';
+import { createLogger, type Logger, NestLogger } from '../platform/logging.js';
 import { pendingMigrations } from '../platform/migrate.js';
 import type { ServiceConfig } from '../platform/service-config.js';
+import { ESCAPED_EXIT_CODE } from '../last-resort.js';
 import { serviceConfig } from '../start-issuer.js';
+
+const INTERRUPTED_EXIT_CODE = 130;
 
 /** The use cases of the service on its database, for one command. */
 export interface OperatorContext {
@@ -54,7 +58,7 @@ export async function withOperatorContext<Result>(
     return onDatabase(await serviceConfig(config, null), clock, work);
   const interrupted = new AbortController();
   const reaching = reachEmbedded(config, interrupted.signal);
-  const stopListening = stoppingOnSignals(reaching, interrupted);
+  const stopListening = stoppingOnSignals(reaching, interrupted, loggerOf(config));
   try {
     const embedded = await reaching;
     return await onDatabase(await serviceConfig(config, embedded), clock, work).finally(() =>
@@ -70,8 +74,7 @@ async function onDatabase<Result>(
   clock: Clock,
   work: (context: OperatorContext) => Promise<Result>,
 ): Promise<Result> {
-  const level = config.logLevel === 'info' ? 'warn' : config.logLevel;
-  const logger = createLogger(level, { write: (line) => process.stderr.write(line) });
+  const logger = loggerOf(config);
   const catalog = loadCatalog(config.catalogDir ?? shippedCatalogDirectory());
   const dataSource = dataSourceOptions(config);
   const app = await NestFactory.createApplicationContext(
@@ -86,6 +89,12 @@ async function onDatabase<Result>(
   } finally {
     await app.close();
   }
+}
+
+/** Results go to stdout, so the log goes to stderr. */
+function loggerOf({ logLevel }: Pick<AppConfig, 'logLevel'>): Logger {
+  const level = logLevel === 'info' ? 'warn' : logLevel;
+  return createLogger(level, { write: (line) => process.stderr.write(line) });
 }
 
 /** A command migrates nothing: replicas that run beside it may not know the new schema. */
@@ -114,15 +123,31 @@ async function reachEmbedded(config: AppConfig, signal: AbortSignal): Promise<Re
   return startEmbeddedPostgres({ dataDir, log: () => undefined, signal });
 }
 
-/** A Postgres of our own is not left behind, nor one that is starting. @returns what stops listening */
-function stoppingOnSignals(reaching: Promise<Reached>, interrupted: AbortController): () => void {
-  const stop = () => {
+/**
+ * A Postgres of our own is not left behind, nor one that is starting; not by an error that escapes
+ * either. @returns what stops listening
+ */
+function stoppingOnSignals(
+  reaching: Promise<Reached>,
+  interrupted: AbortController,
+  logger: Logger,
+): () => void {
+  const end = (exitCode: number) => {
     interrupted.abort();
     const stopped = reaching.then((embedded) => embedded.stop());
-    void stopped.catch(() => undefined).finally(() => process.exit(130));
+    stopped.catch(() => undefined).finally(() => process.exit(exitCode));
   };
+  const stop = guarded(logger, 'signal', () => {
+    end(INTERRUPTED_EXIT_CODE);
+  });
+  const escaped = guarded(logger, 'uncaughtException', (error: unknown) => {
+    logger.fatal({ error }, 'an error escaped: the command ends');
+    end(ESCAPED_EXIT_CODE);
+  });
+  process.on('uncaughtException', escaped);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
   return () => {
+    process.off('uncaughtException', escaped);
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop);
   };
 }
