@@ -58,7 +58,20 @@ export default tseslint.config(
     files: ['src/**/*.ts', 'config/**/*.ts', 'packages/*/src/**/*.ts', 'examples/*/src/**/*.ts'],
     ignores: ['**/*.spec.ts'],
     plugins: { local },
-    rules: { 'local/no-lookup-by-text': 'error' },
+    rules: {
+      'local/guarded-listeners': 'error',
+      'local/no-lookup-by-text': 'error',
+      // `void` would let a rejection end the process; a reply is only thenable, and never rejects.
+      '@typescript-eslint/no-floating-promises': [
+        'error',
+        {
+          ignoreVoid: false,
+          allowForKnownSafePromises: [
+            { from: 'package', package: 'fastify', name: 'FastifyReply' },
+          ],
+        },
+      ],
+    },
   },
   { files: ['test/**/*.ts', '**/*.spec.ts'], rules: { 'max-lines': ['error', 250] } },
   {

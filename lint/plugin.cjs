@@ -4,6 +4,7 @@
 module.exports = {
   meta: { name: 'local' },
   rules: {
+    'guarded-listeners': require('./guarded-listeners.cjs'),
     'no-lookup-by-text': require('./no-lookup-by-text.cjs'),
   },
 };

@@ -5,6 +5,8 @@ import { AuxiliaryKeys } from './auxiliary-keys/auxiliary-keys.service.js';
 import { RotateAuxiliaryKeys } from './auxiliary-keys/rotate-auxiliary-keys.js';
 import { Clock } from './platform/clock.js';
 import { Database } from './platform/database.js';
+import { guarded } from './platform/guarded.js';
+import { LOGGER, type Logger } from './platform/logging.js';
 import { migrate } from './platform/migrate.js';
 import { Notifications } from './platform/notifications.js';
 import { UnsealError } from './platform/sealing.js';
@@ -44,7 +46,7 @@ export async function bringUp(
   await app.get(IssuanceLedger).createPartitionsAhead(app.get(Clock).now());
   app.get(Notifications).start();
   // Beside the first syncs: it may take a while, and nobody waits for it.
-  void app.get(SealingJobs).rewrap();
+  guarded(app.get<Logger>(LOGGER), 'rewrap', () => app.get(SealingJobs).rewrap())();
 }
 
 /** Takes every step that came due while nobody was there, but only with keys that can be opened. */

@@ -3,6 +3,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyInstance, type FastifyServerOptions, LogController } from 'fastify';
 import { BoundedServer } from './http/bounded-server.js';
 import { sendError } from './platform/error-filter.js';
+import { guarded } from './platform/guarded.js';
 import type { Logger } from './platform/logging.js';
 import type { ServiceConfig } from './platform/service-config.js';
 import { UnreadableRequests } from './platform/unreadable-request.js';
@@ -39,9 +40,9 @@ export function httpServer(
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
     genReqId: () => server.nextRequestId(),
     logController: new LogController({ disableRequestLogging: true }),
-    frameworkErrors: (error, request, reply) => {
+    frameworkErrors: guarded(logger, 'frameworkErrors', (error, request, reply) => {
       sendError(error, request, reply, logger);
-    },
+    }),
     clientErrorHandler: (error, socket) => {
       unreadable.answer(error, socket);
     },
@@ -50,6 +51,7 @@ export function httpServer(
   const adapter = new IssuerAdapter(options);
   const fastify = adapter.getInstance();
   unreadable.watch(fastify.server);
+  surviveAcceptErrors(fastify, logger);
   fastify.setErrorHandler((error, request, reply) => {
     sendError(error, request, reply, logger);
   });
@@ -60,13 +62,26 @@ export function httpServer(
   return adapter;
 }
 
+/** A connection that cannot be accepted, for want of file descriptors say, is an `error` of the server. */
+function surviveAcceptErrors(fastify: FastifyInstance, logger: Logger): void {
+  fastify.addHook('onListen', (done) => {
+    const failed = (error: Error) => {
+      logger.error({ error }, 'a connection could not be accepted');
+    };
+    // Not before: while it begins to listen, Fastify hands the error to the start.
+    fastify.server.on('error', guarded(logger, 'error of the server', failed));
+    done();
+  });
+}
+
 /** JSON and nothing else. Many clients announce it with every request: an empty body is none. */
 function readJsonBodies(fastify: FastifyInstance): void {
   const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') done(null, undefined);
-    else void parse(request, body.toString(), done);
+    if (body !== '') return parse(request, body.toString(), done);
+    done(null, undefined);
+    return undefined;
   });
 }
 

@@ -20,6 +20,7 @@ import { isDatabaseAway, isDatabaseClosed } from './platform/database-away.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './platform/embedded-postgres.js';
 import { ErrorFilter } from './platform/error-filter.js';
 import { generatedSecret } from './platform/generated-secret.js';
+import { guarded } from './platform/guarded.js';
 import { type Logger, NestLogger } from './platform/logging.js';
 import { Metrics } from './platform/metrics.js';
 import { MigrationHeldUpError } from './platform/migration-locks.js';
@@ -87,7 +88,7 @@ async function serve(
   const givenUp = AbortSignal.any([stopping.signal, ...(options.signal ? [options.signal] : [])]);
   const close = once(async () => {
     stopping.abort();
-    await drain(app);
+    await drain(app, options.logger);
     await embedded?.stop();
   });
   try {
@@ -103,7 +104,7 @@ async function serve(
     await app.listen({ port: config.port, host: config.host, backlog: BACKLOG });
     return { app, config, broughtUp, close };
   } catch (error) {
-    await drain(app);
+    await drain(app, options.logger);
     throw error;
   }
 }
@@ -180,11 +181,12 @@ function awayIfClosed(error: unknown): string {
 }
 
 /** Lets requests under way finish; a connection that takes too long is cut. */
-async function drain(app: NestFastifyApplication): Promise<void> {
+async function drain(app: NestFastifyApplication, logger: Logger): Promise<void> {
   const server = app.getHttpServer();
-  const cut = setTimeout(() => {
+  const cutOff = guarded(logger, 'end of the drain', () => {
     server.closeAllConnections();
-  }, DRAIN_MS);
+  });
+  const cut = setTimeout(cutOff, DRAIN_MS);
   await Promise.race([app.close(), sleep(DRAIN_MS + 1000, undefined, { ref: false })]);
   clearTimeout(cut);
 }

@@ -17,7 +17,9 @@ const DECLARED = `
   declare const record: Record<string, number>;
   declare const known: 'a' | 'b';
   declare const index: number;
-`;
+  declare const work: () => Promise<void>;
+  declare const guarded: (logger: object, of: string, listener: () => unknown) => () => void;
+  declare const logger: object;`;
 
 function wrong(code: string, errors: { messageId: string }[]) {
   return { ...fine(code), errors };
@@ -26,6 +28,35 @@ function wrong(code: string, errors: { messageId: string }[]) {
 function fine(code: string) {
   return { name: code, code: DECLARED + code, filename: join(ROOT, 'case.ts') };
 }
+
+const UNGUARDED = [{ messageId: 'unguarded' }];
+
+types.run('a listener or a timer that could end the process', rules['guarded-listeners'], {
+  invalid: [
+    wrong('process.on("SIGTERM", () => { work(); });', UNGUARDED),
+    wrong('process.once("exit", work);', UNGUARDED),
+    wrong('new AbortController().signal.addEventListener("abort", () => work());', UNGUARDED),
+    wrong('setTimeout(() => { throw new Error(); }, 1);', UNGUARDED),
+    wrong('setInterval(work, 1);', UNGUARDED),
+    wrong('setImmediate(() => void work());', UNGUARDED),
+    wrong('process.nextTick(work);', UNGUARDED),
+    wrong(
+      'new Promise((resolve) => { setTimeout(() => { work(); resolve(1); }, 1); });',
+      UNGUARDED,
+    ),
+    wrong('const listener = () => work(); process.on("exit", listener);', UNGUARDED),
+  ],
+  valid: [
+    'process.on("SIGTERM", guarded(logger, "SIGTERM", work));',
+    'const listener = guarded(logger, "exit", work); process.on("exit", listener);',
+    'process.on("warning", () => undefined);',
+    'new Promise((resolve) => { process.once("SIGTERM", resolve); });',
+    'new Promise((_, reject) => { setTimeout(() => { reject(new Error()); }, 1); });',
+    'process.on("exit", () => { work().catch(() => undefined); });',
+    // Not an emitter: it guards what it is given.
+    'declare const notifications: { on(name: string, run: () => void): void }; notifications.on("a", work);',
+  ].map(fine),
+});
 
 types.run('a look-up by text that may come from outside', rules['no-lookup-by-text'], {
   invalid: [

@@ -9,6 +9,8 @@ const LATE = 'Query read timeout';
 export class DatabaseClient extends Client {
   constructor(...parameters: ConstructorParameters<typeof Client>) {
     super(...parameters);
+    // Whoever holds it is told by the next statement; without a listener the process would end.
+    this.on('error', () => undefined);
     const query = this.query.bind(this) as (...args: unknown[]) => unknown;
     Object.defineProperty(this, 'query', {
       value: (...args: unknown[]) => this.giveUpWhenLate(query(...args)),

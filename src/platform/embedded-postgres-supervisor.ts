@@ -77,9 +77,13 @@ export class SupervisedPostmaster {
   }
 
   private watch(): void {
-    void this.current.exited.then((how) => {
-      if (!this.isStopping()) this.revival = this.revive(how);
-    });
+    this.current.exited
+      .then(async (how) => {
+        if (!this.isStopping()) await (this.revival = this.revive(how));
+      })
+      .catch((error: unknown) => {
+        this.events.log(`the embedded Postgres is not started again: ${String(error)}`);
+      });
   }
 
   private async revive(how: string): Promise<void> {
@@ -89,6 +93,7 @@ export class SupervisedPostmaster {
     for (let retries = 0; !this.isStopping(); retries++) {
       await sleep(RETRY_MS);
       try {
+        if (retries > PATIENT_RETRIES) killLeftoverProcesses(this.options.clusterDir);
         await this.startAgain(port);
         return;
       } catch (error) {
@@ -97,7 +102,6 @@ export class SupervisedPostmaster {
           this.events.log(error instanceof Error ? error.message : String(error));
         }
       }
-      if (retries >= PATIENT_RETRIES) killLeftoverProcesses(this.options.clusterDir);
     }
   }
 

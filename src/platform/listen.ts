@@ -1,6 +1,8 @@
 import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from 'pg';
+import { Client, type Notification } from 'pg';
+import { guarded } from './guarded.js';
+import type { Logger } from './logging.js';
 
 /** How a backend that listens is found in `pg_stat_activity`. */
 export const LISTENER_NAME = 'cloud-connector-issuer listener';
@@ -16,6 +18,7 @@ export interface ListenOptions {
   readonly probeEveryMs: number;
   readonly answersWithinMs: number;
   readonly signal: AbortSignal;
+  readonly logger: Pick<Logger, 'error'>;
 }
 
 /** LISTENs on a connection of its own until that is lost or `signal` aborts. @throws the reason */
@@ -25,7 +28,7 @@ export async function listen(options: ListenOptions): Promise<never> {
   const over = AbortSignal.any([options.signal, lost.signal]);
   // Our own, so that it can be destroyed in every state: `end` would wait for a server that hangs.
   const socket = new Socket();
-  const destroy = () => socket.destroy();
+  const destroy = guarded(options.logger, 'end of listening', () => socket.destroy());
   over.addEventListener('abort', destroy);
   const client = new Client({
     connectionString: options.url,
@@ -35,15 +38,15 @@ export async function listen(options: ListenOptions): Promise<never> {
     connectionTimeoutMillis: options.answersWithinMs,
     query_timeout: options.answersWithinMs,
   });
-  client.on('error', (error) => {
-    lost.abort(error);
-  });
-  client.on('end', () => {
-    lost.abort();
-  });
-  client.on('notification', ({ channel }) => {
+  const giveUp = (reason?: Error) => {
+    lost.abort(reason);
+  };
+  client.on('error', guarded(options.logger, 'error of the listener', giveUp));
+  client.on('end', guarded(options.logger, 'end of the listener', giveUp));
+  const notified = ({ channel }: Notification) => {
     options.onNotification(channel);
-  });
+  };
+  client.on('notification', guarded(options.logger, 'notification', notified));
   try {
     await client.connect();
     for (const channel of options.channels) {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/common';
 import { asIssuerError } from './error-faces.js';
+import { guarded } from './guarded.js';
 import { listen } from './listen.js';
 import { LOGGER, type Logger } from './logging.js';
 import { SharedRun } from './shared-run.js';
@@ -19,7 +20,7 @@ type Callback = () => Promise<void> | void;
  */
 @Injectable()
 export class Notifications implements BeforeApplicationShutdown {
-  private readonly runs = new Map<string, SharedRun[]>();
+  private readonly runs = new Map<string, (() => void)[]>();
   private readonly stopping = new AbortController();
   private listening: Promise<void> | null = null;
   private up = false;
@@ -41,7 +42,8 @@ export class Notifications implements BeforeApplicationShutdown {
    */
   on(channel: string, callback: Callback): void {
     if (this.listening) throw new Error(`${channel} is registered after the start: nobody listens`);
-    const run = new SharedRun(() => this.call(channel, callback));
+    const shared = new SharedRun(() => this.call(channel, callback));
+    const run = guarded(this.logger, `notifications of ${channel}`, () => shared.run());
     this.runs.set(channel, [...(this.runs.get(channel) ?? []), run]);
   }
 
@@ -84,6 +86,7 @@ export class Notifications implements BeforeApplicationShutdown {
         probeEveryMs: PROBE_EVERY_MS,
         answersWithinMs: ANSWERS_WITHIN_MS,
         signal,
+        logger: this.logger,
       });
     } catch (error) {
       // Whatever it was: that the database is away is said elsewhere, and polling stands behind.
@@ -92,8 +95,7 @@ export class Notifications implements BeforeApplicationShutdown {
   }
 
   private demand(channel: string): void {
-    // It never rejects: `call` has told of it.
-    for (const run of this.runs.get(channel) ?? []) void run.run();
+    for (const run of this.runs.get(channel) ?? []) run();
   }
 
   private async call(channel: string, callback: Callback): Promise<void> {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Deadline } from './answer-deadline.js';
 import { databaseAway } from './database-away.js';
 
@@ -44,12 +45,19 @@ export class SharedBatches<Item, Result> {
   /** Once this turn of the event loop is over: what comes in the same turn goes along. */
   private begin(): void {
     this.underWay += 1;
-    setImmediate(() => void this.work());
+    nextTurn()
+      .then(() => this.work())
+      .catch((error: unknown) => {
+        for (const { reject } of this.waiting.splice(0)) reject(error);
+      });
   }
 
   private async work(): Promise<void> {
-    for (let batch = this.take(); batch.length > 0; batch = this.take()) await this.runOne(batch);
-    this.underWay -= 1;
+    try {
+      for (let batch = this.take(); batch.length > 0; batch = this.take()) await this.runOne(batch);
+    } finally {
+      this.underWay -= 1;
+    }
   }
 
   private take(): Waiting<Item, Result>[] {

@@ -232,6 +232,7 @@ describe('what listens to the database', () => {
       probeEveryMs: 20,
       answersWithinMs: 200,
       signal: new AbortController().signal,
+      logger: createLogger('error'),
     });
     await expect(listening).rejects.toThrow('Query read timeout');
     link.speak();

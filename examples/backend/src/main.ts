@@ -17,5 +17,10 @@ backend.listen({ port: Number(PORT ?? 4000), host: '127.0.0.1' }).catch((error: 
   process.exitCode = 1;
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void backend.close());
+  process.once(signal, () => {
+    backend.close().catch((error: unknown) => {
+      backend.log.fatal(error);
+      process.exitCode = 1;
+    });
+  });
 }

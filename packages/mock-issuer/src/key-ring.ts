@@ -110,8 +110,9 @@ export class KeyRing {
     for (const known of this.keys.keys()) {
       if (known < generation - this.retainedTurns()) this.keys.delete(known);
     }
-    // Made before it is needed: a key set that is late would be a fault of another kind.
-    void this.key(generation + UNPUBLISHED);
+    // Made before it is needed: a key set that is late would be a fault of another kind. A failure comes
+    // again to whoever needs the key.
+    this.key(generation + UNPUBLISHED).catch(() => undefined);
   }
 
   private retainedTurns(): number {

@@ -40,7 +40,7 @@ export async function startMockIssuer(options: MockIssuerOptions = {}): Promise<
   const issuer = settings.issuer ?? `http://localhost:${port}`;
   const starting = IssuerState.start(settings, issuer);
   server.on('request', (request, response) => {
-    void starting.then((state) => answer(state, request, response));
+    starting.then((state) => answer(state, request, response)).catch(() => response.destroy());
   });
   return running(server, port, await starting);
 }

@@ -30,6 +30,12 @@ async function main([command, ...rest]: readonly string[]): Promise<number> {
   }
 }
 
-void main(process.argv.slice(2)).then((code) => {
-  process.exitCode = code;
-});
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    tell(`${String(error)}\n`);
+    process.exitCode = 70;
+  },
+);
