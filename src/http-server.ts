@@ -29,7 +29,7 @@ class IssuerAdapter extends FastifyAdapter {
 export function httpServer(
   config: ServiceConfig,
   logger: Logger,
-  server = new BoundedServer(config.trustedProxies),
+  server = new BoundedServer(config.trustedProxies, logger),
 ): FastifyAdapter {
   const unreadable = new UnreadableRequests(server, logger);
   const options: FastifyServerOptions = {

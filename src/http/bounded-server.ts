@@ -3,6 +3,8 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type ServerOptions as TlsOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { connectionLimits } from './connection-limits.js';
+import { guarded } from '../platform/guarded.js';
+import type { Logger } from '../platform/logging.js';
 import type { Connection } from './connection.js';
 import { Connections } from './connections.js';
 import { Gates } from './gates.js';
@@ -18,14 +20,19 @@ const SWEEP_MS = 1000;
 /** Node's HTTP server with bounds on connections and on what each may ask at once. */
 export class BoundedServer {
   readonly connections: Connections;
-  readonly gates = new Gates(() => this.accepted);
+  readonly gates: Gates;
   private accepted = 0;
 
   private readonly processId = randomBytes(4).toString('hex');
   private requests = 0;
 
-  constructor(trustedProxies: readonly string[], limits = connectionLimits()) {
-    this.connections = new Connections(limits, trustedProxies);
+  constructor(
+    trustedProxies: readonly string[],
+    private readonly logger: Logger,
+    limits = connectionLimits(),
+  ) {
+    this.connections = new Connections(limits, trustedProxies, logger);
+    this.gates = new Gates(() => this.accepted, logger);
   }
 
   /** For the log and for the caller; different in each process. */
@@ -45,9 +52,10 @@ export class BoundedServer {
     const server: Server = tls
       ? createTlsServer({ ...options, ...tls, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS })
       : createServer(options);
-    this.bound(server, tls !== null);
+    if (tls) this.boundEncrypted(server);
+    else this.boundPlain(server);
+    this.takeRequests(server, listener);
     this.sweepUntilClosed(server);
-    server.on('request', this.oneAtATime(listener));
     return server;
   }
 
@@ -56,38 +64,54 @@ export class BoundedServer {
     return this.connections.of(socket)?.unreadBeginning ?? null;
   }
 
-  private bound(server: Server, isTls: boolean): void {
+  private boundPlain(server: Server): void {
+    const bound = (socket: Socket) => this.open(socket)?.feedInSlices();
+    server.on('connection', guarded(this.logger, 'connection', bound));
+  }
+
+  private boundEncrypted(server: Server): void {
     /** Connections whose handshake is under way; a TLS socket does not say on which one it stands. */
     const handshakes = new Map<string, Connection>();
-    server.on('connection', (socket: Socket) => {
-      this.accepted += 1;
-      const connection = this.connections.open(socket);
-      if (!isTls) connection?.feedInSlices();
-      else if (connection) handshakes.set(peerOf(socket), connection);
-    });
-    server.on('secureConnection', (socket: Socket) => {
+    const begin = (socket: Socket) => {
+      const connection = this.open(socket);
+      if (connection === null) return;
       const peer = peerOf(socket);
-      const raw = handshakes.get(peer);
-      handshakes.delete(peer);
+      handshakes.set(peer, connection);
+      const end = guarded(this.logger, 'close', () => handshakes.delete(peer));
+      socket.once('close', end);
+    };
+    const secure = (socket: Socket) => {
+      const raw = handshakes.get(peerOf(socket));
       if (raw) this.connections.secure(raw, socket).feedInSlices();
-    });
+    };
+    server.on('connection', guarded(this.logger, 'connection', begin));
+    server.on('secureConnection', guarded(this.logger, 'secureConnection', secure));
+  }
+
+  private open(socket: Socket): Connection | null {
+    this.accepted += 1;
+    return this.connections.open(socket);
+  }
+
+  private takeRequests(server: Server, listener: RequestListener): void {
+    const requestId = () => this.nextRequestId();
+    const take: RequestListener = (request, answer) => {
+      this.connections.of(request.socket)?.take(request, answer, () => {
+        this.gates.pass(request, answer, requestId, listener);
+      });
+    };
+    server.on('request', guarded(this.logger, 'request', take));
   }
 
   private sweepUntilClosed(server: Server): void {
-    const sweeping = setInterval(() => {
+    const sweep = () => {
       this.connections.sweep(performance.now());
-    }, SWEEP_MS);
-    server.on('close', () => {
-      clearInterval(sweeping);
-    });
-  }
-
-  private oneAtATime(listener: RequestListener): RequestListener {
-    return (request, answer) => {
-      this.connections.of(request.socket)?.take(request, answer, () => {
-        this.gates.pass(request, answer, () => this.nextRequestId(), listener);
-      });
     };
+    const sweeping = setInterval(guarded(this.logger, 'sweep of connections', sweep), SWEEP_MS);
+    const stop = () => {
+      clearInterval(sweeping);
+    };
+    server.on('close', guarded(this.logger, 'close', stop));
   }
 }
 

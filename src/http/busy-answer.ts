@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
+import { guarded } from '../platform/guarded.js';
+import type { Logger } from '../platform/logging.js';
 import { answerTo } from '../platform/error-filter.js';
 import { IssuerError } from '../platform/issuer-error.js';
 
@@ -24,9 +26,9 @@ export function turnAway(
   request: IncomingMessage,
   answer: ServerResponse,
   requestId: string,
+  logger: Logger,
 ): void {
-  request.resume();
-  request.once('end', () => {
+  const say = () => {
     const { status, contentType, body } = answerTo(BUSY, request.url ?? '');
     answer.writeHead(status, {
       'content-type': contentType,
@@ -38,7 +40,9 @@ export function turnAway(
       connection: 'close',
     });
     answer.end(request.method === 'HEAD' ? undefined : body);
-  });
+  };
+  request.once('end', guarded(logger, 'end of a request', say));
+  request.resume();
 }
 
 /** The same for a request that has waited in vain. */

@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { guarded } from '../platform/guarded.js';
+import type { Logger } from '../platform/logging.js';
 
 /** `silent`: no request yet. `idle`: every request is answered. `busy`: at least one is not. */
 export type ConnectionState = 'silent' | 'idle' | 'busy';
@@ -33,7 +35,8 @@ export class Connection {
     /** The network that it is counted for; null for a trusted proxy's. */
     readonly network: string | null,
     private readonly maxRequests: number,
-    private readonly onState: (connection: Connection) => void,
+    private readonly logger: Logger,
+    private readonly onState: () => void,
   ) {}
 
   /** How a request began whose headers have not arrived yet; null when others are in work before it. */
@@ -76,7 +79,7 @@ export class Connection {
   feedInSlices(): void {
     const { socket } = this;
     const parsers = socket.listeners('data');
-    socket.on('data', (bytes: Buffer) => {
+    const feed = (bytes: Buffer) => {
       let end = 0;
       for (let length = FIRST_SLICE_BYTES; end < bytes.length; length *= 2) {
         if (socket.destroyed || socket.writableEnded) return;
@@ -88,7 +91,8 @@ export class Connection {
           return;
         }
       }
-    });
+    };
+    socket.on('data', guarded(this.logger, 'data', feed));
     for (const parse of parsers) socket.removeListener('data', parse as () => void);
   }
 
@@ -100,9 +104,10 @@ export class Connection {
 
   private start(exchange: Exchange): void {
     this.current = exchange;
-    exchange.answer.once('close', () => {
+    const finish = () => {
       this.finish();
-    });
+    };
+    exchange.answer.once('close', guarded(this.logger, 'close of an answer', finish));
     exchange.work();
   }
 
@@ -115,23 +120,25 @@ export class Connection {
       this.rest();
       return;
     }
-    // Not at once: the others have their turn in between.
     this.current = next;
-    setImmediate(() => {
+    const start = () => {
       this.start(next);
-    });
+    };
+    // Not at once: the others have their turn in between.
+    setImmediate(guarded(this.logger, 'a request sent ahead', start));
   }
 
   private rest(): void {
     this.change('idle');
     if (!this.isHeld) return;
     this.isHeld = false;
-    setImmediate(() => this.socket.resume());
+    const goOn = () => this.socket.resume();
+    setImmediate(guarded(this.logger, 'reading on', goOn));
   }
 
   private change(state: ConnectionState): void {
     this.state = state;
     this.since = performance.now();
-    this.onState(this);
+    this.onState();
   }
 }

@@ -1,5 +1,7 @@
 import { BlockList, isIPv6, type Socket } from 'node:net';
+import { guarded } from '../platform/guarded.js';
 import { networkOf } from '../platform/ip-network.js';
+import type { Logger } from '../platform/logging.js';
 import { Connection, type ConnectionState } from './connection.js';
 import type { ConnectionLimits } from './connection-limits.js';
 
@@ -29,6 +31,7 @@ export class Connections {
   constructor(
     private readonly limits: ConnectionLimits,
     trustedProxies: readonly string[],
+    private readonly logger: Logger,
   ) {
     this.proxies = blockListOf(trustedProxies);
   }
@@ -72,14 +75,15 @@ export class Connections {
 
   private enter(socket: Socket, network: string | null): Connection {
     const limit = this.limits.requestsPerConnection;
-    const connection = new Connection(socket, network, limit, (changed) => {
-      for (const book of this.booksOf(changed)) book.move(changed);
+    const connection: Connection = new Connection(socket, network, limit, this.logger, () => {
+      for (const book of this.booksOf(connection)) book.move(connection);
     });
     this.bySocket.set(socket, connection);
     for (const book of this.booksOf(connection)) book.add(connection);
-    socket.once('close', () => {
+    const leave = () => {
       this.leave(connection);
-    });
+    };
+    socket.once('close', guarded(this.logger, 'close', leave));
     return connection;
   }
 

@@ -1,5 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
+import { guarded } from '../platform/guarded.js';
+import type { Logger } from '../platform/logging.js';
 import { turnAway, turnAwayLate } from './busy-answer.js';
 import { type Lane, laneOf } from './lane.js';
 import { type Applicant, type GateLimits, RequestGate } from './request-gate.js';
@@ -23,10 +25,13 @@ export class Gates {
   private readonly slots = new WeakMap<IncomingMessage, RequestGate>();
 
   /** @param accepted how many connections have been accepted so far */
-  constructor(accepted: () => number) {
+  constructor(
+    accepted: () => number,
+    private readonly logger: Logger,
+  ) {
     this.gates = {
-      instances: new RequestGate(LIMITS.instances, accepted),
-      others: new RequestGate(LIMITS.others, accepted),
+      instances: new RequestGate(LIMITS.instances, accepted, logger),
+      others: new RequestGate(LIMITS.others, accepted, logger),
     };
   }
 
@@ -46,21 +51,21 @@ export class Gates {
       next(request, answer);
       return;
     }
+    const applicant = {
+      admitted: () => {
+        next(request, answer);
+      },
+      turnedAway: () => {
+        turnAway(request, answer, requestId(), this.logger);
+      },
+    };
+    const pass = () => {
+      if (request.complete) this.wait(lane, request, answer, applicant);
+      else next(request, answer);
+    };
     // By then a body that came together with its headers has been parsed. One that has not would keep a slot for
     // as long as its client likes: it is read first, and waits in `guard`.
-    process.nextTick(() => {
-      if (!request.complete) next(request, answer);
-      else {
-        this.wait(lane, request, answer, {
-          admitted: () => {
-            next(request, answer);
-          },
-          turnedAway: () => {
-            turnAway(request, answer, requestId());
-          },
-        });
-      }
-    });
+    process.nextTick(guarded(this.logger, 'a request', pass));
   }
 
   /** Lets those wait whose body had to be read first, and takes the slots back. */
@@ -96,27 +101,23 @@ export class Gates {
     { admitted, turnedAway }: Applicant,
   ): void {
     const gate = this.gates[lane];
-    const giveUp = () => {
-      gate.giveUp(applicant);
-    };
     const applicant: Applicant = {
       admitted: () => {
-        answer.removeListener('close', giveUp);
         this.slots.set(request, gate);
-        // Fastify answers a URL that it cannot read without its hooks. An answer that is not ended yet belongs to
-        // a client that hung up: the work for it goes on, and `onSend` comes.
-        answer.once('close', () => {
-          if (answer.writableEnded) this.release(request);
-        });
         admitted();
       },
       turnedAway: () => {
-        answer.removeListener('close', giveUp);
         this.turnedAway[lane] += 1;
         turnedAway();
       },
     };
-    answer.once('close', giveUp);
+    const end = () => {
+      gate.giveUp(applicant);
+      // Fastify answers a URL that it cannot read without its hooks. An answer that is not ended yet belongs to a
+      // client that hung up: the work for it goes on, and `onSend` comes.
+      if (answer.writableEnded) this.release(request);
+    };
+    answer.once('close', guarded(this.logger, 'close of an answer', end));
     gate.enter(applicant);
   }
 }

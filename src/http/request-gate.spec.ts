@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createLogger } from '../platform/logging.js';
 import { RequestGate } from './request-gate.js';
 
 const LIMITS = { slots: 2, startsPerTurn: 2, places: 3, waitMs: 60_000 };
@@ -13,7 +14,7 @@ describe('RequestGate', () => {
   });
 
   function gateWith(limits: Partial<typeof LIMITS> = {}): RequestGate {
-    return new RequestGate({ ...LIMITS, ...limits }, () => accepted);
+    return new RequestGate({ ...LIMITS, ...limits }, () => accepted, createLogger('fatal'));
   }
 
   function applicant(name: string) {

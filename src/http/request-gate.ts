@@ -1,3 +1,6 @@
+import { guarded } from '../platform/guarded.js';
+import type { Logger } from '../platform/logging.js';
+
 export interface GateLimits {
   /** Requests that are worked on at the same time. */
   readonly slots: number;
@@ -39,6 +42,7 @@ export class RequestGate {
   constructor(
     private readonly limits: GateLimits,
     private readonly accepted: () => number,
+    private readonly logger: Logger,
   ) {}
 
   get counts(): { readonly inWork: number; readonly waiting: number } {
@@ -54,11 +58,12 @@ export class RequestGate {
       applicant.turnedAway();
       return;
     }
-    const late = setTimeout(() => {
+    const giveUp = () => {
       this.line.delete(applicant);
       applicant.turnedAway();
-    }, this.limits.waitMs).unref();
-    this.line.set(applicant, late);
+    };
+    const late = guarded(this.logger, 'a request that waited', giveUp);
+    this.line.set(applicant, setTimeout(late, this.limits.waitMs).unref());
     this.atEndOfTurn();
   }
 
@@ -85,12 +90,13 @@ export class RequestGate {
   }
 
   private atEndOfTurn(): void {
-    this.endOfTurn ??= setImmediate(() => {
+    const endTurn = () => {
       this.endOfTurn = null;
       this.startsInTurn = 0;
       if (this.postpones()) this.atEndOfTurn();
       else this.admitFromLine();
-    });
+    };
+    this.endOfTurn ??= setImmediate(guarded(this.logger, 'the end of a turn', endTurn));
   }
 
   private postpones(): boolean {

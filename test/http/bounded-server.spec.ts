@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { BoundedServer } from '../../src/http/bounded-server.js';
 import type { ConnectionLimits } from '../../src/http/connection-limits.js';
+import { createLogger } from '../../src/platform/logging.js';
 import { get, RawClient } from '../support/raw-client.js';
 
 const LIMITS: ConnectionLimits = {
@@ -33,7 +34,7 @@ describe('the bounded server', () => {
     limits: Partial<ConnectionLimits> = {},
     trustedProxies: readonly string[] = [],
   ): Promise<void> {
-    bounded = new BoundedServer(trustedProxies, { ...LIMITS, ...limits });
+    bounded = new BoundedServer(trustedProxies, createLogger('fatal'), { ...LIMITS, ...limits });
     server = bounded.create(listener, null);
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   }
