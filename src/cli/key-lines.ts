@@ -1,6 +1,7 @@
 import type { KeyOutage } from '../domain/plan-key-revocation.js';
 import type { PlannedKeyRevocation } from '../signing-keys/revoke-signing-key.js';
 import type { Timeline, TimelineKey } from '../signing-keys/key-timeline.js';
+import type { Replica, ReplicasBehind } from '../signing-keys/replica.repository.js';
 import type { AffectedInstance, BlastRadius } from '../token-revocation/key-blast-radius.js';
 import type { WithdrawnSigningKey } from '../token-revocation/withdraw-signing-key.js';
 
@@ -29,7 +30,33 @@ function keyLines({ row, planned, maySignFrom, ...key }: TimelineKey): string[] 
       ? []
       : [`  ${'revoked by'.padEnd(18)}${row.revokedBy}: ${row.revocationReason ?? 'no reason'}`]),
     `  signs on ${key.signingReplicas}, published by ${key.publishingReplicas} replica(s)`,
+    ...behindLines(
+      row.unpublishedAt === null ? '  does not publish it' : '  may still publish it',
+      key.notAcknowledgedBy,
+    ),
   ];
+}
+
+/** The processes of the service as a terminal shows them. */
+export function replicaLine(replica: Replica, alive: boolean): string {
+  const { id, startedAt, publishes } = replica;
+  return (
+    `${id}  ${alive ? 'alive ' : 'silent'}  ${placeOf(replica)}  started ${startedAt.toISOString()}, ` +
+    `publishes ${publishes.length} key(s)`
+  );
+}
+
+function behindLines(what: string, { total, named }: ReplicasBehind): string[] {
+  const more = total - named.length;
+  return [
+    ...named.map((replica) => `${what}: ${replica.id}  ${placeOf(replica)}`),
+    ...(more > 0 ? [`${what}: ${more} more replica(s)`] : []),
+  ];
+}
+
+function placeOf({ hostName, processId, seenAt }: Replica): string {
+  const seen = `heard of at ${seenAt.toISOString()}`;
+  return `on ${hostName ?? 'an unknown host'}, process ${processId ?? '-'}, ${seen}`;
 }
 
 const STILL_PUBLISHED =

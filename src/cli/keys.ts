@@ -4,15 +4,17 @@ import { parseArgs } from 'node:util';
 import type { INestApplicationContext } from '@nestjs/common';
 import { CatalogFaultsError } from '../catalog/catalog-faults-error.js';
 import { ConfigFaultsError } from '../../config/app-config.js';
+import { isUuid } from '../domain/uuid.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { isDatabaseAway, isDatabaseClosed } from '../platform/database-away.js';
 import { RewrapSealedValues } from '../platform/rewrap-sealed-values.js';
 import { UnsealError } from '../platform/sealing.js';
 import { KeyTimeline } from '../signing-keys/key-timeline.js';
+import { Replicas } from '../signing-keys/replicas.js';
 import { RotateSigningKeys } from '../signing-keys/rotate-signing-keys.js';
 import { SigningTokenError } from '../signing-keys/signing-token-error.js';
 import { WithdrawSigningKey } from '../token-revocation/withdraw-signing-key.js';
-import { revocationLines, timelineLines } from './key-lines.js';
+import { replicaLine, revocationLines, timelineLines } from './key-lines.js';
 import { CommandRefusedError, withOperatorContext } from './operator-context.js';
 
 const USAGE = `Usage: npm run keys -- <command>
@@ -25,6 +27,8 @@ Works on the signing keys of the service whose environment it is started with, w
     --dry-run           only tell whom it would hit, and what validators must do
     --accept-outage     switch although validators may not know the standby yet
     --reason <text>     kept with the key
+  replicas              every process of the service, and what it publishes
+  strike-out <id>       no switch of keys waits any longer for a replica that has ended
   rewrap                seal everything again under KEY_ENCRYPTION_KEY that is still sealed under
                         KEY_ENCRYPTION_KEY_PREVIOUS; the service does it by itself, too
 
@@ -80,6 +84,25 @@ const rotate: Command = async (app, options, output) => {
   await list(app, options, output);
 };
 
+const replicas: Command = async (app, _options, { out }) => {
+  const all = app.get(Replicas);
+  let cursor: string | null = null;
+  do {
+    const query = { per_page: '100', ...(cursor === null ? {} : { cursor }) };
+    const page: Awaited<ReturnType<Replicas['list']>> = await all.list(query);
+    for (const replica of page.items) out(replicaLine(replica, all.isAlive(replica)));
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+};
+
+function strikeOut(id: string): Command {
+  return async (app, options, output) => {
+    const struckOut = isUuid(id) && (await app.get(Replicas).strikeOut(id.toLowerCase()));
+    if (!struckOut) throw new CommandRefusedError('There is no replica with this id.');
+    await replicas(app, options, output);
+  };
+}
+
 const rewrap: Command = async (app, _options, { out, err }) => {
   const counts = await app.get(RewrapSealedValues).run(({ done, total }) => {
     err(`${done} of ${total}`);
@@ -119,7 +142,11 @@ function parseUsage(
     });
     if (values.help) return 'help';
     const command = commandOf(positionals);
-    if (!command) return { wrong: 'Name one command, and for revoke the kid of the key.' };
+    if (!command)
+      return {
+        wrong:
+          'Name one command; for revoke also the kid of a key, for strike-out the id of a replica.',
+      };
     if (positionals[0] !== 'revoke' && Object.keys(values).length > 0) {
       return { wrong: `${positionals[0] ?? ''} takes no option.` };
     }
@@ -136,6 +163,7 @@ function parseUsage(
 
 function commandOf([name, kid, ...rest]: readonly string[]): Command | null {
   if (name === 'revoke' && kid !== undefined && rest.length === 0) return revoke(kid);
+  if (name === 'strike-out' && kid !== undefined && rest.length === 0) return strikeOut(kid);
   if (kid !== undefined) return null;
   return COMMANDS.get(name ?? '') ?? null;
 }

@@ -38,6 +38,15 @@ describe('the plan of a revocation', () => {
     });
   });
 
+  it('counts from the last replica that began to publish the standby', () => {
+    const late = [current(), key('next', { publishedLateAt: at(500) })];
+    expect(planKeyRevocation(late, current(), POLICY, at(LEAD + 499), false)).toEqual({
+      outcome: 'refused',
+      allowedFrom: at(LEAD + 500),
+      outage: { standbyPublishedAt: at(500), until: at(LEAD + 500) },
+    });
+  });
+
   it('drops a key that does not sign at once, and a forgotten one not again', () => {
     const dropped = { outcome: 'revoke', switchTo: null, outage: null };
     expect(plan('next', START)).toEqual(dropped);

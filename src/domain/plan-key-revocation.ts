@@ -1,4 +1,9 @@
-import { type KeyPolicy, type LifecycleKey, maySignFrom } from './plan-key-rotation.js';
+import {
+  type KeyPolicy,
+  type LifecycleKey,
+  maySignFrom,
+  publishedByAllFrom,
+} from './plan-key-rotation.js';
 
 /** What validators will do wrong when the standby signs before all of them know it. */
 export interface KeyOutage {
@@ -38,7 +43,7 @@ export function planKeyRevocation(
   if (!standby) return { outcome: 'no-standby' };
   const allowedFrom = maySignFrom(standby, policy);
   if (allowedFrom <= now) return { outcome: 'revoke', switchTo: standby.kid, outage: null };
-  const outage = { standbyPublishedAt: standby.publishedAt, until: allowedFrom };
+  const outage = { standbyPublishedAt: publishedByAllFrom(standby), until: allowedFrom };
   if (!acceptOutage) return { outcome: 'refused', allowedFrom, outage };
   return { outcome: 'revoke', switchTo: standby.kid, outage };
 }

@@ -8,7 +8,13 @@ import {
   retired,
   START,
 } from '../../test/support/lifecycle-keys.js';
-import { dueStep, forgetAt, maySignFrom, planKeyRotation } from './plan-key-rotation.js';
+import {
+  dueStep,
+  forgetAt,
+  keyToAcknowledge,
+  maySignFrom,
+  planKeyRotation,
+} from './plan-key-rotation.js';
 
 describe('the plan of the keys', () => {
   it('lets the first key of an empty database sign at once', () => {
@@ -35,6 +41,22 @@ describe('the plan of the keys', () => {
     const plan = planKeyRotation(keys, POLICY, at(200 * DAY));
     expect(dueStep(plan, at(200 * DAY + LEAD - 1))).toBeNull();
     expect(dueStep(plan, at(200 * DAY + LEAD))).toMatchObject({ step: 'switch', to: 'next' });
+  });
+
+  it('waits for validators of a replica that began to publish the standby late', () => {
+    const keys = [current(), key('next', { publishedLateAt: at(200 * DAY) })];
+    const plan = planKeyRotation(keys, POLICY, at(200 * DAY));
+    expect(dueStep(plan, at(200 * DAY + LEAD - 1))).toBeNull();
+    expect(dueStep(plan, at(200 * DAY + LEAD))).toMatchObject({ step: 'switch', to: 'next' });
+  });
+
+  it.each([
+    ['a switch', { step: 'switch', from: 'current', to: 'next' }, 'next'],
+    ['no switch where no key signs', { step: 'switch', from: null, to: 'next' }, null],
+    ['no forgetting', { step: 'forget', kid: 'retired' }, null],
+    ['no publication', { step: 'publish-next' }, null],
+  ] as const)('has %s wait for replicas', (_which, step, kid) => {
+    expect(keyToAcknowledge(step)).toBe(kid);
   });
 
   it('publishes a standby where there is none, as after an upgrade (Vault 13223), and lets it wait', () => {

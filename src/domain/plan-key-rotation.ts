@@ -3,6 +3,8 @@ export interface LifecycleKey {
   readonly kid: string;
   readonly phase: 'next' | 'current' | 'retired';
   readonly publishedAt: Date;
+  /** When the last replica began to publish it that was late; absent or null while none was. */
+  readonly publishedLateAt?: Date | null;
   readonly signsFrom: Date | null;
   readonly retiredAt: Date | null;
   /** No token that it signed expires later; null while it has signed none. */
@@ -42,9 +44,27 @@ export function leadSeconds({ jwksCacheSeconds }: KeyPolicy): number {
   return Math.ceil((jwksCacheSeconds * LEAD_PERCENT) / 100);
 }
 
+/** Since when every replica publishes the key, as far as their acknowledgements say. */
+export function publishedByAllFrom(
+  key: Pick<LifecycleKey, 'publishedAt' | 'publishedLateAt'>,
+): Date {
+  return key.publishedLateAt ?? key.publishedAt;
+}
+
 /** From when on every validator that keeps its caches as assumed knows the key. */
-export function maySignFrom(key: Pick<LifecycleKey, 'publishedAt'>, policy: KeyPolicy): Date {
-  return after(key.publishedAt, leadSeconds(policy));
+export function maySignFrom(
+  key: Pick<LifecycleKey, 'publishedAt' | 'publishedLateAt'>,
+  policy: KeyPolicy,
+): Date {
+  return after(publishedByAllFrom(key), leadSeconds(policy));
+}
+
+/**
+ * The key that every replica must publish before the step is taken; null when the step waits for none.
+ * Where no key signs, waiting would only make the outage longer.
+ */
+export function keyToAcknowledge(step: KeyStep): string | null {
+  return step.step === 'switch' && step.from !== null ? step.to : null;
 }
 
 /**

@@ -5,7 +5,10 @@ import { Metrics } from '../platform/metrics.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
 import { rotationState } from './rotation-state.js';
 
-/** How old each published key is, by its phase, and when the next step of their lifecycle is due. */
+/**
+ * How old each published key is, by its phase, when the next step of their lifecycle is due and which
+ * replicas are behind.
+ */
 @Injectable()
 export class KeyMetrics {
   constructor(
@@ -15,6 +18,7 @@ export class KeyMetrics {
   ) {
     this.gaugeAges();
     this.gaugeNextStep();
+    this.gaugeReplicas();
   }
 
   private gaugeAges(): void {
@@ -53,7 +57,24 @@ export class KeyMetrics {
       registers: [this.metrics.registry],
       collect() {
         const now = clock.now();
-        this.set(rotationState(signingKeys.nextStep(now), now) === 'overdue' ? 1 : 0);
+        this.set(
+          rotationState(signingKeys.nextStep(now), now, signingKeys.switchWaitsFor(now)) ===
+            'overdue'
+            ? 1
+            : 0,
+        );
+      },
+    });
+  }
+
+  private gaugeReplicas(): void {
+    const { signingKeys, clock } = this;
+    new Gauge({
+      name: 'issuer_signing_key_switch_waits_for_replicas',
+      help: 'Replicas that do not publish the next key, so that a switch which is due waits for them.',
+      registers: [this.metrics.registry],
+      collect() {
+        this.set(signingKeys.switchWaitsFor(clock.now()).total);
       },
     });
   }

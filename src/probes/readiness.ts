@@ -12,13 +12,21 @@ export interface ReadinessReport {
     readonly signature: 'verified' | 'unproven';
     readonly schema: 'current' | 'unknown';
     readonly database: 'up' | 'away';
-    /** `overdue`: a step of the keys' lifecycle should have been taken. No reason to pull a replica. */
+    /**
+     * `overdue`: a step of the keys' lifecycle should have been taken; `waiting`: it waits for replicas
+     * that do not publish the next key. No reason to pull a replica.
+     */
     readonly rotation: RotationState;
     /** `set_back`: the database has keys again that were forgotten or revoked, and nothing is issued. */
     readonly key_history: 'kept' | 'set_back';
   };
   /** The next step of the keys' lifecycle; null before they are known. */
-  readonly next_key_step: { readonly step: string; readonly due_at: Date } | null;
+  readonly next_key_step: {
+    readonly step: string;
+    readonly due_at: Date;
+    /** How many replicas it waits for, and the ids of the first ten. */
+    readonly waits_for: { readonly total: number; readonly replicas: readonly string[] };
+  } | null;
 }
 
 /**
@@ -52,6 +60,7 @@ export class Readiness {
   async report(): Promise<ReadinessReport> {
     const now = this.clock.now();
     const next = this.signingKeys.nextStep(now);
+    const waitsFor = this.signingKeys.switchWaitsFor(now);
     const keysPublished = this.signingKeys.published() !== null;
     const ready = keysPublished && this.signatureVerified && this.schemaCurrent;
     return {
@@ -61,10 +70,14 @@ export class Readiness {
         signature: this.signatureVerified ? 'verified' : 'unproven',
         schema: this.schemaCurrent ? 'current' : 'unknown',
         database: (await this.database.answers()) ? 'up' : 'away',
-        rotation: rotationState(next, now),
+        rotation: rotationState(next, now, waitsFor),
         key_history: this.signingKeys.setBack().length === 0 ? 'kept' : 'set_back',
       },
-      next_key_step: next && { step: next.step.step, due_at: next.dueAt },
+      next_key_step: next && {
+        step: next.step.step,
+        due_at: next.dueAt,
+        waits_for: { total: waitsFor.total, replicas: waitsFor.named.map(({ id }) => id) },
+      },
     };
   }
 }

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
+import { Clock } from '../platform/clock.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { RotateSigningKeys } from '../signing-keys/rotate-signing-keys.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
@@ -10,10 +11,13 @@ const EVERY_MS = 10_000;
 /** Every replica asks what is due; whoever is first does it, and all of them take the keys over. */
 @Injectable()
 export class KeyJobs {
+  private toldWaiting = '';
+
   constructor(
     private readonly runner: JobRunner,
     private readonly rotateSigningKeys: RotateSigningKeys,
     private readonly signingKeys: SigningKeys,
+    private readonly clock: Clock,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -25,5 +29,19 @@ export class KeyJobs {
       }
     });
     await this.runner.run('refresh signing keys', () => this.signingKeys.refresh());
+    this.tellWaiting();
+  }
+
+  private tellWaiting(): void {
+    const { total, named } = this.signingKeys.switchWaitsFor(this.clock.now());
+    const waiting = named.map(({ id }) => id).join();
+    if (total > 0 && waiting !== this.toldWaiting) {
+      this.logger.warn(
+        { total, replicas: named },
+        'the switch to the next signing key is due, and waits for replicas that do not publish that key ' +
+          'yet: let each reach the database or stop it, and strike out one that has ended',
+      );
+    }
+    this.toldWaiting = waiting;
   }
 }

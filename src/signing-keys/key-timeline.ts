@@ -2,8 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { forgetAt, maySignFrom } from '../domain/plan-key-rotation.js';
 import { Database } from '../platform/database.js';
 import { type FetchedBy, KeySetFetchRepository } from './key-set-fetch.repository.js';
-import { type Replica, Replicas } from './replicas.js';
-import { RotateSigningKeys } from './rotate-signing-keys.js';
+import { KeyPlan } from './key-plan.js';
+import { NOBODY_BEHIND, type Replica, type ReplicasBehind } from './replica.repository.js';
+import { Replicas } from './replicas.js';
 import type { SigningKeyEntity } from './signing-key.entity.js';
 import { SigningKeyRepository } from './signing-key.repository.js';
 
@@ -21,6 +22,8 @@ export interface TimelineKey {
   /** How many of the replicas that are alive sign with it, and publish it. */
   readonly signingReplicas: number;
   readonly publishingReplicas: number;
+  /** Replicas that do not publish it yet, or, once it is forgotten, may still publish it. */
+  readonly notAcknowledgedBy: ReplicasBehind;
   /** Who has fetched the key set since the key is in it. */
   readonly fetchedBy: FetchedBy;
 }
@@ -39,13 +42,15 @@ export class KeyTimeline {
     private readonly database: Database,
     private readonly keys: SigningKeyRepository,
     private readonly replicas: Replicas,
-    private readonly rotate: RotateSigningKeys,
+    private readonly plan: KeyPlan,
     private readonly fetches: KeySetFetchRepository,
   ) {}
 
   async read(): Promise<Timeline> {
     const { manager } = this.database;
     const [rows, alive] = [await this.keys.all(manager), await this.replicas.alive(manager)];
+    const wanted = rows.map(({ kid, unpublishedAt }) => ({ kid, published: !unpublishedAt }));
+    const behind = await this.replicas.behindAll(manager, wanted);
     const switchAt = this.plannedSwitch(rows);
     const fetches = await this.fetches.ofKeys(
       manager,
@@ -54,6 +59,7 @@ export class KeyTimeline {
     return {
       keys: rows.map((row) => ({
         ...this.timelineOf(row, switchAt, alive),
+        notAcknowledgedBy: behind.get(row.kid) ?? NOBODY_BEHIND,
         fetchedBy: fetches.get(row.kid) ?? NOBODY,
       })),
       replicas: alive.length,
@@ -64,8 +70,8 @@ export class KeyTimeline {
     row: SigningKeyEntity,
     switchAt: Date | null,
     alive: readonly Replica[],
-  ): Omit<TimelineKey, 'fetchedBy'> {
-    const { policy } = this.rotate;
+  ): Omit<TimelineKey, 'fetchedBy' | 'notAcknowledgedBy'> {
+    const { policy } = this.plan;
     return {
       row,
       maySignFrom: row.phase === 'next' ? maySignFrom(row, policy) : null,
@@ -80,6 +86,6 @@ export class KeyTimeline {
   }
 
   private plannedSwitch(rows: readonly SigningKeyEntity[]): Date | null {
-    return this.rotate.planOf(rows).find(({ step }) => step.step === 'switch')?.dueAt ?? null;
+    return this.plan.of(rows).find(({ step }) => step.step === 'switch')?.dueAt ?? null;
   }
 }

@@ -1,56 +1,166 @@
-import { Injectable } from '@nestjs/common';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Clock } from '../platform/clock.js';
+import { Database } from '../platform/database.js';
 import { newId } from '../platform/new-id.js';
+import { type Page, pageOf, type PageQuery } from '../platform/paging.js';
+import {
+  type Heard,
+  type ListedReplica,
+  NOBODY_BEHIND,
+  type Replica,
+  ReplicaRepository,
+  type ReplicasBehind,
+  type WantedKey,
+} from './replica.repository.js';
 
-/** What one process says that it signs with and publishes. */
-export interface Replica {
-  readonly id: string;
-  readonly seenAt: Date;
-  readonly signsWith: string | null;
-  readonly publishes: readonly string[];
+/** Replicas acknowledge every ten seconds: one that has not for as long is cut off, or has ended. */
+const SILENT_AFTER_MS = 60_000;
+/** How long the row of a silent replica is kept. */
+const KEPT_MS = 86_400_000;
+/** A replica takes a new key over within ten seconds; one that needs longer was cut off. */
+const LATE_AFTER_MS = 60_000;
+/** Of the time that a stop may take. */
+const FAREWELL_MS = 1000;
+
+/** What changed in the published keys of this process since it last acknowledged them. */
+interface Unacknowledged {
+  at: Date;
+  readonly began: Set<string>;
+  readonly ended: Set<string>;
 }
-
-/** A replica that has not been heard of for as long is no longer counted. */
-const SILENT_FOR_MS = 60_000;
-const FORGOTTEN_AFTER_MS = 86_400_000;
-
-const ACKNOWLEDGE = `
-  INSERT INTO replicas (id, started_at, seen_at, signs_with, publishes) VALUES ($1, $2, $3, $4, $5)
-  ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, signs_with = excluded.signs_with,
-    publishes = excluded.publishes`;
 
 /** The processes that share the database, and which keys each of them has acknowledged. */
 @Injectable()
-export class Replicas {
-  private readonly id: string;
+export class Replicas implements BeforeApplicationShutdown {
+  /** Of this process: each start has a new one. */
+  readonly id: string;
   private readonly startedAt: Date;
+  private published: ReadonlySet<string> | null = null;
+  private unacknowledged: Unacknowledged | null = null;
+  private hasRow = false;
+  private stopping = false;
 
-  constructor(private readonly clock: Clock) {
+  constructor(
+    private readonly database: Database,
+    private readonly replicas: ReplicaRepository,
+    private readonly clock: Clock,
+  ) {
     this.startedAt = clock.now();
     this.id = newId(this.startedAt);
   }
 
-  /** This process signs with nothing but `signsWith` from now on: other keys are out of its memory. */
-  async acknowledge(
-    manager: EntityManager,
-    signsWith: string | null,
-    publishes: readonly string[],
-  ): Promise<void> {
+  /** This process publishes these keys from now on. @returns now */
+  publish(kids: readonly string[]): Date {
     const now = this.clock.now();
-    await manager.query(ACKNOWLEDGE, [this.id, this.startedAt, now, signsWith, publishes]);
-    const forgotten = new Date(now.getTime() - FORGOTTEN_AFTER_MS);
-    await manager.query('DELETE FROM replicas WHERE seen_at < $1', [forgotten]);
+    if (this.published) {
+      const changes = this.unacknowledged ?? { at: now, began: new Set(), ended: new Set() };
+      for (const kid of kids) if (!this.published.has(kid)) changes.began.add(kid);
+      for (const kid of this.published) if (!kids.includes(kid)) changes.ended.add(kid);
+      changes.at = now;
+      if (changes.began.size + changes.ended.size > 0) this.unacknowledged = changes;
+    }
+    this.published = new Set(kids);
+    return now;
   }
 
-  /** Those that were heard of lately. */
+  /** This process signs with nothing but `signsWith` from now on: other keys are out of its memory. */
+  async acknowledge(manager: EntityManager, signsWith: string | null): Promise<void> {
+    if (this.published === null || this.stopping) return;
+    const publishes = [...this.published];
+    // Before the row: whoever reads that this replica publishes a key also reads since when.
+    await this.tellChanges(manager);
+    const [hostName, processId] = [hostname(), process.pid];
+    const { id, startedAt } = this;
+    const seenAt = this.clock.now();
+    const row = { id, hostName, processId, startedAt, seenAt, signsWith, publishes };
+    await this.replicas.acknowledge(manager, row);
+    this.hasRow = true;
+    // A clock that was set may be wrong: it must not make the others look silent.
+    if (this.clock.isSettled()) await this.replicas.removeUnheard(manager, this.kept(), seenAt);
+    // The stop began while the row was written, and may have come before it.
+    if (this.isStopping()) await this.replicas.remove(manager, id, this.clock.now());
+  }
+
+  /** Those that were heard of within a minute. */
   async alive(manager: EntityManager): Promise<Replica[]> {
-    const since = new Date(this.clock.now().getTime() - SILENT_FOR_MS);
-    const rows: Replica[] = await manager.query(
-      `SELECT id, seen_at AS "seenAt", signs_with AS "signsWith", publishes
-       FROM replicas WHERE seen_at >= $1 ORDER BY started_at, id`,
-      [since],
-    );
-    return rows;
+    const { until } = this.kept();
+    return this.replicas.heardOf(manager, { since: this.silentBefore(), until });
+  }
+
+  /** Every one whose row is kept, the longest started first. */
+  async list(query: PageQuery): Promise<Page<ListedReplica>> {
+    return pageOf(await this.replicas.list(this.database.manager, query), query);
+  }
+
+  /** Whether a replica was heard of within a minute. */
+  isAlive({ seenAt }: Pick<Replica, 'seenAt'>): boolean {
+    return seenAt >= this.silentBefore();
+  }
+
+  /** Those whose row is kept and which have not acknowledged what is wanted, by kid. */
+  async behindAll(
+    manager: EntityManager,
+    wanted: readonly WantedKey[],
+  ): Promise<ReadonlyMap<string, ReplicasBehind>> {
+    return this.replicas.behind(manager, wanted, this.kept());
+  }
+
+  async behind(manager: EntityManager, wanted: WantedKey): Promise<ReplicasBehind> {
+    return (await this.behindAll(manager, [wanted])).get(wanted.kid) ?? NOBODY_BEHIND;
+  }
+
+  /** Of those that are behind, the ones that have not been heard of for a minute. */
+  async silentBehind(manager: EntityManager, wanted: WantedKey): Promise<ReplicasBehind> {
+    const heard = { since: this.kept().since, until: this.silentBefore() };
+    const behind = await this.replicas.behind(manager, [wanted], heard);
+    return behind.get(wanted.kid) ?? NOBODY_BEHIND;
+  }
+
+  /** How many may still publish a key that was revoked. */
+  async publishingRevoked(manager: EntityManager): Promise<number> {
+    return this.replicas.publishingRevoked(manager, this.kept());
+  }
+
+  /**
+   * Nothing waits any longer for a replica that an operator knows to be dead. One that lives comes back
+   * with its next acknowledgement.
+   * @returns its row as it was; null without one
+   */
+  async strikeOut(id: string): Promise<Replica | null> {
+    return this.replicas.remove(this.database.manager, id, this.clock.now());
+  }
+
+  /** Takes the row of this process away, so that nobody waits for it. Bounded: a stop must not hang. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopping = true;
+    if (!this.hasRow) return;
+    const gone = this.strikeOut(this.id).catch(() => undefined);
+    await Promise.race([gone, sleep(FAREWELL_MS, undefined, { ref: false })]);
+  }
+
+  private async tellChanges(manager: EntityManager): Promise<void> {
+    const changes = this.unacknowledged;
+    if (!changes) return;
+    const { at, began, ended } = changes;
+    await this.replicas.publishedLate(manager, [...began], at, LATE_AFTER_MS);
+    await this.replicas.droppedLate(manager, [...ended], at);
+    if (this.unacknowledged === changes) this.unacknowledged = null;
+  }
+
+  private isStopping(): boolean {
+    return this.stopping;
+  }
+
+  private silentBefore(): Date {
+    return new Date(this.clock.now().getTime() - SILENT_AFTER_MS);
+  }
+
+  /** A row from the future is one of a replica whose clock was wrong: it is not kept for ever. */
+  private kept(): Heard {
+    const now = this.clock.now().getTime();
+    return { since: new Date(now - KEPT_MS), until: new Date(now + KEPT_MS) };
   }
 }

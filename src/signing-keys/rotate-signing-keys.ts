@@ -1,25 +1,13 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import {
-  dueStep,
-  type KeyPolicy,
-  type KeyStep,
-  leadSeconds,
-  maySignFrom,
-  type PlannedStep,
-  planKeyRotation,
-} from '../domain/plan-key-rotation.js';
+import { type KeyPolicy, type KeyStep, leadSeconds } from '../domain/plan-key-rotation.js';
 import { Clock, CLOCK_SETTLES_MS } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
-import { keyPolicyOf } from './key-policy.js';
+import { KeyPlan, type Wanted } from './key-plan.js';
 import { PrepareKeys } from './prepare-keys.js';
-import type { SigningKeyEntity } from './signing-key.entity.js';
 import type { GeneratedKey } from './signing-key.js';
 import { SigningKeyRepository } from './signing-key.repository.js';
-
-type Wanted = (step: KeyStep) => boolean;
 
 /** No plan needs more: whatever looks endless is a bug, and stops here. */
 const MOST_STEPS = 20;
@@ -31,21 +19,16 @@ const MOST_STEPS = 20;
  */
 @Injectable()
 export class RotateSigningKeys {
-  readonly policy: KeyPolicy;
-
   constructor(
     private readonly database: Database,
     private readonly keys: SigningKeyRepository,
     private readonly prepare: PrepareKeys,
+    private readonly plan: KeyPlan,
     private readonly clock: Clock,
-    @Inject(SERVICE_CONFIG) config: ServiceConfig,
-  ) {
-    this.policy = keyPolicyOf(config);
-  }
+  ) {}
 
-  /** Every step that is due or to come. */
-  planOf(keys: readonly SigningKeyEntity[]): readonly PlannedStep[] {
-    return planKeyRotation(keys, this.policy, this.clock.now());
+  get policy(): KeyPolicy {
+    return this.plan.policy;
   }
 
   /**
@@ -60,7 +43,7 @@ export class RotateSigningKeys {
   async carryOutAll(wanted: Wanted = () => true): Promise<readonly KeyStep[]> {
     const done: KeyStep[] = [];
     for (let turns = 0; turns < MOST_STEPS; turns += 1) {
-      const step = this.due(await this.keys.all(this.database.manager), this.clock.now(), wanted);
+      const step = await this.plan.due(this.database.manager, wanted);
       if (!step) return done;
       if (await this.carryOut(step, wanted)) done.push(step);
     }
@@ -69,24 +52,25 @@ export class RotateSigningKeys {
 
   /**
    * Switches to the standby now instead of on schedule.
-   * @throws {IssuerError} ROTATION_TOO_EARLY with `allowed_from`, while validators may not know it
+   * @throws {IssuerError} ROTATION_TOO_EARLY with `allowed_from`, while validators may not know it;
+   * REPLICAS_BEHIND with `replicas`, while some replica does not publish it
    */
   async switchNow(): Promise<void> {
     if (!this.clock.isSettled()) throw clockWasSet(this.clock.now());
     const done = await this.carryOutDue();
     // It was due: that is the switch that was asked for.
     if (done.some(({ step }) => step === 'switch')) return;
-    const before = await this.keys.all(this.database.manager);
-    const asked = this.switchFrom(before, this.clock.now());
+    const { manager: outside } = this.database;
+    const before = await this.keys.all(outside);
+    const asked = await this.plan.switchAsked(outside, before);
     await this.prepare.around(asked, before, async (made) => {
       await this.database.transaction(async (manager) => {
         await this.keys.lockPlan(manager);
         const keys = await this.keys.all(manager);
         // Whoever was faster has switched already: that is what was asked for.
         if (keys.some(({ kid, phase }) => kid === asked.to && phase === 'current')) return;
-        const now = this.clock.now();
-        const step = this.switchFrom(keys, now);
-        if (step.from === asked.from) await this.apply(manager, step, now, made);
+        const step = await this.plan.switchAsked(manager, keys);
+        if (step.from === asked.from) await this.apply(manager, step, this.clock.now(), made);
       });
     });
   }
@@ -97,10 +81,9 @@ export class RotateSigningKeys {
     return this.prepare.around(step, before, (made) =>
       this.database.transaction(async (manager) => {
         await this.keys.lockPlan(manager);
-        const now = this.clock.now();
-        const due = this.due(await this.keys.all(manager), now, wanted);
+        const due = await this.plan.due(manager, wanted);
         if (JSON.stringify(due) !== JSON.stringify(step)) return false;
-        await this.apply(manager, step, now, made);
+        await this.apply(manager, step, this.clock.now(), made);
         return true;
       }),
     );
@@ -127,34 +110,6 @@ export class RotateSigningKeys {
     }
     return this.keys.insert(manager, next, 'next', now);
   }
-
-  private due(keys: readonly SigningKeyEntity[], now: Date, wanted: Wanted): KeyStep | null {
-    const plan = planKeyRotation(keys, this.policy, now);
-    return dueStep(
-      plan.filter(({ step }) => wanted(step)),
-      now,
-    );
-  }
-
-  private switchFrom(
-    keys: readonly SigningKeyEntity[],
-    now: Date,
-  ): Extract<KeyStep, { step: 'switch' }> {
-    const next = keys.find(({ phase }) => phase === 'next');
-    if (!next) throw new Error('no signing key stands by');
-    const allowedFrom = maySignFrom(next, this.policy);
-    if (now < allowedFrom) throw tooEarly(allowedFrom);
-    const current = keys.find(({ phase }) => phase === 'current');
-    return { step: 'switch', from: current?.kid ?? null, to: next.kid };
-  }
-}
-
-function tooEarly(allowedFrom: Date): IssuerError {
-  return new IssuerError(
-    'ROTATION_TOO_EARLY',
-    `Validators may not know the key that stands by yet: rotate again from ${allowedFrom.toISOString()}.`,
-    { members: { allowed_from: allowedFrom.toISOString() } },
-  );
 }
 
 function clockWasSet(now: Date): IssuerError {

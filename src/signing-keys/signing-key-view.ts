@@ -2,6 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import type { SigningKeyPhase } from './signing-key.entity.js';
 import type { FetchedBy } from './key-set-fetch.repository.js';
 import type { Timeline, TimelineKey } from './key-timeline.js';
+import { NotAcknowledgedByView, notAcknowledgedByView } from './replica-view.js';
 
 export class PlannedInstants {
   @ApiProperty({ type: Date, nullable: true }) signs_from!: Date | null;
@@ -56,6 +57,12 @@ export class SigningKeyView {
   @ApiProperty({ description: 'It began to sign before all validators could know it' })
   outage_accepted!: boolean;
   @ApiProperty() acknowledged_by!: AcknowledgedBy;
+  @ApiProperty({
+    description:
+      'Replicas that do not publish it yet or, once it is forgotten, may still publish it: those ' +
+      'that were heard of within 24 hours',
+  })
+  not_acknowledged_by!: NotAcknowledgedByView;
   @ApiProperty() fetched_by!: FetchedByView;
 }
 
@@ -91,6 +98,7 @@ function signingKeyView({ row, planned, ...key }: TimelineKey, replicas: number)
       publishing: key.publishingReplicas,
       replicas,
     },
+    not_acknowledged_by: notAcknowledgedByView(key.notAcknowledgedBy),
     fetched_by: fetchedByView(key.fetchedBy),
   };
 }

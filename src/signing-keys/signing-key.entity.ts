@@ -21,8 +21,11 @@ export type SigningKeyPhase = LifecycleKey['phase'];
 @Check(
   'signing_keys_lead_check',
   `signs_from IS NULL OR outage_accepted
-          OR extract(epoch FROM signs_from - published_at) >= lead_seconds`,
+          OR extract(epoch FROM signs_from - greatest(published_at, published_late_at))
+             >= lead_seconds`,
 )
+@Check('signing_keys_published_late_at_check', `published_late_at >= published_at`)
+@Check('signing_keys_dropped_late_at_check', `dropped_late_at >= unpublished_at`)
 @Check(
   'signing_keys_tokens_expire_by_check',
   `unpublished_at IS NULL OR revoked_at IS NOT NULL OR tokens_expire_by IS NULL
@@ -51,6 +54,10 @@ export class SigningKeyEntity implements LifecycleKey {
   @Column('timestamptz', { name: 'published_at' })
   publishedAt!: Date;
 
+  /** When the last replica began to publish it that was late, such as one that was cut off. */
+  @Column('timestamptz', { name: 'published_late_at', nullable: true })
+  publishedLateAt!: Date | null;
+
   @Column('timestamptz', { name: 'signs_from', nullable: true })
   signsFrom!: Date | null;
 
@@ -59,6 +66,10 @@ export class SigningKeyEntity implements LifecycleKey {
 
   @Column('timestamptz', { name: 'unpublished_at', nullable: true })
   unpublishedAt!: Date | null;
+
+  /** Of a revoked key: when the last replica dropped it, if that was later than `unpublishedAt`. */
+  @Column('timestamptz', { name: 'dropped_late_at', nullable: true })
+  droppedLateAt!: Date | null;
 
   /** Kept by the ledger itself: no token under this key expires later. */
   @Column('timestamptz', { name: 'tokens_expire_by', nullable: true })

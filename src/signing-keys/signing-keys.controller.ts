@@ -30,7 +30,9 @@ export class SigningKeysController {
   @HttpCode(200)
   @ApiOperation({
     summary: 'Let the standby sign now instead of on schedule',
-    description: '409 ROTATION_TOO_EARLY with `allowed_from` while validators may not know it.',
+    description:
+      '409 ROTATION_TOO_EARLY with `allowed_from` while validators may not know it; 409 ' +
+      'REPLICAS_BEHIND with `replicas` while some replica does not publish it.',
   })
   @ApiBody({ type: EmptyBody, required: false })
   @ApiOkResponse({ type: SigningKeyList })

@@ -1,11 +1,14 @@
 import { Module } from '@nestjs/common';
 import { AccessControlModule } from '../access-control/access-control.module.js';
 import { EraseTokenKeys } from './erase-token-keys.js';
+import { KeyPlan } from './key-plan.js';
 import { KeyStore } from './key-store.js';
 import { KeySetFetchRepository } from './key-set-fetch.repository.js';
 import { KeySetFetches } from './key-set-fetches.js';
 import { KeyTimeline } from './key-timeline.js';
 import { PrepareKeys } from './prepare-keys.js';
+import { ReplicaRepository } from './replica.repository.js';
+import { ReplicasController } from './replicas.controller.js';
 import { Replicas } from './replicas.js';
 import { RevokeSigningKey } from './revoke-signing-key.js';
 import { RotateSigningKeys } from './rotate-signing-keys.js';
@@ -15,14 +18,16 @@ import { SigningKeys } from './signing-keys.service.js';
 
 @Module({
   imports: [AccessControlModule],
-  controllers: [SigningKeysController],
+  controllers: [ReplicasController, SigningKeysController],
   providers: [
     EraseTokenKeys,
     KeySetFetchRepository,
     KeySetFetches,
+    KeyPlan,
     KeyStore,
     KeyTimeline,
     PrepareKeys,
+    ReplicaRepository,
     Replicas,
     RevokeSigningKey,
     RotateSigningKeys,
@@ -33,6 +38,7 @@ import { SigningKeys } from './signing-keys.service.js';
     EraseTokenKeys,
     KeySetFetches,
     KeyTimeline,
+    Replicas,
     RevokeSigningKey,
     RotateSigningKeys,
     SigningKeys,

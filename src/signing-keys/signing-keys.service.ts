@@ -1,8 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { type KeyPolicy, type PlannedStep, planKeyRotation } from '../domain/plan-key-rotation.js';
+import {
+  type KeyPolicy,
+  keyToAcknowledge,
+  type PlannedStep,
+  planKeyRotation,
+} from '../domain/plan-key-rotation.js';
 import { type KeySetDocument, keySetFaults } from '../domain/published-document.js';
 import { Database } from '../platform/database.js';
-import { databaseAway } from '../platform/database-away.js';
+import { databaseAway, isDatabaseAway } from '../platform/database-away.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { SharedRun } from '../platform/shared-run.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
@@ -10,6 +15,7 @@ import { DroppedKeys, KeysSetBackError } from './dropped-keys.js';
 import { keyPolicyOf } from './key-policy.js';
 import { keysAway } from './keys-away.js';
 import { PublishedKeysFile } from './published-keys-file.js';
+import { NOBODY_BEHIND, type ReplicasBehind } from './replica.repository.js';
 import type { SigningKeyEntity } from './signing-key.entity.js';
 import { Replicas } from './replicas.js';
 import type { SigningKey } from './signing-key.js';
@@ -28,6 +34,7 @@ export class SigningKeys {
   private kept: string | null = null;
   private readonly dropped: DroppedKeys;
   private back: readonly string[] = [];
+  private standbyMissing = NOBODY_BEHIND;
   private readonly file: PublishedKeysFile;
   private readonly policy: KeyPolicy;
   private readonly reading = new SharedRun(() => this.read());
@@ -65,6 +72,13 @@ export class SigningKeys {
     return this.back;
   }
 
+  /** The replicas that a switch which is due waits for, as far as this one knows. */
+  switchWaitsFor(now: Date): ReplicasBehind {
+    const next = this.nextStep(now);
+    const isDue = next !== null && next.dueAt <= now && keyToAcknowledge(next.step) !== null;
+    return isDue ? this.standbyMissing : NOBODY_BEHIND;
+  }
+
   /** The next step of the keys' lifecycle, as far as this replica knows; null before it knows any. */
   nextStep(now: Date): PlannedStep | null {
     if (this.rows.length === 0) return null;
@@ -87,6 +101,30 @@ export class SigningKeys {
   }
 
   private async read(): Promise<void> {
+    try {
+      await this.takeOver();
+    } catch (error) {
+      // The others must know what this replica publishes, also while it cannot sign.
+      if (!isDatabaseAway(error)) await this.acknowledge().catch(() => undefined);
+      throw error;
+    }
+    await this.acknowledge();
+    await this.lookAtOthers();
+  }
+
+  private async acknowledge(): Promise<void> {
+    await this.replicas.acknowledge(this.database.manager, this.signing?.kid ?? null);
+  }
+
+  private async lookAtOthers(): Promise<void> {
+    const { manager } = this.database;
+    const next = this.rows.find(({ phase }) => phase === 'next');
+    this.standbyMissing = next
+      ? await this.replicas.behind(manager, { kid: next.kid, published: true })
+      : NOBODY_BEHIND;
+  }
+
+  private async takeOver(): Promise<void> {
     const rows = await this.keys.published(this.database.manager);
     if (rows.length === 0) throw new Error('the database has no signing key');
     const document = { keys: rows.map(({ publicJwk }) => publicJwk) };
@@ -100,8 +138,6 @@ export class SigningKeys {
       this.signing = null;
       if (current) this.signing = this.keys.open(current);
     }
-    const kids = document.keys.map(({ kid }) => kid);
-    await this.replicas.acknowledge(this.database.manager, this.signing?.kid ?? null, kids);
   }
 
   /**
@@ -130,12 +166,16 @@ export class SigningKeys {
   async publishKept(): Promise<boolean> {
     const kept = await this.file.read();
     // The database may have come back while the file was read.
-    this.document ??= kept;
+    if (this.document === null && kept !== null) {
+      this.document = kept;
+      this.replicas.publish(kidsOf(kept));
+    }
     return this.document !== null;
   }
 
   private async publish(document: KeySetDocument): Promise<void> {
     this.document = document;
+    this.replicas.publish(kidsOf(document));
     const text = JSON.stringify(document);
     if (text === this.kept) return;
     try {
@@ -157,4 +197,8 @@ function requirePublishable(document: KeySetDocument): void {
       `this key set would break validators and is not published: ${faults.join('; ')}`,
     );
   }
+}
+
+function kidsOf({ keys }: KeySetDocument): string[] {
+  return keys.map(({ kid }) => kid);
 }

@@ -34,6 +34,8 @@ const ROUTES = [
   'GET /api/v1/namespaces/{id}/add_on_purchases',
   'POST /api/v1/namespaces/{id}/add_on_purchases',
   'POST /api/v1/self_issued_tokens',
+  'GET /api/v1/replicas',
+  'DELETE /api/v1/replicas/{id}',
   'GET /api/v1/signing_keys',
 ] as const;
 

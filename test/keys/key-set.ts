@@ -26,6 +26,10 @@ export interface KeyJson {
     readonly publishing: number;
     readonly replicas: number;
   };
+  readonly not_acknowledged_by: {
+    readonly total: number;
+    readonly replicas: readonly { readonly id: string }[];
+  };
 }
 
 /** What the scheduler does every ten seconds, now. @returns the steps that were taken */

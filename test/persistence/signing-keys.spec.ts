@@ -84,6 +84,26 @@ describe('signing keys', () => {
     await add(keyRow('current', { ...lead, signs_from: '2026-01-01T01:00:00Z' }));
   });
 
+  it('sign only after the last replica has published them for their lead', async () => {
+    const late = { lead_seconds: 3600, published_late_at: '2026-01-05T00:00:00Z' };
+    await expect(
+      add(keyRow('current', { ...late, signs_from: '2026-01-05T00:59:59Z' })),
+    ).rejects.toMatchObject(violating('signing_keys_lead_check'));
+    await add(keyRow('current', { ...late, signs_from: '2026-01-05T01:00:00Z' }));
+  });
+
+  it('are published late after they were published, and dropped late after they were forgotten', async () => {
+    const early = { published_at: '2026-01-01T00:00:00Z' };
+    await expect(
+      add(keyRow('next', { ...early, published_late_at: '2025-12-31T23:59:59Z' })),
+    ).rejects.toMatchObject(violating('signing_keys_published_late_at_check'));
+    const forgotten = { unpublished_at: '2026-02-01T00:00:00Z' };
+    await expect(
+      add(keyRow('retired', { ...forgotten, dropped_late_at: '2026-01-31T23:59:59Z' })),
+    ).rejects.toMatchObject(violating('signing_keys_dropped_late_at_check'));
+    await add(keyRow('retired', { ...forgotten, dropped_late_at: '2026-02-01T00:00:00Z' }));
+  });
+
   it('stay published while a token of theirs lives, unless they are revoked', async () => {
     const used = { tokens_expire_by: '2026-02-01T00:00:00Z' };
     const early = { ...used, unpublished_at: '2026-01-31T23:59:59Z' };

@@ -8,8 +8,8 @@ export interface ChildReplicas {
   readonly database: TestDatabase;
   /** The test's own way into the database. */
   readonly pool: Pool;
-  /** Starts one more and waits until it listens. */
-  start(): Promise<ChildIssuer>;
+  /** Starts one more and waits until it listens; variables of its own come last. */
+  start(own?: Readonly<Record<string, string>>): Promise<ChildIssuer>;
   /** Ends all of them, frozen ones too; then the database goes. */
   remove(): Promise<void>;
 }
@@ -32,8 +32,8 @@ export async function childReplicas(
   return {
     database,
     pool,
-    start: async () => {
-      const replica = await startChildIssuer(database.url, shared);
+    start: async (own = {}) => {
+      const replica = await startChildIssuer(database.url, { ...shared, ...own });
       replicas.push(replica);
       await replica.listening;
       return replica;
@@ -51,6 +51,7 @@ export async function childReplicas(
 export function ageKeys(pool: Pool, interval: string): Promise<unknown> {
   return pool.query(
     `UPDATE signing_keys SET published_at = published_at - $1::interval,
+       published_late_at = published_late_at - $1::interval,
        signs_from = signs_from - $1::interval WHERE phase <> 'retired'`,
     [interval],
   );

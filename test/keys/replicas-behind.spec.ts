@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { select } from '../contract/ledger.js';
+import { registerPaidLicense } from '../support/builders.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { GitlabInstance } from '../support/gitlab-instance.js';
+import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
+import { keepKeys, keyIn, publishedKids, timeline } from './key-set.js';
+import { killedReplica, metric, readiness, replicasOf } from './replica-rows.js';
+
+const START = '2026-03-01T00:00:00.000Z';
+const SECOND = 1000;
+const HOUR = 3600 * SECOND;
+const DAY = 24 * HOUR;
+
+let clock: FakeClock;
+let issuer: TestIssuer;
+beforeEach(async () => {
+  clock = new FakeClock(new Date(START));
+  issuer = await startTestIssuer({ clock });
+});
+afterEach(() => issuer.stop());
+
+const rotate = () => issuer.admin('POST', 'signing_keys/rotate');
+
+describe('a planned switch', () => {
+  it('waits for a replica that does not publish the next key, until that is struck out', async () => {
+    const { licenseKey } = await registerPaidLicense(issuer, { expires_on: '2030-01-01' });
+    const gitlab = new GitlabInstance(issuer.url, { licenseKey, instanceId: randomUUID() });
+    const [old, standby] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
+    clock.advance(90 * DAY);
+    const dead = await killedReplica(issuer, [old.kid], clock.now());
+
+    expect(await keepKeys(issuer)).toEqual([]);
+    const refused = await rotate();
+    expect(refused.status).toBe(409);
+    expect(await refused.json()).toMatchObject({
+      code: 'REPLICAS_BEHIND',
+      replicas_behind: 1,
+      replicas: [{ id: dead, host_name: 'node-3', process_id: 4711 }],
+    });
+    expect(await keyIn(issuer, 'next')).toMatchObject({
+      not_acknowledged_by: { total: 1, replicas: [{ id: dead }] },
+    });
+    clock.advance(HOUR);
+    await keepKeys(issuer);
+    expect(await readiness(issuer)).toMatchObject({
+      code: 200,
+      checks: { rotation: 'waiting' },
+      next_key_step: { step: 'switch', waits_for: { total: 1, replicas: [dead] } },
+    });
+    expect(await metric(issuer, 'issuer_signing_key_switch_waits_for_replicas')).toBe(1);
+    expect(await metric(issuer, 'issuer_signing_key_step_overdue')).toBe(0);
+
+    const { token } = await gitlab.serviceToken();
+    expect(decodeProtectedHeader(token).kid).toBe(old.kid);
+    const struckOut = await issuer.admin('DELETE', `replicas/${dead}`);
+    expect(struckOut.status).toBe(200);
+    expect(await struckOut.json()).toMatchObject({ id: dead, host_name: 'node-3' });
+    expect((await issuer.admin('DELETE', `replicas/${dead}`)).status).toBe(404);
+    expect(await keepKeys(issuer)).toEqual(['switch']);
+    expect((await keyIn(issuer, 'current')).kid).toBe(standby.kid);
+    expect(await readiness(issuer)).toMatchObject({ checks: { rotation: 'scheduled' } });
+
+    const retired = (await timeline(issuer)).find(({ kid }) => kid === old.kid);
+    const forgottenAt = Date.parse(retired?.planned.unpublished_at ?? '');
+    expect(forgottenAt).toBeGreaterThanOrEqual(Number(decodeJwt(token).exp) * SECOND + DAY);
+  });
+
+  it('waits for 24 hours at most, and lets other steps be taken meanwhile', async () => {
+    clock.advance(90 * DAY);
+    expect(await keepKeys(issuer)).toEqual(['switch']);
+    const retired = (await timeline(issuer)).find(({ phase }) => phase === 'retired');
+    await select(
+      issuer,
+      `UPDATE signing_keys SET published_at = published_at - interval '90 days',
+       signs_from = signs_from - interval '90 days' WHERE phase <> 'retired'`,
+    );
+    await killedReplica(issuer, [], clock.now());
+    clock.advance(DAY);
+    expect(await keepKeys(issuer)).toEqual(['forget']);
+    expect(await publishedKids(issuer)).not.toContain(retired?.kid);
+    clock.advance(1);
+    expect(await keepKeys(issuer)).toEqual(['switch']);
+  });
+
+  it('waits for no replica that was killed while it published the next key, and none that stopped', async () => {
+    const other = await startTestIssuer({ clock, sharing: issuer });
+    expect(await replicasOf(issuer)).toHaveLength(2);
+    await other.stop();
+    expect(await replicasOf(issuer)).toHaveLength(1);
+    clock.advance(90 * DAY);
+    await killedReplica(issuer, await publishedKids(issuer), clock.now());
+    expect(await keepKeys(issuer)).toEqual(['switch']);
+  });
+
+  it('counts out no replica while the clock may be wrong', async () => {
+    const dead = await killedReplica(issuer, await publishedKids(issuer), clock.now());
+    await keepKeys(issuer);
+    clock.beAhead(100 * DAY);
+    await keepKeys(issuer);
+    clock.beAhead(0);
+    expect((await replicasOf(issuer)).map(({ id }) => id)).toContain(dead);
+  });
+
+  it('names ten of many, counts all, and never waits where no key signs', async () => {
+    const old = await keyIn(issuer, 'current');
+    clock.advance(90 * DAY);
+    for (let count = 0; count < 25; count += 1) await killedReplica(issuer, [old.kid], clock.now());
+    const refused = (await (await rotate()).json()) as { detail: string; replicas: unknown[] };
+    expect(refused).toMatchObject({ code: 'REPLICAS_BEHIND', replicas_behind: 25 });
+    expect(refused.replicas).toHaveLength(10);
+    expect(refused.detail).toContain('and 15 more');
+
+    await select(
+      issuer,
+      `UPDATE signing_keys SET phase = 'retired', retired_at = '${START}', sealed_private_key = NULL
+       WHERE phase = 'current'`,
+    );
+    expect(await keepKeys(issuer)).toContain('switch');
+  });
+});
