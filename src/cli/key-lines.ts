@@ -22,6 +22,7 @@ function keyLines({ row, planned, maySignFrom, ...key }: TimelineKey): string[] 
     ['will be retired', planned.retiredAt],
     ['tokens expire by', row.tokensExpireBy],
     ['will be forgotten', planned.unpublishedAt],
+    ['trusted until', key.trustedUntil],
   ];
   return [
     `${row.kid}  ${row.unpublishedAt === null ? row.phase : 'forgotten'}`,
@@ -64,10 +65,13 @@ const STILL_PUBLISHED =
 
 /** What a revocation did, or would do, and whom it hits. */
 export function revocationLines(dryRun: boolean, withdrawn: WithdrawnSigningKey): string[] {
-  const { revocation, radius } = withdrawn;
+  const { revocation, radius, trust } = withdrawn;
   const done = [
     ...planLines(dryRun ? 'would be' : 'was', revocation),
     ...(revocation.stillPublished ? [STILL_PUBLISHED] : []),
+    ...(trust
+      ? behindLines('may go on publishing it', trust.notAcknowledgedBy)
+      : ['who publishes it was not read: look at the list of the keys']),
   ];
   if (radius === null) return [...done, 'whom it hits was not counted: ask again with --dry-run'];
   const until = radius.lastExpiresAt
@@ -78,8 +82,16 @@ export function revocationLines(dryRun: boolean, withdrawn: WithdrawnSigningKey)
     `${radius.liveTokens} live token(s)${ownOf(radius)} on ${radius.instances} instance(s)${until}`,
     ...radius.affected.map(affectedLine),
     'restart every validator, or drop its cached keys: until then it may trust the key, ' +
-      `${radius.trustedUntil.toISOString()} at the longest`,
+      trustedLine(trust?.trustedUntil ?? null),
   ];
+}
+
+function trustedLine(until: Date | null): string {
+  if (until !== null) return `${until.toISOString()} at the longest`;
+  return (
+    'and nobody can tell for how long, while a replica may publish it: let each of those above reach ' +
+    'the database, stop it, or strike it out if it has ended'
+  );
 }
 
 function ownOf({ selfIssuedTokens }: BlastRadius): string {

@@ -77,5 +77,13 @@ export class KeyMetrics {
         this.set(signingKeys.switchWaitsFor(clock.now()).total);
       },
     });
+    new Gauge({
+      name: 'issuer_replicas_publishing_revoked_keys',
+      help: 'Replicas that have not acknowledged the revocation of a key, and may still publish it.',
+      registers: [this.metrics.registry],
+      collect() {
+        this.set(signingKeys.publishersOfRevoked());
+      },
+    });
   }
 }

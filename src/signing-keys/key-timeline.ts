@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { trustedUntil } from '../domain/key-trust.js';
 import { forgetAt, maySignFrom } from '../domain/plan-key-rotation.js';
 import { Database } from '../platform/database.js';
 import { type FetchedBy, KeySetFetchRepository } from './key-set-fetch.repository.js';
@@ -24,6 +25,8 @@ export interface TimelineKey {
   readonly publishingReplicas: number;
   /** Replicas that do not publish it yet, or, once it is forgotten, may still publish it. */
   readonly notAcknowledgedBy: ReplicasBehind;
+  /** Of a revoked key: when the last validator drops it; null while nobody can tell. */
+  readonly trustedUntil: Date | null;
   /** Who has fetched the key set since the key is in it. */
   readonly fetchedBy: FetchedBy;
 }
@@ -59,7 +62,7 @@ export class KeyTimeline {
     return {
       keys: rows.map((row) => ({
         ...this.timelineOf(row, switchAt, alive),
-        notAcknowledgedBy: behind.get(row.kid) ?? NOBODY_BEHIND,
+        ...this.acknowledgementOf(row, behind.get(row.kid) ?? NOBODY_BEHIND),
         fetchedBy: fetches.get(row.kid) ?? NOBODY,
       })),
       replicas: alive.length,
@@ -70,7 +73,7 @@ export class KeyTimeline {
     row: SigningKeyEntity,
     switchAt: Date | null,
     alive: readonly Replica[],
-  ): Omit<TimelineKey, 'fetchedBy' | 'notAcknowledgedBy'> {
+  ): Omit<TimelineKey, 'fetchedBy' | 'notAcknowledgedBy' | 'trustedUntil'> {
     const { policy } = this.plan;
     return {
       row,
@@ -83,6 +86,14 @@ export class KeyTimeline {
       signingReplicas: alive.filter(({ signsWith }) => signsWith === row.kid).length,
       publishingReplicas: alive.filter(({ publishes }) => publishes.includes(row.kid)).length,
     };
+  }
+
+  private acknowledgementOf(
+    row: SigningKeyEntity,
+    notAcknowledgedBy: ReplicasBehind,
+  ): Pick<TimelineKey, 'notAcknowledgedBy' | 'trustedUntil'> {
+    const until = trustedUntil(row, notAcknowledgedBy.total, this.plan.policy);
+    return { notAcknowledgedBy, trustedUntil: until };
   }
 
   private plannedSwitch(rows: readonly SigningKeyEntity[]): Date | null {

@@ -63,6 +63,13 @@ export class SigningKeyView {
       'that were heard of within 24 hours',
   })
   not_acknowledged_by!: NotAcknowledgedByView;
+  @ApiProperty({
+    type: Date,
+    nullable: true,
+    description:
+      'Of a revoked key: until then validators may trust it. Null while a replica may still publish it',
+  })
+  trusted_until!: Date | null;
   @ApiProperty() fetched_by!: FetchedByView;
 }
 
@@ -99,6 +106,7 @@ function signingKeyView({ row, planned, ...key }: TimelineKey, replicas: number)
       replicas,
     },
     not_acknowledged_by: notAcknowledgedByView(key.notAcknowledgedBy),
+    trusted_until: key.trustedUntil,
     fetched_by: fetchedByView(key.fetchedBy),
   };
 }

@@ -6,6 +6,7 @@ import { KeyStore } from './key-store.js';
 import { KeySetFetchRepository } from './key-set-fetch.repository.js';
 import { KeySetFetches } from './key-set-fetches.js';
 import { KeyTimeline } from './key-timeline.js';
+import { TrustInKeys } from './key-trust.js';
 import { PrepareKeys } from './prepare-keys.js';
 import { ReplicaRepository } from './replica.repository.js';
 import { ReplicasController } from './replicas.controller.js';
@@ -33,6 +34,7 @@ import { SigningKeys } from './signing-keys.service.js';
     RotateSigningKeys,
     SigningKeyRepository,
     SigningKeys,
+    TrustInKeys,
   ],
   exports: [
     EraseTokenKeys,
@@ -42,6 +44,7 @@ import { SigningKeys } from './signing-keys.service.js';
     RevokeSigningKey,
     RotateSigningKeys,
     SigningKeys,
+    TrustInKeys,
   ],
 })
 export class SigningKeysModule {}

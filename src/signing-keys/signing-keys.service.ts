@@ -35,6 +35,7 @@ export class SigningKeys {
   private readonly dropped: DroppedKeys;
   private back: readonly string[] = [];
   private standbyMissing = NOBODY_BEHIND;
+  private revokedPublishers = 0;
   private readonly file: PublishedKeysFile;
   private readonly policy: KeyPolicy;
   private readonly reading = new SharedRun(() => this.read());
@@ -77,6 +78,11 @@ export class SigningKeys {
     const next = this.nextStep(now);
     const isDue = next !== null && next.dueAt <= now && keyToAcknowledge(next.step) !== null;
     return isDue ? this.standbyMissing : NOBODY_BEHIND;
+  }
+
+  /** How many replicas may still publish a revoked key, as far as this one knows. */
+  publishersOfRevoked(): number {
+    return this.revokedPublishers;
   }
 
   /** The next step of the keys' lifecycle, as far as this replica knows; null before it knows any. */
@@ -122,6 +128,7 @@ export class SigningKeys {
     this.standbyMissing = next
       ? await this.replicas.behind(manager, { kid: next.kid, published: true })
       : NOBODY_BEHIND;
+    this.revokedPublishers = await this.replicas.publishingRevoked(manager);
   }
 
   private async takeOver(): Promise<void> {

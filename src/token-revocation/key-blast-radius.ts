@@ -1,6 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
-import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../platform/clock.js';
+import { Database } from '../platform/database.js';
 import { firstLiveJti } from './recorded-tokens.js';
 
 export interface AffectedInstance {
@@ -23,8 +23,6 @@ export interface BlastRadius {
   readonly lastExpiresAt: Date | null;
   /** Those whose tokens would have lived longest, 100 at most. */
   readonly affected: readonly AffectedInstance[];
-  /** Until then a validator that is not restarted goes on trusting the key. */
-  readonly trustedUntil: Date;
 }
 
 const NAMED = 100;
@@ -50,17 +48,18 @@ const AFFECTED = `
 
 @Injectable()
 export class KeyBlastRadius {
-  constructor(@Inject(SERVICE_CONFIG) private readonly config: ServiceConfig) {}
+  constructor(
+    private readonly database: Database,
+    private readonly clock: Clock,
+  ) {}
 
-  async of(manager: EntityManager, kid: string, now: Date): Promise<BlastRadius> {
+  async of(kid: string): Promise<BlastRadius> {
+    const { manager } = this.database;
+    const now = this.clock.now();
     const parameters = [kid, firstLiveJti(now), now];
-    const [counts] = await manager.query<Omit<BlastRadius, 'affected' | 'trustedUntil'>[]>(
-      COUNT,
-      parameters,
-    );
+    const [counts] = await manager.query<Omit<BlastRadius, 'affected'>[]>(COUNT, parameters);
     if (!counts) throw new Error('a count returned no row');
     const affected = await manager.query<AffectedInstance[]>(AFFECTED, parameters);
-    const trustedUntil = new Date(now.getTime() + this.config.jwksCacheSeconds * 1000);
-    return { ...counts, affected, trustedUntil };
+    return { ...counts, affected };
   }
 }

@@ -2,9 +2,11 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean } from 'class-validator';
 import type { KeyRevocationPlan } from '../domain/plan-key-revocation.js';
 import { IsText, MayBeAbsent } from '../platform/validators.js';
-import type { KeyRevocation } from '../signing-keys/revoke-signing-key.js';
+import type { KeyTrust } from '../signing-keys/key-trust.js';
+import { NotAcknowledgedByView, notAcknowledgedByView } from '../signing-keys/replica-view.js';
 import { SigningKeyView } from '../signing-keys/signing-key-view.js';
 import type { AffectedInstance, BlastRadius } from './key-blast-radius.js';
+import type { WithdrawnSigningKey } from './withdraw-signing-key.js';
 
 export class RevokeSigningKeyBody {
   @ApiPropertyOptional({ description: 'Only tell what it would do', default: false })
@@ -40,8 +42,14 @@ export class BlastRadiusView {
   @ApiProperty({ type: Date, nullable: true }) last_expires_at!: Date | null;
   @ApiProperty({ type: [AffectedInstanceView], description: '100 at most' })
   affected_instances!: AffectedInstanceView[];
-  @ApiProperty({ type: Date, description: 'Until then validators may go on trusting the key' })
-  trusted_until!: Date;
+  @ApiProperty({
+    type: Date,
+    nullable: true,
+    description:
+      'Until then validators may go on trusting the key. Null while nobody can tell: the replicas in ' +
+      '`not_acknowledged_by` may go on publishing it',
+  })
+  trusted_until!: Date | null;
   @ApiProperty({ description: 'What validators must do' }) validators!: string;
   @ApiProperty({ description: 'What instances must do' }) instances_must!: string;
 }
@@ -50,6 +58,11 @@ export class KeyOutageView {
   @ApiProperty({ type: Date }) standby_published_at!: Date;
   @ApiProperty({ type: Date }) until!: Date;
   @ApiProperty({ description: 'What fails until then' }) fails!: string;
+}
+
+export class WithdrawnByView extends NotAcknowledgedByView {
+  @ApiProperty({ type: String, nullable: true, description: 'What an operator must do' })
+  what_to_do!: string | null;
 }
 
 const OUTCOMES = ['revoke', 'nothing', 'refused', 'no-standby'] as const satisfies readonly [
@@ -74,10 +87,20 @@ export class SigningKeyRevocationView {
   @ApiProperty({ type: KeyOutageView, nullable: true }) outage!: KeyOutageView | null;
   @ApiProperty({
     description:
-      'The key was revoked and signs no more, but could not be taken out of the key set: that is ' +
-      'tried again every ten seconds, and at once when you ask again',
+      'The key was revoked and signs no more, but validators may still fetch it: it could not be taken ' +
+      'out of the key set (tried again every ten seconds, and at once when you ask again), or the ' +
+      'replicas in `not_acknowledged_by` may go on publishing it',
   })
   still_published!: boolean;
+  @ApiProperty({
+    type: WithdrawnByView,
+    nullable: true,
+    description:
+      'Replicas that have not acknowledged the revocation, of those that were heard of within 24 ' +
+      'hours. Dry run: those that are silent, so that nobody knows when they will. Null when that ' +
+      'was not read',
+  })
+  not_acknowledged_by!: WithdrawnByView | null;
   @ApiProperty({
     type: BlastRadiusView,
     nullable: true,
@@ -90,8 +113,7 @@ export class SigningKeyRevocationView {
 
 export function signingKeyRevocationView(
   dryRun: boolean,
-  { key, plan, stillPublished }: KeyRevocation,
-  radius: BlastRadius | null,
+  { revocation: { key, plan, stillPublished }, radius, trust }: WithdrawnSigningKey,
   items: SigningKeyView[] | null,
 ): SigningKeyRevocationView {
   return {
@@ -101,8 +123,9 @@ export function signingKeyRevocationView(
     switch_to: plan.outcome === 'revoke' ? plan.switchTo : null,
     allowed_from: plan.outcome === 'refused' ? plan.allowedFrom : null,
     outage: outageView(plan),
-    still_published: stillPublished,
-    blast_radius: radius && blastRadiusView(radius),
+    still_published: stillPublished || (!dryRun && (trust?.notAcknowledgedBy.total ?? 0) > 0),
+    not_acknowledged_by: trust && withdrawnByView(trust),
+    blast_radius: radius && blastRadiusView(radius, trust?.trustedUntil ?? null),
     items,
   };
 }
@@ -119,14 +142,26 @@ function outageView(plan: KeyRevocationPlan): KeyOutageView | null {
   };
 }
 
-function blastRadiusView(radius: BlastRadius): BlastRadiusView {
+function withdrawnByView({ notAcknowledgedBy }: KeyTrust): WithdrawnByView {
+  return {
+    ...notAcknowledgedByView(notAcknowledgedBy),
+    what_to_do:
+      notAcknowledgedBy.total === 0
+        ? null
+        : 'Each of these replicas may go on publishing the key, and validators that fetch from it ' +
+          'trust the key. Stop it, or let it reach the database again; if it has ended, strike it ' +
+          'out: DELETE /api/v1/replicas/:id. Then ask again.',
+  };
+}
+
+function blastRadiusView(radius: BlastRadius, trustedUntil: Date | null): BlastRadiusView {
   return {
     live_tokens: radius.liveTokens,
     instances: radius.instances,
     self_issued_tokens: radius.selfIssuedTokens,
     last_expires_at: radius.lastExpiresAt,
     affected_instances: radius.affected.map(affectedInstanceView),
-    trusted_until: radius.trustedUntil,
+    trusted_until: trustedUntil,
     validators:
       'Restart every validator, or drop its cached keys: until then, or until trusted_until, it ' +
       'accepts whatever the revoked key has signed, forged tokens too.',

@@ -41,7 +41,7 @@ export class SigningKeyRevocationsController {
     const dryRun = body.dry_run ?? false;
     const acceptOutage = body.accept_outage ?? false;
     const by = principal.name;
-    const { revocation, radius } = dryRun
+    const withdrawn = dryRun
       ? await this.withdraw.dryRun(kid, acceptOutage)
       : await this.withdraw.revoke(
           { kid, by, reason: body.reason ?? null, acceptOutage },
@@ -51,7 +51,7 @@ export class SigningKeyRevocationsController {
             return this.takeOver();
           },
         );
-    return signingKeyRevocationView(dryRun, revocation, radius, await this.keys());
+    return signingKeyRevocationView(dryRun, withdrawn, await this.keys());
   }
 
   /** What fails here is done by the next refresh: the key is revoked. */

@@ -1,7 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
+import { type KeyTrust, TrustInKeys } from '../signing-keys/key-trust.js';
 import {
   type KeyRevocation,
   type KeyRevocationRequest,
@@ -13,16 +12,17 @@ export interface WithdrawnSigningKey {
   readonly revocation: KeyRevocation;
   /** As it was before: tokens that were live when the key was revoked. Null when it could not be counted. */
   readonly radius: BlastRadius | null;
+  /** Who may go on publishing it, and until when it is trusted. Null when that could not be read. */
+  readonly trust: KeyTrust | null;
 }
 
 /** The revocation of a signing key together with whom it hits, told before anything is done. */
 @Injectable()
 export class WithdrawSigningKey {
   constructor(
-    private readonly database: Database,
     private readonly revokeSigningKey: RevokeSigningKey,
     private readonly blastRadius: KeyBlastRadius,
-    private readonly clock: Clock,
+    private readonly trustInKeys: TrustInKeys,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -30,7 +30,8 @@ export class WithdrawSigningKey {
   async dryRun(kid: string, acceptOutage: boolean): Promise<WithdrawnSigningKey> {
     const planned = await this.revokeSigningKey.plan(kid, acceptOutage);
     const revocation = { ...planned, stillPublished: false };
-    return { revocation, radius: await this.radiusOf(kid) };
+    const trust = await this.trustInKeys.in(kid);
+    return { revocation, radius: await this.blastRadius.of(kid), trust };
   }
 
   /**
@@ -43,16 +44,28 @@ export class WithdrawSigningKey {
   ): Promise<WithdrawnSigningKey> {
     const revocation = await this.revokeSigningKey.revoke(request);
     await revoked(revocation);
-    try {
-      // Now that the key signs no more, no token can be missing from the count.
-      return { revocation, radius: await this.radiusOf(request.kid) };
-    } catch (error) {
-      this.logger.error({ error, kid: request.kid }, 'whom a revoked key hits was not counted');
-      return { revocation, radius: null };
-    }
+    const { kid } = request;
+    // Now that the key signs no more, no token can be missing from the count.
+    const radius = await this.unlessItFails(kid, 'whom a revoked key hits was not counted', () =>
+      this.blastRadius.of(kid),
+    );
+    const trust = await this.unlessItFails(kid, 'who publishes a revoked key was not read', () =>
+      this.trustInKeys.afterRevocation(kid),
+    );
+    return { revocation, radius, trust };
   }
 
-  private radiusOf(kid: string): Promise<BlastRadius> {
-    return this.blastRadius.of(this.database.manager, kid, this.clock.now());
+  /** The key is revoked: what cannot be read makes no failure of that. */
+  private async unlessItFails<Result>(
+    kid: string,
+    failure: string,
+    work: () => Promise<Result>,
+  ): Promise<Result | null> {
+    try {
+      return await work();
+    } catch (error) {
+      this.logger.error({ error, kid }, failure);
+      return null;
+    }
   }
 }

@@ -30,6 +30,7 @@ export interface KeyJson {
     readonly total: number;
     readonly replicas: readonly { readonly id: string }[];
   };
+  readonly trusted_until: string | null;
 }
 
 /** What the scheduler does every ten seconds, now. @returns the steps that were taken */

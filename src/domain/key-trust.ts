@@ -1,0 +1,22 @@
+import type { KeyPolicy, LifecycleKey } from './plan-key-rotation.js';
+
+/** What says until when validators may trust a revoked key. */
+export interface WithdrawnKey extends Pick<LifecycleKey, 'revokedAt' | 'unpublishedAt'> {
+  /** When the last replica dropped it, if that was later than `unpublishedAt`. */
+  readonly droppedLateAt: Date | null;
+}
+
+/**
+ * Until when a validator that is not restarted may trust a revoked key: it keeps what it fetched from
+ * the last replica that published the key. Null while a replica may still publish it, and for a key
+ * that is not revoked.
+ */
+export function trustedUntil(
+  key: WithdrawnKey,
+  mayBePublishedBy: number,
+  { jwksCacheSeconds }: Pick<KeyPolicy, 'jwksCacheSeconds'>,
+): Date | null {
+  if (key.revokedAt === null || key.unpublishedAt === null || mayBePublishedBy > 0) return null;
+  const lastPublished = Math.max(key.unpublishedAt.getTime(), key.droppedLateAt?.getTime() ?? 0);
+  return new Date(lastPublished + jwksCacheSeconds * 1000);
+}

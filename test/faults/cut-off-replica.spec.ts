@@ -1,0 +1,141 @@
+import { randomUUID } from 'node:crypto';
+import { execFile } from 'node:child_process';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { decodeProtectedHeader } from 'jose';
+import { type KeyJson, publishedKids } from '../keys/key-set.js';
+import { replicasOf } from '../keys/replica-rows.js';
+import { type ChildIssuer, createLicense, tokenOf } from '../support/child-issuer.js';
+import { ageKeys, type ChildReplicas, childReplicas } from '../support/child-replicas.js';
+import { DatabaseLink } from './database-link.js';
+
+jest.setTimeout(120_000);
+const HOUR = 3_600_000;
+
+let replicas: ChildReplicas;
+let link: DatabaseLink;
+/** The third one reaches the database over the link. */
+let one: ChildIssuer;
+let other: ChildIssuer;
+let cutOff: ChildIssuer;
+beforeAll(async () => {
+  replicas = await childReplicas({
+    JWKS_CACHE_SECONDS: '3600',
+    ISSUER_URL: 'http://localhost:3000',
+  });
+  link = await new DatabaseLink(replicas.database.url).open();
+  [one, other, cutOff] = await Promise.all([
+    replicas.start(),
+    replicas.start(),
+    replicas.start({ DATABASE_URL: link.url }),
+  ]);
+}, 240_000);
+afterAll(async () => {
+  await replicas.remove();
+  link.close();
+});
+
+async function answerOf<Json>(response: Promise<Response>, status = 200): Promise<Json> {
+  const answer = await response;
+  expect(answer.status).toBe(status);
+  return (await answer.json()) as Json;
+}
+
+const keys = async () =>
+  (await answerOf<{ items: KeyJson[] }>(one.admin('GET', 'signing_keys'))).items;
+const kidIn = async (phase: string) => (await keys()).find((key) => key.phase === phase)?.kid ?? '';
+const idOf = async ({ child }: ChildIssuer) =>
+  (await replicasOf(one)).find(({ process_id: id }) => id === child.pid)?.id ?? '';
+/** As if the replica had been silent for that much longer. */
+const ageRow = (id: string, interval: string) =>
+  replicas.pool.query('UPDATE replicas SET seen_at = seen_at - $2::interval WHERE id = $1', [
+    id,
+    interval,
+  ]);
+async function kill({ child, ended }: ChildIssuer): Promise<void> {
+  child.kill('SIGKILL');
+  await ended;
+}
+
+/** What an operator sees who runs `npm run keys` beside the service. */
+async function keysCommand(...args: readonly string[]): Promise<string> {
+  const script = join(__dirname, '../../dist/src/cli/keys.js');
+  const { environment: env } = one;
+  return (await promisify(execFile)(process.execPath, [script, ...args], { env })).stdout;
+}
+
+async function until(done: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 600; tries += 1) {
+    if (await done()) return;
+    await sleep(50);
+  }
+  throw new Error('this takes too long');
+}
+
+describe('three replicas, as processes, one of them cut off from the database', () => {
+  let leaked: string;
+  let silent: string;
+
+  it('name it in the answer to a revocation, which waits for nobody, for as long as its row is kept', async () => {
+    await ageKeys(replicas.pool, '12 hours');
+    [leaked, silent] = [await kidIn('current'), await idOf(cutOff)];
+    link.close();
+    await ageRow(silent, '2 minutes');
+    const named = {
+      still_published: true,
+      not_acknowledged_by: { total: 1, replicas: [{ id: silent, process_id: cutOff.child.pid }] },
+      blast_radius: { trusted_until: null },
+    };
+    const revoke = () => answerOf<object>(one.admin('POST', `signing_keys/${leaked}/revoke`));
+    expect(await revoke()).toMatchObject({ outcome: 'revoke', ...named });
+    expect(await publishedKids(one)).not.toContain(leaked);
+    expect(await publishedKids(other)).not.toContain(leaked);
+    expect(await publishedKids(cutOff)).toContain(leaked);
+    expect((await cutOff.sync(randomUUID())).status).toBe(503);
+
+    await ageRow(silent, '23 hours');
+    expect(await revoke()).toMatchObject({ outcome: 'nothing', ...named });
+    expect((await keys()).find(({ kid }) => kid === leaked)).toMatchObject({
+      not_acknowledged_by: { total: 1, replicas: [{ id: silent }] },
+      trusted_until: null,
+    });
+  });
+
+  it('let no planned switch happen before it was struck out, and mind none that was killed in good order', async () => {
+    await ageKeys(replicas.pool, '12 hours');
+    await kill(other);
+    const rotate = () => one.admin('POST', 'signing_keys/rotate');
+    expect(await answerOf(rotate(), 409)).toMatchObject({
+      code: 'REPLICAS_BEHIND',
+      replicas_behind: 1,
+      replicas: [{ id: silent }],
+    });
+    expect(await keysCommand('replicas')).toContain(`${silent}  silent  on ${hostname()}`);
+    expect(await keysCommand('list')).toContain(`may still publish it: ${silent}`);
+    expect(await keysCommand('strike-out', silent)).not.toContain(silent);
+    await answerOf(rotate());
+  });
+
+  it('have it drop the key once it reaches the database, sign with nothing but the new one, and end the trust', async () => {
+    const licenseKey = await createLicense(one);
+    await link.open();
+    await until(async () => (await cutOff.sync(licenseKey, randomUUID())).status === 200);
+    const token = await tokenOf(await cutOff.sync(licenseKey, randomUUID()));
+    expect(decodeProtectedHeader(token).kid).toBe(await kidIn('current'));
+    expect(await publishedKids(cutOff)).toEqual(await publishedKids(one));
+    const shown = (await keys()).find(({ kid }) => kid === leaked);
+    expect(shown).toMatchObject({ not_acknowledged_by: { total: 0 } });
+    expect(Date.parse(shown?.trusted_until ?? '')).toBeGreaterThan(Date.now() + HOUR - 60_000);
+  });
+
+  it('take their rows away when they stop, and leave them when they are killed', async () => {
+    const [kept, gone] = [await idOf(other), await idOf(cutOff)];
+    cutOff.child.kill('SIGTERM');
+    await cutOff.ended;
+    const ids = (await replicasOf(one)).map(({ id }) => id);
+    expect(ids).toContain(kept);
+    expect(ids).not.toContain(gone);
+  });
+});

@@ -1,0 +1,156 @@
+import { SigningKeys } from '../../src/signing-keys/signing-keys.service.js';
+import { DatabaseLink } from '../faults/database-link.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
+import { keepKeys, keyIn, publishedKids, timeline } from './key-set.js';
+import { killedReplica, metric, replicasOf } from './replica-rows.js';
+
+const START = '2026-03-01T00:00:00.000Z';
+const SECOND = 1000;
+const HOUR = 3600 * SECOND;
+const DAY = 24 * HOUR;
+const LEAD = 95_040 * SECOND;
+
+interface RevocationJson {
+  readonly outcome: string;
+  readonly still_published: boolean;
+  readonly not_acknowledged_by: {
+    readonly total: number;
+    readonly replicas: readonly { readonly id: string }[];
+    readonly what_to_do: string | null;
+  };
+  readonly blast_radius: { readonly trusted_until: string | null };
+}
+
+let clock: FakeClock;
+let issuer: TestIssuer;
+beforeEach(async () => {
+  clock = new FakeClock(new Date(START));
+  issuer = await startTestIssuer({ clock });
+});
+afterEach(() => issuer.stop());
+
+const rotate = () => issuer.admin('POST', 'signing_keys/rotate');
+const inHours = (hours: number) => new Date(clock.now().getTime() + hours * HOUR).toISOString();
+
+async function revoke(kid: string): Promise<RevocationJson> {
+  const response = await issuer.admin('POST', `signing_keys/${kid}/revoke`);
+  expect(response.status).toBe(200);
+  return (await response.json()) as RevocationJson;
+}
+
+describe('a replica that is cut off from the database', () => {
+  let link: DatabaseLink;
+  let cutOff: TestIssuer;
+  beforeEach(async () => {
+    link = await new DatabaseLink(issuer.database.url).open();
+    const environment = { DATABASE_URL: link.url, DATABASE_TIMEOUT_MS: '1000' };
+    cutOff = await startTestIssuer({ clock, sharing: issuer, environment });
+  });
+  afterEach(async () => {
+    await cutOff.stop();
+    link.close();
+  });
+
+  it('is named by a revocation for a day, until it drops the key; only then has the trust an end', async () => {
+    clock.advance(LEAD);
+    await Promise.all([keepKeys(issuer), keepKeys(cutOff)]);
+    const leaked = await keyIn(issuer, 'current');
+    link.close();
+    clock.advance(2 * 60 * SECOND);
+    await keepKeys(issuer);
+
+    const dryRun = await issuer.admin('POST', `signing_keys/${leaked.kid}/revoke`, {
+      dry_run: true,
+    });
+    expect(await dryRun.json()).toMatchObject({
+      still_published: false,
+      not_acknowledged_by: { total: 1 },
+      blast_radius: { trusted_until: null },
+    });
+    const done = await revoke(leaked.kid);
+    expect(done).toMatchObject({
+      outcome: 'revoke',
+      still_published: true,
+      not_acknowledged_by: { total: 1 },
+      blast_radius: { trusted_until: null },
+    });
+    expect(done.not_acknowledged_by.what_to_do).toContain('strike it out');
+    expect(await publishedKids(cutOff)).toContain(leaked.kid);
+    expect(await publishedKids(issuer)).not.toContain(leaked.kid);
+
+    clock.advance(23 * HOUR);
+    await keepKeys(issuer);
+    const [named] = done.not_acknowledged_by.replicas;
+    const listed = (await replicasOf(issuer)).find(({ id }) => id === named?.id);
+    expect(listed).toMatchObject({ alive: false, still_publishes: [leaked.kid] });
+    expect(await revoke(leaked.kid)).toMatchObject({ outcome: 'nothing', still_published: true });
+    const shown = async () => (await timeline(issuer)).find(({ kid }) => kid === leaked.kid);
+    expect(await shown()).toMatchObject({ not_acknowledged_by: { total: 1 }, trusted_until: null });
+    expect(await metric(issuer, 'issuer_replicas_publishing_revoked_keys')).toBe(1);
+
+    await link.open();
+    await keepKeys(cutOff);
+    expect(await publishedKids(cutOff)).toEqual(await publishedKids(issuer));
+    const trust = { not_acknowledged_by: { total: 0 }, trusted_until: inHours(24) };
+    expect(await shown()).toMatchObject(trust);
+    clock.advance(HOUR);
+    expect(await revoke(leaked.kid)).toMatchObject({
+      outcome: 'nothing',
+      still_published: false,
+      blast_radius: { trusted_until: trust.trusted_until },
+    });
+  });
+
+  it('that is struck out, or silent for a day, counts as having published the key until then', async () => {
+    clock.advance(LEAD);
+    await Promise.all([keepKeys(issuer), keepKeys(cutOff)]);
+    const [first, second] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
+    link.close();
+    clock.advance(2 * 60 * SECOND);
+    await keepKeys(issuer);
+    await revoke(first.kid);
+    clock.advance(HOUR);
+    const dead = (await replicasOf(issuer)).find((one) => one.still_publishes.length > 0);
+    await issuer.admin('DELETE', `replicas/${dead?.id ?? ''}`);
+    const trusted = async (kid: string) =>
+      (await timeline(issuer)).find((key) => key.kid === kid)?.trusted_until;
+    expect(await trusted(first.kid)).toBe(inHours(24));
+
+    await killedReplica(issuer, [second.kid], clock.now());
+    await issuer.admin('POST', `signing_keys/${second.kid}/revoke`, { accept_outage: true });
+    expect(await trusted(second.kid)).toBeNull();
+    clock.advance(DAY + 1);
+    await keepKeys(issuer);
+    expect(await trusted(second.kid)).toBe(inHours(24));
+  });
+
+  it('lets the key that it begins to publish late sign only when validators can know it from there', async () => {
+    clock.advance(LEAD);
+    await Promise.all([keepKeys(issuer), keepKeys(cutOff)]);
+    link.close();
+    expect((await rotate()).status).toBe(200);
+    clock.advance(LEAD);
+    await link.open();
+    await keepKeys(cutOff);
+
+    const allowedFrom = new Date(clock.now().getTime() + LEAD).toISOString();
+    expect((await keyIn(issuer, 'next')).may_sign_from).toBe(allowedFrom);
+    clock.advance(LEAD - 1);
+    expect(await (await rotate()).json()).toMatchObject({
+      code: 'ROTATION_TOO_EARLY',
+      allowed_from: allowedFrom,
+    });
+    clock.advance(1);
+    expect((await rotate()).status).toBe(200);
+  });
+
+  it('stops without its row, which goes after a day', async () => {
+    link.close();
+    await cutOff.stop();
+    expect(await replicasOf(issuer)).toHaveLength(2);
+    clock.advance(DAY + 1);
+    await issuer.running.app.get(SigningKeys).refresh();
+    expect(await replicasOf(issuer)).toHaveLength(1);
+  });
+});
