@@ -41,6 +41,7 @@ describe('the configuration', () => {
       selfIssuedInstanceId: null,
       tokenStatusList: false,
       jwksCacheSeconds: 86_400,
+      keysUnreadWarningSeconds: 43_200,
       signingKeyRotationDays: 90,
       ledgerRetentionDays: 400,
       logLevel: 'info',
@@ -75,6 +76,7 @@ describe('the configuration', () => {
       SELF_ISSUED_INSTANCE_ID: 'EA8BF810-1D6F-4A6A-B4FD-93E8CBD8B57F',
       TOKEN_STATUS_LIST: 'true',
       JWKS_CACHE_SECONDS: '3600',
+      KEYS_UNREAD_WARNING_SECONDS: '900',
       SIGNING_KEY_ROTATION_DAYS: '30',
       LEDGER_RETENTION_DAYS: '1',
       LOG_LEVEL: 'debug',
@@ -106,6 +108,7 @@ describe('the configuration', () => {
       selfIssuedInstanceId: 'EA8BF810-1D6F-4A6A-B4FD-93E8CBD8B57F',
       tokenStatusList: true,
       jwksCacheSeconds: 3600,
+      keysUnreadWarningSeconds: 900,
       signingKeyRotationDays: 30,
       ledgerRetentionDays: 1,
       logLevel: 'debug',
@@ -168,6 +171,29 @@ describe('the configuration', () => {
   ])('warns of a lifetime that makes instances sync hourly: %s s', (ttl, count) => {
     const { warnings } = readAppConfig({ SERVICE_TOKEN_TTL_SECONDS: ttl });
     expect(warnings).toHaveLength(count);
+  });
+
+  it.each([
+    ['86400', 43_200],
+    ['43201', 43_200],
+    ['43200', 21_600],
+    ['3600', 1800],
+    ['1', 1],
+  ])('lets keys be unread for less than validators keep them: %s s', (cache, standard) => {
+    const { keysUnreadWarningSeconds } = readAppConfig({ JWKS_CACHE_SECONDS: cache });
+    expect(keysUnreadWarningSeconds).toBe(standard);
+  });
+
+  it('refuses a bound for unread keys that is no shorter than validators keep keys', () => {
+    const unread = (seconds: string) => ({
+      JWKS_CACHE_SECONDS: '3600',
+      KEYS_UNREAD_WARNING_SECONDS: seconds,
+    });
+    expect(faultsOf(unread('3599'))).toEqual([]);
+    expect(faultsOf(unread('3600'))).toEqual([
+      'KEYS_UNREAD_WARNING_SECONDS: must be below JWKS_CACHE_SECONDS, which is 3600',
+    ]);
+    expect(faultsOf(unread('0'))).toHaveLength(1);
   });
 
   it.each(['TRUE', '1', 'no', ' true'])('takes %j neither for true nor for false', (text) => {

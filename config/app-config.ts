@@ -13,6 +13,7 @@ import {
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 /** Instances look for a new token once the held one has less than this left. */
 const INSTANCE_REFRESH_SECONDS = 172_800;
+const KEYS_UNREAD_SECONDS = 43_200;
 
 /** Everything that an operator can set; the README says what each one means. */
 export interface AppConfig extends KeyEncryptionKeys {
@@ -40,6 +41,8 @@ export interface AppConfig extends KeyEncryptionKeys {
   readonly selfIssuedInstanceId: string | null;
   readonly tokenStatusList: boolean;
   readonly jwksCacheSeconds: number;
+  /** How long a replica may be unable to read the keys before readiness and metrics say so. */
+  readonly keysUnreadWarningSeconds: number;
   readonly signingKeyRotationDays: number;
   /** How long after its expiry a token stays in the ledger. */
   readonly ledgerRetentionDays: number;
@@ -68,6 +71,7 @@ export function readAppConfig(environment: Environment = process.env): AppConfig
     3600,
     MAX_TTL_SECONDS,
   );
+  const jwksCacheSeconds = reader.integer('JWKS_CACHE_SECONDS', 86_400, 1, 604_800);
   const config: AppConfig = {
     host: reader.text('HOST') ?? '127.0.0.1',
     port,
@@ -88,7 +92,8 @@ export function readAppConfig(environment: Environment = process.env): AppConfig
     enforceLicenseTypes: reader.boolean('ENFORCE_LICENSE_TYPES', true),
     selfIssuedInstanceId: readUuid(reader, 'SELF_ISSUED_INSTANCE_ID'),
     tokenStatusList: reader.boolean('TOKEN_STATUS_LIST', false),
-    jwksCacheSeconds: reader.integer('JWKS_CACHE_SECONDS', 86_400, 1, 604_800),
+    jwksCacheSeconds,
+    keysUnreadWarningSeconds: readKeysUnreadWarning(reader, jwksCacheSeconds),
     signingKeyRotationDays: reader.integer('SIGNING_KEY_ROTATION_DAYS', 90, 1, 3650),
     ledgerRetentionDays: reader.integer('LEDGER_RETENTION_DAYS', 400, 1, 3650),
     logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
@@ -107,6 +112,18 @@ function ttlWarnings(ttlSeconds: number): string[] {
     `SERVICE_TOKEN_TTL_SECONDS is ${ttlSeconds}: instances refresh a token that has less than ` +
       `${INSTANCE_REFRESH_SECONDS} seconds left, so every instance will sync every hour`,
   ];
+}
+
+/** Below the time that validators keep keys: later they may refuse what is signed with a newer key. */
+function readKeysUnreadWarning(reader: EnvironmentReader, jwksCacheSeconds: number): number {
+  const name = 'KEYS_UNREAD_WARNING_SECONDS';
+  const half = Math.max(1, Math.floor(jwksCacheSeconds / 2));
+  const standard = jwksCacheSeconds > KEYS_UNREAD_SECONDS ? KEYS_UNREAD_SECONDS : half;
+  const value = reader.integer(name, standard, 1, 604_799);
+  if (reader.text(name) !== null && value >= jwksCacheSeconds) {
+    reader.faults.push(`${name}: must be below JWKS_CACHE_SECONDS, which is ${jwksCacheSeconds}`);
+  }
+  return value;
 }
 
 function readTls(reader: EnvironmentReader): AppConfig['tls'] {

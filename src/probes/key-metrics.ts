@@ -6,8 +6,8 @@ import { SigningKeys } from '../signing-keys/signing-keys.service.js';
 import { rotationState } from './rotation-state.js';
 
 /**
- * How old each published key is, by its phase, when the next step of their lifecycle is due and which
- * replicas are behind.
+ * How old each published key is, by its phase, when the next step of their lifecycle is due, when this
+ * replica read them last, and which replicas are behind.
  */
 @Injectable()
 export class KeyMetrics {
@@ -18,6 +18,7 @@ export class KeyMetrics {
   ) {
     this.gaugeAges();
     this.gaugeNextStep();
+    this.gaugeReading();
     this.gaugeReplicas();
   }
 
@@ -63,6 +64,27 @@ export class KeyMetrics {
             ? 1
             : 0,
         );
+      },
+    });
+  }
+
+  private gaugeReading(): void {
+    const { signingKeys, clock } = this;
+    new Gauge({
+      name: 'issuer_signing_keys_read_age_seconds',
+      help: 'Seconds since this replica, or its last run, read the published keys from the database.',
+      registers: [this.metrics.registry],
+      collect() {
+        const readAt = signingKeys.lastReadAt();
+        this.set(readAt ? Math.max(0, (clock.now().getTime() - readAt.getTime()) / 1000) : NaN);
+      },
+    });
+    new Gauge({
+      name: 'issuer_signing_keys_unread',
+      help: '1 while the keys have not been read for longer than KEYS_UNREAD_WARNING_SECONDS.',
+      registers: [this.metrics.registry],
+      collect() {
+        this.set(signingKeys.isUnread(clock.now()) ? 1 : 0);
       },
     });
   }

@@ -19,7 +19,11 @@ export interface ReadinessReport {
     readonly rotation: RotationState;
     /** `set_back`: the database has keys again that were forgotten or revoked, and nothing is issued. */
     readonly key_history: 'kept' | 'set_back';
+    /** `late`: the keys were not read for longer than KEYS_UNREAD_WARNING_SECONDS, and may be old. */
+    readonly keys_read: 'recent' | 'late' | 'unknown';
   };
+  /** When the published keys were last read from the database; by the last run after such a start. */
+  readonly keys_read_at: Date | null;
   /** The next step of the keys' lifecycle; null before they are known. */
   readonly next_key_step: {
     readonly step: string;
@@ -72,12 +76,19 @@ export class Readiness {
         database: (await this.database.answers()) ? 'up' : 'away',
         rotation: rotationState(next, now, waitsFor),
         key_history: this.signingKeys.setBack().length === 0 ? 'kept' : 'set_back',
+        keys_read: this.keysRead(now),
       },
+      keys_read_at: this.signingKeys.lastReadAt(),
       next_key_step: next && {
         step: next.step.step,
         due_at: next.dueAt,
         waits_for: { total: waitsFor.total, replicas: waitsFor.named.map(({ id }) => id) },
       },
     };
+  }
+
+  private keysRead(now: Date): ReadinessReport['checks']['keys_read'] {
+    if (this.signingKeys.lastReadAt() === null) return 'unknown';
+    return this.signingKeys.isUnread(now) ? 'late' : 'recent';
   }
 }

@@ -11,6 +11,7 @@ const EVERY_MS = 10_000;
 /** Every replica asks what is due; whoever is first does it, and all of them take the keys over. */
 @Injectable()
 export class KeyJobs {
+  private toldUnread = false;
   private toldWaiting = '';
 
   constructor(
@@ -29,7 +30,21 @@ export class KeyJobs {
       }
     });
     await this.runner.run('refresh signing keys', () => this.signingKeys.refresh());
+    this.tellUnread();
     this.tellWaiting();
+  }
+
+  private tellUnread(): void {
+    const unread = this.signingKeys.isUnread(this.clock.now());
+    if (unread && !this.toldUnread) {
+      this.logger.error(
+        { readAt: this.signingKeys.lastReadAt() },
+        'the signing keys have not been read for longer than KEYS_UNREAD_WARNING_SECONDS: this replica ' +
+          'may publish a revoked key, and may lack the key that signs next. Let it reach the database, ' +
+          'or stop it',
+      );
+    }
+    this.toldUnread = unread;
   }
 
   private tellWaiting(): void {

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type KeySetDocument, keySetFaults } from '../domain/published-document.js';
 
@@ -17,6 +17,20 @@ export class PublishedKeysFile {
     try {
       const document: unknown = JSON.parse(await readFile(this.path, 'utf8'));
       return isPublishable(document) ? document : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Notes that the kept set was read from the database then, as the time of the file's last change. */
+  async confirm(at: Date): Promise<void> {
+    await utimes(this.path, at, at);
+  }
+
+  /** When the kept set was read from the database last; null when nobody can tell. */
+  async confirmedAt(): Promise<Date | null> {
+    try {
+      return (await stat(this.path)).mtime;
     } catch {
       return null;
     }

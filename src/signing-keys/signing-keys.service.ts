@@ -34,8 +34,10 @@ export class SigningKeys {
   private kept: string | null = null;
   private readonly dropped: DroppedKeys;
   private back: readonly string[] = [];
+  private readAt: Date | null = null;
   private standbyMissing = NOBODY_BEHIND;
   private revokedPublishers = 0;
+  private readonly unreadAfterMs: number;
   private readonly file: PublishedKeysFile;
   private readonly policy: KeyPolicy;
   private readonly reading = new SharedRun(() => this.read());
@@ -50,6 +52,7 @@ export class SigningKeys {
     this.file = new PublishedKeysFile(config.dataDir);
     this.dropped = new DroppedKeys(config.dataDir, logger);
     this.policy = keyPolicyOf(config);
+    this.unreadAfterMs = config.keysUnreadWarningSeconds * 1000;
   }
 
   /** The key that signs. @throws {IssuerError} UNAVAILABLE before keys were read, or with none usable */
@@ -71,6 +74,16 @@ export class SigningKeys {
   /** The keys that were forgotten or revoked and are in the database again: while any is, none signs. */
   setBack(): readonly string[] {
     return this.back;
+  }
+
+  /** When the published keys were last read from the database, by this process or the one before it. */
+  lastReadAt(): Date | null {
+    return this.readAt;
+  }
+
+  /** Whether that was longer ago than KEYS_UNREAD_WARNING_SECONDS. */
+  isUnread(now: Date): boolean {
+    return this.readAt !== null && now.getTime() - this.readAt.getTime() > this.unreadAfterMs;
   }
 
   /** The replicas that a switch which is due waits for, as far as this one knows. */
@@ -172,23 +185,27 @@ export class SigningKeys {
   /** Publishes what was published last, unless something newer is. @returns false with neither */
   async publishKept(): Promise<boolean> {
     const kept = await this.file.read();
+    const keptAt = await this.file.confirmedAt();
     // The database may have come back while the file was read.
     if (this.document === null && kept !== null) {
       this.document = kept;
       this.replicas.publish(kidsOf(kept));
+      this.readAt = keptAt;
+      this.logger.info({ readAt: keptAt }, 'the keys of the last run are published');
     }
     return this.document !== null;
   }
 
   private async publish(document: KeySetDocument): Promise<void> {
     this.document = document;
-    this.replicas.publish(kidsOf(document));
+    this.readAt = this.replicas.publish(kidsOf(document));
     const text = JSON.stringify(document);
-    if (text === this.kept) return;
     try {
-      await this.file.write(document);
+      if (text !== this.kept) await this.file.write(document);
       this.kept = text;
+      await this.file.confirm(this.readAt);
     } catch (error) {
+      this.kept = null;
       this.logger.warn(
         { error },
         'the published keys could not be kept for a start without database',

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { execFile } from 'node:child_process';
+import { utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { decodeProtectedHeader } from 'jose';
 import { type KeyJson, publishedKids } from '../keys/key-set.js';
-import { replicasOf } from '../keys/replica-rows.js';
+import { readiness, replicasOf } from '../keys/replica-rows.js';
 import { type ChildIssuer, createLicense, tokenOf } from '../support/child-issuer.js';
 import { ageKeys, type ChildReplicas, childReplicas } from '../support/child-replicas.js';
 import { DatabaseLink } from './database-link.js';
@@ -116,6 +117,21 @@ describe('three replicas, as processes, one of them cut off from the database', 
     expect(await keysCommand('list')).toContain(`may still publish it: ${silent}`);
     expect(await keysCommand('strike-out', silent)).not.toContain(silent);
     await answerOf(rotate());
+  });
+
+  it('are told by it how old its keys are, also when it was started again from those', async () => {
+    await kill(cutOff);
+    const readAt = new Date(Date.now() - HOUR);
+    await utimes(join(cutOff.dataDir, 'published-keys.json'), readAt, readAt);
+    cutOff = await replicas.start({ DATABASE_URL: link.url, DATA_DIR: cutOff.dataDir });
+    expect(await publishedKids(cutOff)).toContain(leaked);
+    expect(await readiness(cutOff)).toMatchObject({
+      code: 503,
+      checks: { keys: 'published', keys_read: 'late' },
+      keys_read_at: readAt.toISOString(),
+    });
+    const { stdout } = cutOff.output;
+    expect(stdout).toMatch(/"readAt":"[^"]+".*"msg":"the keys of the last run are published"/);
   });
 
   it('have it drop the key once it reaches the database, sign with nothing but the new one, and end the trust', async () => {

@@ -1,9 +1,11 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { SigningKeys } from '../../src/signing-keys/signing-keys.service.js';
 import { DatabaseLink } from '../faults/database-link.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 import { keepKeys, keyIn, publishedKids, timeline } from './key-set.js';
-import { killedReplica, metric, replicasOf } from './replica-rows.js';
+import { killedReplica, metric, readiness, replicasOf } from './replica-rows.js';
 
 const START = '2026-03-01T00:00:00.000Z';
 const SECOND = 1000;
@@ -143,6 +145,29 @@ describe('a replica that is cut off from the database', () => {
     });
     clock.advance(1);
     expect((await rotate()).status).toBe(200);
+  });
+
+  it('says so once the keys are unread for too long, stays ready, and keeps when they were read', async () => {
+    const readAt = clock.now().toISOString();
+    link.close();
+    clock.advance(12 * HOUR);
+    expect(await readiness(cutOff)).toMatchObject({ checks: { keys_read: 'recent' } });
+    expect(await metric(cutOff, 'issuer_signing_keys_unread')).toBe(0);
+    clock.advance(1);
+    expect(await readiness(cutOff)).toMatchObject({
+      code: 200,
+      status: 'ready',
+      checks: { keys_read: 'late' },
+      keys_read_at: readAt,
+    });
+    expect(await metric(cutOff, 'issuer_signing_keys_unread')).toBe(1);
+    expect(await metric(cutOff, 'issuer_signing_keys_read_age_seconds')).toBeCloseTo(43_200);
+
+    const { mtime } = await stat(join(cutOff.dataDir, 'published-keys.json'));
+    expect(mtime.toISOString()).toBe(readAt);
+    await link.open();
+    await keepKeys(cutOff);
+    expect(await readiness(cutOff)).toMatchObject({ checks: { keys_read: 'recent' } });
   });
 
   it('stops without its row, which goes after a day', async () => {
