@@ -112,7 +112,7 @@ const rewrap: Command = async (app, _options, { out, err }) => {
   out(`sealed under another key: ${counts.unknown}`);
 };
 
-const COMMANDS = new Map<string, Command>(Object.entries({ list, rotate, rewrap }));
+const COMMANDS = new Map<string, Command>(Object.entries({ list, rotate, replicas, rewrap }));
 
 function revoke(kid: string): Command {
   return async (app, { dryRun, acceptOutage, reason }, { out }) => {
