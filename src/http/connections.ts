@@ -110,7 +110,10 @@ export class Connections {
     return [this.all, own];
   }
 
-  /** A proxy brings many clients: it is not counted as one. */
+  /**
+   * A proxy brings many clients: it is not counted as one. Node forgets the address of a connection that is closed
+   * unless it was asked for before, as here.
+   */
   private networkOf({ remoteAddress }: Socket): string | null {
     if (remoteAddress === undefined) return null;
     const isProxy = this.proxies.check(remoteAddress, isIPv6(remoteAddress) ? 'ipv6' : 'ipv4');

@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { keySetMaxAgeSeconds } from '../domain/key-set-max-age.js';
 import { type KeySetDocument, newestKidOf } from '../domain/published-document.js';
 import { Clock } from '../platform/clock.js';
+import { addressOf } from '../platform/client-address.js';
 import { databaseAway } from '../platform/database-away.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { KeySetFetches } from '../signing-keys/key-set-fetches.js';
@@ -55,7 +56,7 @@ export class OidcController {
     const now = this.clock.now();
     sendDocument(rendered, this.maxAgeSeconds(now), request, reply);
     if (request.method !== 'GET' || newestKid === undefined) return;
-    this.fetches.note(newestKid, request.headers['user-agent'], request.ip, now);
+    this.fetches.note(newestKid, request.headers['user-agent'], addressOf(request), now);
   }
 
   /** Rendered once for each set of keys. */

@@ -3,6 +3,7 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { bearerTokenOf } from '../access-control/admin-api.js';
 import { ApiTokens } from '../access-control/api-tokens.js';
+import { addressOf } from '../platform/client-address.js';
 import { Database } from '../platform/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { Metrics } from '../platform/metrics.js';
@@ -51,5 +52,5 @@ export class ProbesController {
 /** A proxy on the same host also comes from the loopback, but leaves a trace of whom it asks for. */
 function cameFromLoopback(request: FastifyRequest): boolean {
   const proxied = Object.keys(request.headers).some((name) => TRACE_OF_A_PROXY.test(name));
-  return !proxied && LOOPBACK.test(request.ip);
+  return !proxied && LOOPBACK.test(addressOf(request));
 }

@@ -3,6 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { databaseDeadlineMs, Deadline } from '../platform/answer-deadline.js';
+import { addressOf } from '../platform/client-address.js';
 import { asIssuerError, INTERNAL } from '../platform/error-faces.js';
 import { Metrics } from '../platform/metrics.js';
 import { sendJson } from '../platform/send-json.js';
@@ -33,7 +34,7 @@ export class GraphqlController {
       headers: request.headers,
       // Looked up only where somebody guesses: behind proxies it takes a while.
       get address() {
-        return request.ip;
+        return addressOf(request);
       },
       deadline: new Deadline(this.deadlineMs),
       outcome: 'answered',

@@ -5,6 +5,7 @@ import { RecordSeatLink, type SeatLinkAnswer } from '../activation/record-seat-l
 import type { LicenseEntity } from '../licenses/license.entity.js';
 import { AnswerDeadline } from '../platform/answer-deadline.js';
 import { Clock } from '../platform/clock.js';
+import { addressOf } from '../platform/client-address.js';
 import { asIssuerError } from '../platform/error-faces.js';
 import { Metrics } from '../platform/metrics.js';
 import { FailedLookUps } from './failed-look-ups.js';
@@ -34,7 +35,7 @@ export class SeatLinksController {
       return Buffer.from(JSON.stringify(answerOf(answer)));
     } catch (thrown) {
       const refused = asIssuerError(thrown);
-      const error = refused && (this.failedLookUps.limited(refused, request.ip) ?? refused);
+      const error = refused && (this.failedLookUps.limited(refused, addressOf(request)) ?? refused);
       this.metrics.seatLinks.inc({ outcome: 'refused', code: error?.code ?? 'INTERNAL' });
       throw error ?? thrown;
     }
