@@ -1,3 +1,4 @@
+import '../src/platform/take-signals.js';
 import 'reflect-metadata';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';

@@ -6,6 +6,9 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+// As everywhere: at SIGUSR1 Node would open its inspector, and the environment may hold keys.
+process.on('SIGUSR1', () => undefined);
+
 const checkout = dirname(dirname(fileURLToPath(import.meta.url)));
 const root = join(checkout, process.argv[2] ?? '');
 const sources = ['src', 'config', 'migrations', 'bench', 'tsconfig.json', 'tsconfig.build.json'];

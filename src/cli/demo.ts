@@ -1,3 +1,4 @@
+import '../platform/take-signals.js';
 import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';

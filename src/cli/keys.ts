@@ -1,3 +1,4 @@
+import '../platform/take-signals.js';
 import 'reflect-metadata';
 import { userInfo } from 'node:os';
 import { parseArgs } from 'node:util';

@@ -18,6 +18,7 @@ import { pendingMigrations } from '../platform/migrate.js';
 import type { ServiceConfig } from '../platform/service-config.js';
 import { ESCAPED_EXIT_CODE } from '../last-resort.js';
 import { serviceConfig } from '../start-issuer.js';
+import { stopSignalsOfThisProcess } from '../stop-signals.js';
 
 const INTERRUPTED_EXIT_CODE = 130;
 
@@ -145,9 +146,10 @@ function stoppingOnSignals(
     end(ESCAPED_EXIT_CODE);
   });
   process.on('uncaughtException', escaped);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+  const signals = stopSignalsOfThisProcess();
+  for (const signal of signals) process.on(signal, stop);
   return () => {
     process.off('uncaughtException', escaped);
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop);
+    for (const signal of signals) process.off(signal, stop);
   };
 }

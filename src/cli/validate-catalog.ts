@@ -1,3 +1,4 @@
+import '../platform/take-signals.js';
 import { parseArgs } from 'node:util';
 
 import { CatalogFaultsError } from '../catalog/catalog-faults-error.js';

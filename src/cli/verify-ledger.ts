@@ -1,3 +1,4 @@
+import '../platform/take-signals.js';
 import 'reflect-metadata';
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';

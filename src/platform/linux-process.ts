@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { isatty } from 'node:tty';
 
 /**
  * When a process started, in clock ticks since boot, as `/proc/<pid>/stat` has it. Together with the
@@ -6,10 +7,17 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
  * Undefined when there is no such process, or only a zombie that nobody has reaped.
  */
 export function startTicksOf(pid: number): string | undefined {
-  const stat = readProc(`/proc/${pid}/stat`);
-  // The second field is the command in parentheses and may itself hold blanks and parentheses.
-  const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state, ...fields] = statOf(pid);
   return state === 'Z' || state === 'X' ? undefined : fields[18];
+}
+
+/**
+ * Whether this process was started in a terminal, and ends with it. Not so after `setsid`, which takes
+ * the terminal away, and after `nohup`, which takes it from the standard streams.
+ */
+export function hasTerminal(): boolean {
+  const [, , , , terminal] = statOf(process.pid);
+  return terminal !== '0' && [0, 1, 2].some((descriptor) => isatty(descriptor));
 }
 
 /** Distinguishes equal pids and ticks before and after a reboot. */
@@ -35,6 +43,13 @@ export function postgresProcessesOf(clusterDir: string): number[] {
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => isPostgresOf(pid, clusterDir));
+}
+
+/** The fields of `/proc/<pid>/stat` from the third one on, which is the state. */
+function statOf(pid: number): string[] {
+  const stat = readProc(`/proc/${pid}/stat`);
+  // The second field is the command in parentheses and may itself hold blanks and parentheses.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
 function readProc(path: string): string {

@@ -1,3 +1,4 @@
+import './no-inspector.js';
 import { pino } from 'pino';
 import { createBackend } from './backend.js';
 

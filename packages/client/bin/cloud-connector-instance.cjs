@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 'use strict';
+require('./take-signals.cjs');
 const { spawnSync } = require('node:child_process');
 const { existsSync } = require('node:fs');
 const { join } = require('node:path');

@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 'use strict';
+// Node opens its inspector at SIGUSR1, to every user of the machine.
+process.on('SIGUSR1', () => undefined);
 const { spawnSync } = require('node:child_process');
 const { existsSync } = require('node:fs');
 const { join } = require('node:path');

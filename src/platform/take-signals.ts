@@ -1,0 +1,31 @@
+import { hasTerminal } from './linux-process.js';
+
+/**
+ * To be imported first by every entry point, before what takes long to load.
+ *
+ * Node opens its inspector at SIGUSR1, to every user of the machine: whoever connects reads the
+ * key-encryption key. Node also ends at SIGHUP, and undoes what `nohup` has set: a service that has no
+ * terminal would end with the session of whoever started it.
+ */
+process.on('SIGUSR1', () => undefined);
+
+/** A terminal that is closed later is gone, so this is asked once. */
+export const startedInTerminal = hasTerminal();
+if (!startedInTerminal) process.on('SIGHUP', () => undefined);
+
+closeUnwantedInspector();
+// A signal that came just before the first line may take effect just after it.
+setImmediate(closeUnwantedInspector).unref();
+
+/** SIGUSR1 may have come before the first line. Who starts Node with `--inspect` wants it open. */
+function closeUnwantedInspector(): void {
+  if (!process.features.inspector) return;
+  const inspector = process.getBuiltinModule('node:inspector');
+  if (inspector.url() !== undefined && !isInspectorAskedFor()) inspector.close();
+}
+
+function isInspectorAskedFor(): boolean {
+  // eslint-disable-next-line no-restricted-syntax -- Node's own variable, before any of ours is read
+  const options = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ');
+  return /(?:^|\s)--inspect(?:-brk|-wait)?(?:=|\s|$)/.test(options);
+}
