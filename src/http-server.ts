@@ -1,10 +1,19 @@
-import { readFileSync } from 'node:fs';
+import type { ServerOptions as TlsOptions } from 'node:https';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { type FastifyInstance, type FastifyServerOptions, LogController } from 'fastify';
+import {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+  LogController,
+} from 'fastify';
+import { ConfigFaultsError } from '../config/app-config.js';
+import { readTlsFiles } from '../config/tls-files.js';
 import { BoundedServer } from './http/bounded-server.js';
 import { sendError } from './platform/error-filter.js';
 import { guarded } from './platform/guarded.js';
 import type { Logger } from './platform/logging.js';
+import { restrictBrowsers, TlsResponse } from './platform/security-headers.js';
 import type { ServiceConfig } from './platform/service-config.js';
 import { UnreadableRequests } from './platform/unreadable-request.js';
 
@@ -41,6 +50,8 @@ export function httpServer(
     genReqId: () => server.nextRequestId(),
     logController: new LogController({ disableRequestLogging: true }),
     frameworkErrors: guarded(logger, 'frameworkErrors', (error, request, reply) => {
+      // Past all hooks.
+      labelAnswer(request, reply);
       sendError(error, request, reply, logger);
     }),
     clientErrorHandler: (error, socket) => {
@@ -87,11 +98,16 @@ function readJsonBodies(fastify: FastifyInstance): void {
 
 function labelAnswers(fastify: FastifyInstance): void {
   fastify.addHook('onSend', (request, reply, _payload, done) => {
-    void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
-    // Tokens, keys and licenses are for whoever asked, not for caches between.
-    if (!reply.hasHeader('cache-control')) void reply.header('cache-control', 'no-store');
+    labelAnswer(request, reply);
     done();
   });
+}
+
+function labelAnswer(request: FastifyRequest, reply: FastifyReply): void {
+  void reply.header('x-request-id', request.id);
+  // Tokens, keys and licenses are for whoever asked, not for caches between.
+  if (!reply.hasHeader('cache-control')) void reply.header('cache-control', 'no-store');
+  restrictBrowsers(reply);
 }
 
 /** One line a request, with nothing in it that the caller wrote. */
@@ -113,6 +129,10 @@ function logRequests(fastify: FastifyInstance, logger: Logger): void {
   });
 }
 
-function tlsOf({ tls }: ServiceConfig): { readonly cert: Buffer; readonly key: Buffer } | null {
-  return tls && { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) };
+function tlsOf({ tls }: ServiceConfig): TlsOptions | null {
+  if (tls === null) return null;
+  const faults: string[] = [];
+  const files = readTlsFiles(tls, faults);
+  if (files === null) throw new ConfigFaultsError(faults);
+  return { ...files, ServerResponse: TlsResponse };
 }

@@ -5,6 +5,7 @@ import { unreadableRequest } from './error-faces.js';
 import { answerTo } from './error-filter.js';
 import { guarded } from './guarded.js';
 import type { Logger } from './logging.js';
+import { bareSecurityHeaders } from './security-headers.js';
 
 /** A request line as Node's parser would have taken it. */
 const REQUEST_LINE = /^[A-Z]+ (\S+) HTTP\/1\.[01]\r?\n/;
@@ -89,7 +90,7 @@ export class UnreadableRequests {
       `content-length: ${Buffer.byteLength(body)}`,
       'connection: close',
       'cache-control: no-store',
-      'x-content-type-options: nosniff',
+      ...bareSecurityHeaders(socket),
       `x-request-id: ${requestId}`,
     ];
     socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
