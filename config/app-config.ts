@@ -1,7 +1,9 @@
 import { BlockList, isIP } from 'node:net';
 import { MAX_TTL_SECONDS } from '../src/domain/service-token-claims.js';
 import { isUuid } from '../src/domain/uuid.js';
+import { readDatabaseUrl } from './database-url.js';
 import { type Environment, EnvironmentReader } from './environment-reader.js';
+import { checkFolder } from './read-file.js';
 import {
   type KeyEncryptionKeys,
   type Pkcs11Config,
@@ -9,6 +11,7 @@ import {
   readKeyEncryptionKeys,
   readPkcs11,
 } from './read-secrets.js';
+import { readTlsFiles } from './tls-files.js';
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 /** Instances look for a new token once the held one has less than this left. */
@@ -62,6 +65,20 @@ Set the variables right and start again; the README lists them all.`);
 
 /** @throws {ConfigFaultsError} naming every fault at once; no value of a secret is in its text. */
 export function readAppConfig(environment: Environment = process.env): AppConfig {
+  return readWith(environment, () => undefined);
+}
+
+/** The same for who listens: the certificate is looked into as well, which a command does without. */
+export function readServerConfig(environment: Environment = process.env): AppConfig {
+  return readWith(environment, ({ tls }, faults) => {
+    if (tls) readTlsFiles(tls, faults);
+  });
+}
+
+function readWith(
+  environment: Environment,
+  check: (config: AppConfig, faults: string[]) => void,
+): AppConfig {
   const reader = new EnvironmentReader(environment);
   const port = reader.integer('PORT', 3000, 1, 65_535);
   const databaseUrl = readDatabaseUrl(reader, 'DATABASE_URL');
@@ -102,6 +119,8 @@ export function readAppConfig(environment: Environment = process.env): AppConfig
   if (config.databaseDirectUrl !== null && databaseUrl === null) {
     reader.faults.push('DATABASE_DIRECT_URL: has a meaning only beside DATABASE_URL');
   }
+  checkFolder('DATA_DIR', config.dataDir, reader.faults);
+  check(config, reader.faults);
   if (reader.faults.length > 0) throw new ConfigFaultsError(reader.faults);
   return config;
 }
@@ -162,15 +181,6 @@ function readUuid(reader: EnvironmentReader, name: string): string | null {
   const text = reader.text(name);
   if (text !== null && !isUuid(text)) reader.faults.push(`${name}: must be a UUID`);
   return text;
-}
-
-function readDatabaseUrl(reader: EnvironmentReader, name: string): string | null {
-  const text = reader.text(name);
-  if (text === null) return null;
-  const protocol = URL.canParse(text) ? new URL(text).protocol : '';
-  if (protocol === 'postgres:' || protocol === 'postgresql:') return text;
-  reader.faults.push(`${name}: must be a URL like postgres://user:password@host:5432/database`);
-  return null;
 }
 
 function readIssuerUrl(reader: EnvironmentReader, port: number): string {

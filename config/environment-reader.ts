@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileOf } from './read-file.js';
 
 /** The variables of a process, as `process.env` holds them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -47,6 +47,11 @@ export class EnvironmentReader {
     return standard;
   }
 
+  /** Whether a secret was set at all, if only to a file that cannot be read. */
+  hasSecret(name: string): boolean {
+    return this.text(name) !== null || this.text(`${name}_FILE`) !== null;
+  }
+
   /** A secret from `name`, or from the file that `name`_FILE points to. Its value is in no fault. */
   secret(name: string): string | null {
     const inline = this.text(name);
@@ -55,11 +60,10 @@ export class EnvironmentReader {
       this.faults.push(`${name}: set either it or ${name}_FILE, not both`);
     }
     if (file === null) return inline;
-    try {
-      return readFileSync(file, 'utf8').trim();
-    } catch {
-      this.faults.push(`${name}_FILE: the file cannot be read`);
-      return null;
-    }
+    const content = readFileOf(`${name}_FILE`, file, this.faults);
+    const secret = content?.toString('utf8').trim() ?? null;
+    if (secret !== '') return secret;
+    this.faults.push(`${name}_FILE: the file is empty`);
+    return null;
   }
 }

@@ -43,7 +43,14 @@ describe('the key-encryption key', () => {
 
   it('is a fault when its file cannot be read or holds no key', () => {
     expect(faultsOf({ KEY_ENCRYPTION_KEY_FILE: join(folder, 'none') })).toEqual([
-      'KEY_ENCRYPTION_KEY_FILE: the file cannot be read',
+      'KEY_ENCRYPTION_KEY_FILE: the file cannot be read: there is no such file',
+    ]);
+    expect(faultsOf({ KEY_ENCRYPTION_KEY_FILE: folder })).toEqual([
+      'KEY_ENCRYPTION_KEY_FILE: the file cannot be read: it is a folder',
+    ]);
+    writeFileSync(file, '\n');
+    expect(faultsOf({ DATABASE_URL, KEY_ENCRYPTION_KEY_FILE: file })).toEqual([
+      'KEY_ENCRYPTION_KEY_FILE: the file is empty',
     ]);
     writeFileSync(file, 'secret-text');
     expect(faultsOf({ KEY_ENCRYPTION_KEY_FILE: file })).toEqual([
@@ -133,7 +140,7 @@ describe('the token that signs', () => {
     writeFileSync(file, '1234\n');
     expect(readAppConfig(inFile).pkcs11?.pin).toBe('1234');
     writeFileSync(file, '\n');
-    expect(faultsOf(inFile)).toEqual([expect.stringMatching(/^PKCS11_PIN: required beside/)]);
+    expect(faultsOf(inFile)).toEqual(['PKCS11_PIN_FILE: the file is empty']);
     rmSync(folder, { recursive: true });
   });
 });

@@ -29,11 +29,12 @@ export function readKeyEncryptionKeys(
   const previousName = `${name}_PREVIOUS`;
   const text = reader.secret(name);
   const previousText = reader.secret(previousName);
-  if (text === null && !embedded) {
+  const isSet = reader.hasSecret(name);
+  if (!isSet && !embedded) {
     reader.faults.push(
       `${name}: required with DATABASE_URL; make one with \`openssl rand -base64 32\` and keep it`,
     );
-  } else if (text === null && previousText !== null) {
+  } else if (!isSet && reader.hasSecret(previousName)) {
     // With one generated now, nobody would know what the new values are sealed under.
     reader.faults.push(`${name}: required beside ${previousName}, with the embedded Postgres too`);
   }
@@ -61,12 +62,13 @@ export function readPkcs11(reader: EnvironmentReader): Pkcs11Config | null {
     PKCS11_TOKEN_LABEL: reader.text('PKCS11_TOKEN_LABEL'),
     PKCS11_PIN: reader.secret('PKCS11_PIN'),
   };
-  const set = Object.entries(values).filter(([, value]) => value !== null);
+  const names = Object.keys(values);
+  const isSet = (name: string) =>
+    name === 'PKCS11_PIN' ? reader.hasSecret(name) : reader.text(name) !== null;
+  const set = names.filter(isSet);
   if (set.length === 0) return null;
-  for (const [name, value] of Object.entries(values)) {
-    if (value === null || value === '') {
-      reader.faults.push(`${name}: required beside ${set.map(([other]) => other).join(' and ')}`);
-    }
+  for (const name of names.filter((other) => !set.includes(other))) {
+    reader.faults.push(`${name}: required beside ${set.join(' and ')}`);
   }
   const makesNewKeys = reader.boolean('PKCS11_NEW_KEYS', true);
   const { PKCS11_MODULE: module, PKCS11_TOKEN_LABEL: tokenLabel, PKCS11_PIN: pin } = values;

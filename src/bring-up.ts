@@ -12,17 +12,13 @@ import { Notifications } from './platform/notifications.js';
 import { UnsealError } from './platform/sealing.js';
 import type { ServiceConfig } from './platform/service-config.js';
 import { Readiness } from './probes/readiness.js';
+import { namingTheDatabase, StartRefusedError } from './refusals-of-a-start.js';
 import { SealingJobs } from './scheduler/sealing-jobs.js';
 import { RotateSigningKeys } from './signing-keys/rotate-signing-keys.js';
 import { SigningTokenError } from './signing-keys/signing-token-error.js';
 import { SigningKeys } from './signing-keys/signing-keys.service.js';
 import { IssuanceSnapshots } from './token-issuance/issuance-snapshots.js';
 import { IssuanceLedger } from './token-issuance/issuance-ledger.js';
-
-/** What an operator must mend before the service can start. */
-export class StartRefusedError extends Error {
-  override readonly name = 'StartRefusedError';
-}
 
 /**
  * Takes the service from "the process runs" to "tokens can be issued". Every step may be repeated,
@@ -37,8 +33,11 @@ export async function bringUp(
   const database = app.get(Database);
   const readiness = app.get(Readiness);
 
-  await migrate(dataSource, config.databaseDirectUrl);
-  await database.connect();
+  const isDirect = config.databaseDirectUrl === config.databaseUrl;
+  await namingTheDatabase(isDirect ? 'DATABASE_URL' : 'DATABASE_DIRECT_URL', () =>
+    migrate(dataSource, config.databaseDirectUrl),
+  );
+  await namingTheDatabase('DATABASE_URL', () => database.connect());
   readiness.markSchemaCurrent();
   await refusingWrongSecrets(() => bringUpKeys(app));
   await app.get(ApiTokens).setBootstrapToken(database.manager, config.bootstrapAdminToken);

@@ -1,5 +1,5 @@
 import './platform/take-signals.js';
-import { readAppConfig, type AppConfig } from '../config/app-config.js';
+import { type AppConfig, readServerConfig } from '../config/app-config.js';
 import { createLogger } from './platform/logging.js';
 import { seedSampleLicense } from './sample-license.js';
 import { startIssuer } from './start-issuer.js';
@@ -36,7 +36,7 @@ async function main(): Promise<void> {
 
 function readConfigOrExit(): AppConfig {
   try {
-    return readAppConfig();
+    return readServerConfig();
   } catch (error) {
     return refuse(error);
   }

@@ -25,6 +25,7 @@ import { type Logger, NestLogger } from './platform/logging.js';
 import { Metrics } from './platform/metrics.js';
 import { MigrationHeldUpError } from './platform/migration-locks.js';
 import type { ServiceConfig } from './platform/service-config.js';
+import { namingTheListener } from './refusals-of-a-start.js';
 import { KeysSetBackError } from './signing-keys/dropped-keys.js';
 import { SigningKeys } from './signing-keys/signing-keys.service.js';
 
@@ -101,7 +102,8 @@ async function serve(
     // Whoever wants to know waits for it; nobody has to.
     broughtUp.catch(() => undefined);
     if (!(await listensEarly(app))) await broughtUp;
-    await app.listen({ port: config.port, host: config.host, backlog: BACKLOG });
+    const listener = { port: config.port, host: config.host, backlog: BACKLOG };
+    await namingTheListener(() => app.listen(listener));
     return { app, config, broughtUp, close };
   } catch (error) {
     await drain(app, options.logger);

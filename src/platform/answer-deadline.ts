@@ -31,7 +31,10 @@ export class AnswerDeadline implements NestInterceptor {
   }
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    const late = { first: this.leftOf(context), with: () => throwError(() => databaseAway()) };
+    const late = {
+      first: this.leftOf(context),
+      with: () => throwError(() => databaseAway(undefined, 'slow')),
+    };
     return next.handle().pipe(timeout(late));
   }
 
@@ -71,7 +74,7 @@ async function withinDeadline<Result>(
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      reject(databaseAway());
+      reject(databaseAway(undefined, 'slow'));
     }, milliseconds);
   });
   try {

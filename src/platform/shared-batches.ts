@@ -64,7 +64,7 @@ export class SharedBatches<Item, Result> {
     const batch: Waiting<Item, Result>[] = [];
     while (this.waiting.length > 0 && batch.length < this.limits.items) {
       for (const waiting of this.waiting.splice(0, this.limits.items - batch.length)) {
-        if (waiting.deadline.isOver) waiting.reject(databaseAway());
+        if (waiting.deadline.isOver) waiting.reject(databaseAway(undefined, 'slow'));
         else batch.push(waiting);
       }
     }

@@ -55,7 +55,7 @@ export class SignAndRecord {
 
   /** Signature and flush run side by side; the token leaves only when both are done. */
   private async once({ payload, row, deadline }: TokenDraft): Promise<string> {
-    if (deadline.isOver) throw databaseAway();
+    if (deadline.isOver) throw databaseAway(undefined, 'slow');
     const key = this.signingKeys.current();
     const claimsDigest = createHash('sha256').update(payload).digest();
     const recorded = this.ledger.record({ ...row, kid: key.kid, claimsDigest }, deadline);

@@ -5,7 +5,7 @@ import { Database } from '../../src/platform/database.js';
 import { RewrapSealedValues } from '../../src/platform/rewrap-sealed-values.js';
 import { SEALED_COLUMNS, type SealedColumn } from '../../src/platform/sealed-columns.js';
 import { replaceSealedValues } from '../../src/platform/sealed-values.js';
-import { StartRefusedError } from '../../src/bring-up.js';
+import { StartRefusedError } from '../../src/refusals-of-a-start.js';
 import { registerPaidLicense } from '../support/builders.js';
 import { GitlabInstance } from '../support/gitlab-instance.js';
 import { addSealedLicenses, openedBy } from '../support/sealed-rows.js';

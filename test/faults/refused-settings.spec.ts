@@ -1,0 +1,91 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readAppConfig } from '../../config/app-config.js';
+import { createLogger } from '../../src/platform/logging.js';
+import { startIssuer } from '../../src/start-issuer.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+let database: TestDatabase;
+let dataDir: string;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  dataDir = await mkdtemp(join(tmpdir(), 'refused-'));
+});
+afterAll(async () => {
+  await rm(dataDir, { recursive: true, force: true });
+  await database.drop();
+});
+
+/** What a start with these settings ends with. */
+async function messageOf(settings: Readonly<Record<string, string>>): Promise<string> {
+  const config = readAppConfig({
+    DATABASE_URL: database.url,
+    DATA_DIR: dataDir,
+    KEY_ENCRYPTION_KEY: Buffer.alloc(32, 1).toString('base64'),
+    ...settings,
+  });
+  const logger = createLogger('silent', { write: () => undefined });
+  try {
+    await (await startIssuer(config, { logger, lingerMs: 0 })).close();
+    return 'started';
+  } catch (error) {
+    return String(error);
+  }
+}
+
+function databaseWith(change: (url: URL) => void): string {
+  const url = new URL(database.url);
+  change(url);
+  return url.href;
+}
+
+describe('a start ends and names the setting, without its value, of', () => {
+  it('a database that refuses the password, at either URL', async () => {
+    const wrong = databaseWith((url) => {
+      url.password = 'hush-hush';
+    });
+    const because = 'the database refuses its user or password';
+    const direct = { DATABASE_DIRECT_URL: wrong };
+    const pooled = { DATABASE_URL: wrong, DATABASE_DIRECT_URL: database.url };
+
+    expect(await messageOf({ DATABASE_URL: wrong })).toBe(
+      `StartRefusedError: DATABASE_URL: ${because}`,
+    );
+    expect(await messageOf(direct)).toBe(`StartRefusedError: DATABASE_DIRECT_URL: ${because}`);
+    expect(await messageOf(pooled)).toBe(`StartRefusedError: DATABASE_URL: ${because}`);
+  });
+
+  it('a database that does not exist, or does not speak TLS', async () => {
+    const missing = databaseWith((url) => {
+      url.pathname = 'hush_hush';
+    });
+    const tls = databaseWith((url) => {
+      url.searchParams.set('sslmode', 'verify-full');
+    });
+
+    expect(await messageOf({ DATABASE_URL: missing })).toBe(
+      'StartRefusedError: DATABASE_URL: the database that it names does not exist',
+    );
+    expect(await messageOf({ DATABASE_URL: tls })).toBe(
+      'StartRefusedError: DATABASE_URL: asks for TLS, which the database does not speak',
+    );
+  });
+
+  it('a listener that it cannot have', async () => {
+    const taken = new URL(database.url).port;
+
+    expect(await messageOf({ PORT: taken })).toBe(
+      'StartRefusedError: PORT: another process listens on this port of HOST already',
+    );
+    expect(await messageOf({ HOST: '192.0.2.1' })).toBe(
+      'StartRefusedError: HOST: is not an address of this machine',
+    );
+    expect(await messageOf({ HOST: 'no-such-host.invalid' })).toMatch(/^StartRefusedError: HOST: /);
+  });
+
+  it('a certificate that went away after the settings were read', async () => {
+    const settings = { TLS_CERT_FILE: '/nowhere/cert.pem', TLS_KEY_FILE: '/nowhere/key.pem' };
+    expect(await messageOf(settings)).toMatch(/TLS_CERT_FILE: .*\n +TLS_KEY_FILE: .*no such file/);
+  });
+});
