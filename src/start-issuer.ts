@@ -16,7 +16,12 @@ import { httpServer } from './http-server.js';
 import { serveOpenapi } from './openapi.js';
 import type { DataSourceOptions } from 'typeorm';
 import { Clock } from './platform/clock.js';
-import { isDatabaseAway, isDatabaseClosed } from './platform/database-away.js';
+import {
+  type DatabaseTrouble,
+  isDatabaseAway,
+  isDatabaseClosed,
+  troubleOf,
+} from './platform/database-away.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './platform/embedded-postgres.js';
 import { ErrorFilter } from './platform/error-filter.js';
 import { generatedSecret } from './platform/generated-secret.js';
@@ -30,7 +35,14 @@ import { KeysSetBackError } from './signing-keys/dropped-keys.js';
 import { SigningKeys } from './signing-keys/signing-keys.service.js';
 
 const RETRY_MS = 500;
-const AWAY = 'the database is away: keys of the last run are published, nothing is issued';
+const UNTIL_THEN = 'keys of the last run are published, nothing is issued';
+const OBSTACLES: Readonly<Record<DatabaseTrouble, string>> = {
+  away: 'the database is away',
+  refused: 'the database refuses this service',
+  full: 'the disk of the database is full',
+  read_only: 'the database is read-only',
+  slow: 'the database does not answer in time',
+};
 /** Of the 10 s that a stop may take; the rest is for the embedded Postgres. */
 const DRAIN_MS = 7000;
 const LINGER_MS = 500;
@@ -150,7 +162,7 @@ async function bringUpUnlessAway(
     await bringUp(app, config, dataSource);
     return null;
   } catch (error) {
-    if (isDatabaseAway(error)) return AWAY;
+    if (isDatabaseAway(error)) return obstacleOf(error);
     if (error instanceof KeysSetBackError || error instanceof MigrationHeldUpError) {
       return error.message;
     }
@@ -167,19 +179,23 @@ async function keepTrying(
   let told: string | null = null;
   let now: string | null = obstacle;
   while (now !== null) {
-    if (now === AWAY && now !== told) logger.warn(now);
+    if (now.endsWith(UNTIL_THEN) && now !== told) logger.warn(now);
     else if (now !== told) logger.error(now);
     told = now;
     await sleep(RETRY_MS, undefined, { signal });
-    now = await attempt().catch(awayIfClosed);
+    now = await attempt().catch(obstacleIfClosed);
   }
   logger.info('the database is back: tokens are issued');
 }
 
 /** A start refuses a wrong password; once keys are published, an operator may take time to mend it. */
-function awayIfClosed(error: unknown): string {
-  if (isDatabaseClosed(error)) return AWAY;
+function obstacleIfClosed(error: unknown): string {
+  if (isDatabaseClosed(error)) return obstacleOf(error);
   throw error;
+}
+
+function obstacleOf(error: unknown): string {
+  return `${OBSTACLES[troubleOf(error) ?? 'away']}: ${UNTIL_THEN}`;
 }
 
 /** Lets requests under way finish; a connection that takes too long is cut. */

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { IssuerError } from './issuer-error.js';
 
 /**
@@ -57,7 +58,7 @@ const CLOSED_MESSAGES = ['The server does not support SSL connections', 'SASL: '
 
 /** What an error says of the database, wherever a library wrapped it; null for any other error. */
 export function troubleOf(error: unknown): DatabaseTrouble | null {
-  if (!(error instanceof Error)) return null;
+  if (!types.isNativeError(error)) return null;
   return (
     ownTroubleOf(error) ??
     (isClosed(error) ? 'refused' : null) ??
@@ -73,7 +74,7 @@ export function isDatabaseAway(error: unknown): boolean {
 
 /** True for an error that means the database does not let us in until an operator mends it. */
 export function isDatabaseClosed(error: unknown): boolean {
-  if (!(error instanceof Error) || ownTroubleOf(error) !== null) return false;
+  if (!types.isNativeError(error) || ownTroubleOf(error) !== null) return false;
   return isClosed(error) || wrappedIn(error).some(isDatabaseClosed);
 }
 
@@ -104,8 +105,12 @@ function isClosed(error: Error): boolean {
 }
 
 function wrappedIn(error: Error): unknown[] {
-  const several: unknown[] = error instanceof AggregateError ? error.errors : [];
-  return [...several, Reflect.get(error, 'driverError'), error.cause];
+  const several: unknown = Reflect.get(error, 'errors');
+  return [
+    ...(Array.isArray(several) ? (several as unknown[]) : []),
+    Reflect.get(error, 'driverError'),
+    error.cause,
+  ];
 }
 
 function codeOf(error: Error): string {

@@ -1,20 +1,50 @@
-import { Client } from 'pg';
+import { Client, type ClientConfig } from 'pg';
+import { CONNECT, StatementOutcomes } from './statement-outcomes.js';
 
 const LATE = 'Query read timeout';
 
+type Call = (...args: unknown[]) => unknown;
+type Settle = (error: unknown) => void;
+
 /**
  * A connection that is given up once a statement got no answer in time. `pg` by itself keeps it, and
- * every later statement would wait behind the stuck one.
+ * every later statement would wait behind the stuck one. What becomes of each statement is noted.
  */
 export class DatabaseClient extends Client {
-  constructor(...parameters: ConstructorParameters<typeof Client>) {
-    super(...parameters);
+  private readonly outcomes: StatementOutcomes;
+
+  constructor(options: ClientConfig & { readonly outcomes?: StatementOutcomes } = {}) {
+    super(options);
+    this.outcomes = options.outcomes ?? new StatementOutcomes();
     // Whoever holds it is told by the next statement; without a listener the process would end.
     this.on('error', () => undefined);
-    const query = this.query.bind(this) as (...args: unknown[]) => unknown;
+    const query = this.query.bind(this) as Call;
     Object.defineProperty(this, 'query', {
-      value: (...args: unknown[]) => this.giveUpWhenLate(query(...args)),
+      value: (...args: unknown[]) =>
+        this.giveUpWhenLate(watched(query, args, this.noting(args[0]))),
     });
+    const connect = this.connect.bind(this) as Call;
+    Object.defineProperty(this, 'connect', {
+      value: (...args: unknown[]) => watched(connect, args, this.notingAs(CONNECT, false)),
+    });
+  }
+
+  private noting(statement: unknown): Settle {
+    if (typeof statement === 'string') return this.notingAs(statement, false);
+    const { name, text } = Object(statement) as {
+      readonly name?: unknown;
+      readonly text?: unknown;
+    };
+    // Named ones are those of the syncs. What has no text is a stream, which answers bit by bit.
+    return typeof text === 'string' ? this.notingAs(text, name !== undefined) : () => undefined;
+  }
+
+  private notingAs(statement: string, isShort: boolean): Settle {
+    const start = performance.now();
+    return (error) => {
+      if (error) this.outcomes.failed(statement, error, isShort);
+      else this.outcomes.succeeded(statement, performance.now() - start, isShort);
+    };
   }
 
   private giveUpWhenLate(result: unknown): unknown {
@@ -25,4 +55,27 @@ export class DatabaseClient extends Client {
       throw error;
     });
   }
+}
+
+/** Calls `call`, and `settle` with what came of it, by callback or by promise. */
+function watched(call: Call, args: readonly unknown[], settle: Settle): unknown {
+  const callback = args.at(-1);
+  if (typeof callback === 'function') {
+    return call(...args.slice(0, -1), (error: unknown, ...rest: unknown[]) => {
+      settle(error);
+      (callback as Call)(error, ...rest);
+    });
+  }
+  const result = call(...args);
+  if (!(result instanceof Promise)) return result;
+  return result.then(
+    (value: unknown) => {
+      settle(null);
+      return value;
+    },
+    (error: unknown) => {
+      settle(error);
+      throw error;
+    },
+  );
 }

@@ -1,10 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { randomBytes } from 'node:crypto';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { Pool, type PoolConfig, TypeOverrides } from 'pg';
+import { Client, Pool, type PoolConfig, TypeOverrides } from 'pg';
 import { databaseAway } from './database-away.js';
 import { DatabaseClient } from './database-client.js';
 import { PreparedStatements } from './prepared-statements.js';
+import { StatementOutcomes } from './statement-outcomes.js';
 import { SERVICE_CONFIG, type ServiceConfig } from './service-config.js';
 
 /** Oid of `date`: kept as `YYYY-MM-DD`; `pg` would make local midnight of it. */
@@ -12,9 +13,6 @@ const DATE_OID = 1082;
 
 const dateAsText = new TypeOverrides();
 dateAsText.setTypeParser(DATE_OID, (text: string) => text);
-
-/** A probe's patience is a second, and a frozen database is as much away as one that refuses. */
-const ANSWERS_WITHIN_MS = 500;
 
 /**
  * The server gives up soon after its client has. Otherwise a transaction whose process is frozen would
@@ -29,10 +27,18 @@ const GIVE_UP_TOO = `
 /** What a statement may run on: the pool, or one connection with its transaction. */
 export type Queryable = Pick<Pool, 'query'>;
 
+/** Never kept: it is made and taken back in one transaction. Two replicas do not wait for one another. */
+const PROBE_TABLE = `write_probe_${randomBytes(6).toString('hex')}`;
+/** Rows enough that the table has to grow on the disk. */
+const FILL = 'SELECT md5(n::text) FROM generate_series(1, 2000) AS n';
+
+type PoolOptions = PoolConfig & { readonly outcomes: StatementOutcomes };
+
 /** Both pools answer within the same time and give up a connection that does not. */
-export function poolOptions(timeoutMs: number): PoolConfig {
+export function poolOptions(timeoutMs: number, outcomes = new StatementOutcomes()): PoolOptions {
   return {
     Client: DatabaseClient,
+    outcomes,
     connectionTimeoutMillis: timeoutMs,
     query_timeout: timeoutMs,
     keepAlive: true,
@@ -54,15 +60,20 @@ export class Database implements OnApplicationShutdown {
   readonly pool: Pool;
   /** The statements of the sync path, on the same pool. */
   readonly prepared: PreparedStatements;
+  /** What became of the statements of both pools. */
+  readonly outcomes: StatementOutcomes;
   private readonly timeoutMs: number;
+  private readonly url: string;
 
   constructor(
     private readonly dataSource: DataSource,
     @Inject(SERVICE_CONFIG) config: ServiceConfig,
   ) {
     this.timeoutMs = config.databaseTimeoutMs;
+    this.url = config.databaseUrl;
+    this.outcomes = outcomesOf(dataSource);
     this.pool = new Pool({
-      ...poolOptions(this.timeoutMs),
+      ...poolOptions(this.timeoutMs, this.outcomes),
       connectionString: config.databaseUrl,
       max: config.databasePoolSize - adminPoolSize(config.databasePoolSize),
       types: dateAsText,
@@ -91,23 +102,34 @@ export class Database implements OnApplicationShutdown {
     if (!this.dataSource.isInitialized) await this.dataSource.initialize();
   }
 
-  /** True when the database answers now; false when it takes longer than a probe waits. */
-  async answers(): Promise<boolean> {
-    return Promise.race([this.answersAtAll(), sleep(ANSWERS_WITHIN_MS, false, { ref: false })]);
+  /**
+   * Writes some rows and takes them back, on a connection of its own. Nobody notes what comes of it.
+   * @throws what keeps the database from taking them
+   */
+  async proveWritable(): Promise<void> {
+    const timeouts = { connectionTimeoutMillis: this.timeoutMs, query_timeout: this.timeoutMs };
+    const client = new Client({ connectionString: this.url, ...timeouts });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      await client.query(`BEGIN; CREATE TABLE ${PROBE_TABLE} (filler text)`);
+      await client.query(`INSERT INTO ${PROBE_TABLE} ${FILL}`);
+      await client.query('ROLLBACK');
+    } finally {
+      // Its transaction ends with it.
+      void client.end().catch(() => undefined);
+    }
   }
 
   async onApplicationShutdown(): Promise<void> {
     // TypeORM's module ends its own.
     await this.pool.end();
   }
+}
 
-  private async answersAtAll(): Promise<boolean> {
-    try {
-      await this.pool.query('SELECT 1');
-      return true;
-    } catch {
-      // Whatever the reason: a refused password takes the database away like a pulled plug.
-      return false;
-    }
-  }
+/** TypeORM makes its clients itself: what they note travels in its options. */
+function outcomesOf({ options }: DataSource): StatementOutcomes {
+  const extra: unknown = Reflect.get(options, 'extra');
+  const outcomes: unknown = Reflect.get(Object(extra) as object, 'outcomes');
+  return outcomes instanceof StatementOutcomes ? outcomes : new StatementOutcomes();
 }

@@ -50,7 +50,7 @@ export function sendError(
   if (error.code === 'UNAVAILABLE') {
     // Many at once: the reason, without a stack.
     const reason = error.cause instanceof Error ? error.cause.message : null;
-    logger.warn({ requestId: request.id, reason }, 'the database is away');
+    logger.warn({ requestId: request.id, reason }, error.message);
   } else if (error.status >= 500) {
     logger.error({ requestId: request.id, error: thrown }, 'request failed');
   }

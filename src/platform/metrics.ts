@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { Database } from './database.js';
+import { DATABASE_STATES, type DatabaseState, DatabaseWatch } from './database-state.js';
 import { Notifications } from './notifications.js';
 
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -68,16 +69,9 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  constructor(database: Database, notifications: Notifications) {
+  constructor(watch: DatabaseWatch, database: Database, notifications: Notifications) {
     collectDefaultMetrics({ register: this.registry });
-    new Gauge({
-      name: 'issuer_database_up',
-      help: 'Whether the database answers: 1 or 0.',
-      registers: [this.registry],
-      async collect() {
-        this.set((await database.answers()) ? 1 : 0);
-      },
-    });
+    this.gaugeDatabase(watch);
     new Gauge({
       name: 'issuer_notifications_up',
       help: 'Whether this replica listens to what others tell through the database: 1 or 0.',
@@ -96,6 +90,31 @@ export class Metrics {
         this.set({ state: 'open' }, pool.totalCount);
         this.set({ state: 'idle' }, pool.idleCount);
         this.set({ state: 'waiting' }, pool.waitingCount);
+      },
+    });
+  }
+
+  private gaugeDatabase(watch: DatabaseWatch): void {
+    let latest: Promise<DatabaseState> | undefined;
+    new Gauge({
+      name: 'issuer_database_up',
+      help: 'Whether the database answers and takes writes, if only slowly: 1 or 0.',
+      registers: [this.registry],
+      async collect() {
+        latest = watch.state();
+        const state = await latest;
+        this.set(state === 'up' || state === 'slow' ? 1 : 0);
+      },
+    });
+    new Gauge({
+      name: 'issuer_database_state',
+      help: 'What the database is good for; one is 1: up, slow, read_only, full, refused, away.',
+      labelNames: ['state'],
+      registers: [this.registry],
+      async collect() {
+        // Metrics are collected in their order: the one before has just asked.
+        const now = await (latest ?? watch.state());
+        for (const state of DATABASE_STATES) this.set({ state }, state === now ? 1 : 0);
       },
     });
   }

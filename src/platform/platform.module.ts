@@ -2,6 +2,7 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { AnswerDeadline } from './answer-deadline.js';
 import { Clock } from './clock.js';
 import { Database } from './database.js';
+import { DatabaseWatch } from './database-state.js';
 import { LOGGER, type Logger } from './logging.js';
 import { Metrics } from './metrics.js';
 import { Notifications } from './notifications.js';
@@ -31,6 +32,7 @@ export class PlatformModule {
         { provide: SEALED_COLUMNS, useValue: sealedColumns },
         AnswerDeadline,
         Database,
+        DatabaseWatch,
         Metrics,
         Notifications,
         RewrapSealedValues,
@@ -39,6 +41,7 @@ export class PlatformModule {
         AnswerDeadline,
         Clock,
         Database,
+        DatabaseWatch,
         LOGGER,
         Metrics,
         Notifications,

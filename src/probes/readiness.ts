@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
+import { type DatabaseState, DatabaseWatch } from '../platform/database-state.js';
 import { proveSignature } from '../signing-keys/prove-signature.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
 import { type RotationState, rotationState } from './rotation-state.js';
@@ -11,7 +11,8 @@ export interface ReadinessReport {
     readonly keys: 'published' | 'missing';
     readonly signature: 'verified' | 'unproven';
     readonly schema: 'current' | 'unknown';
-    readonly database: 'up' | 'away';
+    /** Anything but `up` and `slow` keeps tokens from being issued. No reason to pull a replica. */
+    readonly database: DatabaseState;
     /**
      * `overdue`: a step of the keys' lifecycle should have been taken; `waiting`: it waits for replicas
      * that do not publish the next key. No reason to pull a replica.
@@ -44,7 +45,7 @@ export class Readiness {
 
   constructor(
     private readonly signingKeys: SigningKeys,
-    private readonly database: Database,
+    private readonly database: DatabaseWatch,
     private readonly clock: Clock,
   ) {}
 
@@ -73,7 +74,7 @@ export class Readiness {
         keys: keysPublished ? 'published' : 'missing',
         signature: this.signatureVerified ? 'verified' : 'unproven',
         schema: this.schemaCurrent ? 'current' : 'unknown',
-        database: (await this.database.answers()) ? 'up' : 'away',
+        database: await this.database.state(),
         rotation: rotationState(next, now, waitsFor),
         key_history: this.signingKeys.setBack().length === 0 ? 'kept' : 'set_back',
         keys_read: this.keysRead(now),

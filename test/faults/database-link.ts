@@ -6,6 +6,7 @@ export class DatabaseLink {
   private server: Server | null = null;
   private port = 0;
   private mute = false;
+  private delayMs = 0;
   private readonly sockets = new Set<Socket>();
 
   constructor(private readonly databaseUrl: string) {}
@@ -44,12 +45,21 @@ export class DatabaseLink {
     this.mute = false;
   }
 
+  /** From now on each answer comes so much later. */
+  delay(milliseconds: number): void {
+    this.delayMs = milliseconds;
+  }
+
   private pass(socket: Socket): void {
     this.keep(socket);
     if (this.mute) return;
     const { hostname, port } = new URL(this.databaseUrl);
     const beyond = this.keep(connect(Number(port), hostname));
-    socket.pipe(beyond).pipe(socket);
+    socket.pipe(beyond);
+    beyond.on('data', (chunk: Buffer) => {
+      if (this.delayMs === 0) socket.write(chunk);
+      else setTimeout(() => socket.write(chunk), this.delayMs);
+    });
     socket.once('close', () => beyond.destroy());
     beyond.once('close', () => socket.destroy());
   }
