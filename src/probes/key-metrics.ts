@@ -20,6 +20,7 @@ export class KeyMetrics {
     this.gaugeNextStep();
     this.gaugeReading();
     this.gaugeReplicas();
+    this.gaugeKept();
   }
 
   private gaugeAges(): void {
@@ -105,6 +106,18 @@ export class KeyMetrics {
       registers: [this.metrics.registry],
       collect() {
         this.set(signingKeys.publishersOfRevoked());
+      },
+    });
+  }
+
+  private gaugeKept(): void {
+    const { signingKeys } = this;
+    new Gauge({
+      name: 'issuer_kept_keys_outdated',
+      help: '1 while the published keys cannot be kept in DATA_DIR for a start without the database.',
+      registers: [this.metrics.registry],
+      collect() {
+        this.set(signingKeys.areKept() ? 0 : 1);
       },
     });
   }

@@ -22,6 +22,8 @@ export interface ReadinessReport {
     readonly key_history: 'kept' | 'set_back';
     /** `late`: the keys were not read for longer than KEYS_UNREAD_WARNING_SECONDS, and may be old. */
     readonly keys_read: 'recent' | 'late' | 'unknown';
+    /** `outdated`: DATA_DIR could not be written, and a start without the database would go by old keys. */
+    readonly kept_keys: 'current' | 'outdated';
   };
   /** When the published keys were last read from the database; by the last run after such a start. */
   readonly keys_read_at: Date | null;
@@ -78,6 +80,7 @@ export class Readiness {
         rotation: rotationState(next, now, waitsFor),
         key_history: this.signingKeys.setBack().length === 0 ? 'kept' : 'set_back',
         keys_read: this.keysRead(now),
+        kept_keys: this.signingKeys.areKept() ? 'current' : 'outdated',
       },
       keys_read_at: this.signingKeys.lastReadAt(),
       next_key_step: next && {

@@ -3,6 +3,9 @@ import { dirname, join } from 'node:path';
 import type { Logger } from '../platform/logging.js';
 
 const FILE_NAME = 'dropped-keys.json';
+const NOT_KEPT =
+  'the kids of forgotten and revoked keys could not be kept: after a restart and a restored backup they ' +
+  'might sign again. Make room in DATA_DIR, or make it writable; it is tried again every few seconds';
 
 /** A key that was forgotten or revoked for good, and when. */
 export interface DroppedKey {
@@ -32,6 +35,7 @@ export class DroppedKeys {
   private readonly known = new Map<string, DroppedKey>();
   private loaded = false;
   private kept = true;
+  private told = false;
 
   constructor(
     dataDir: string,
@@ -42,6 +46,11 @@ export class DroppedKeys {
 
   has(kid: string): boolean {
     return this.known.has(kid);
+  }
+
+  /** Whether the file holds all of them. */
+  get isKept(): boolean {
+    return this.kept;
   }
 
   /** What the last process that had this folder knew. Twice does nothing. */
@@ -68,8 +77,12 @@ export class DroppedKeys {
       await writeFile(draft, text, { mode: 0o600, flush: true });
       await rename(draft, this.path);
       this.kept = true;
+      if (this.told) this.logger.info('the kids of forgotten and revoked keys are kept again');
+      this.told = false;
     } catch (error) {
-      this.logger.warn({ error }, 'the kids of forgotten and revoked keys could not be kept');
+      // Tried again at each reading of the keys, told once.
+      if (!this.told) this.logger.error({ error }, NOT_KEPT);
+      this.told = true;
     }
   }
 

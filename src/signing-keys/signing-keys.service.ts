@@ -21,6 +21,10 @@ import { Replicas } from './replicas.js';
 import type { SigningKey } from './signing-key.js';
 import { SigningKeyRepository } from './signing-key.repository.js';
 
+const NOT_KEPT =
+  'the published keys could not be kept: a start without the database would publish old ones. ' +
+  'Make room in DATA_DIR, or make it writable; it is tried again every few seconds';
+
 /**
  * The keys as this replica knows them, in memory: what it signs with and what it publishes. It goes
  * on publishing whatever becomes of the database.
@@ -32,6 +36,7 @@ export class SigningKeys {
   private rows: readonly SigningKeyEntity[] = [];
   /** The document that the file holds, as JSON; a write that failed is tried at the next refresh. */
   private kept: string | null = null;
+  private keptFailed = false;
   private readonly dropped: DroppedKeys;
   private back: readonly string[] = [];
   private readAt: Date | null = null;
@@ -98,6 +103,11 @@ export class SigningKeys {
     return this.revokedPublishers;
   }
 
+  /** Whether DATA_DIR holds what a start without the database needs: the published keys, and the dropped. */
+  areKept(): boolean {
+    return !this.keptFailed && this.dropped.isKept;
+  }
+
   /** The next step of the keys' lifecycle, as far as this replica knows; null before it knows any. */
   nextStep(now: Date): PlannedStep | null {
     if (this.rows.length === 0) return null;
@@ -120,6 +130,7 @@ export class SigningKeys {
   }
 
   private async read(): Promise<void> {
+    await this.keepAgain();
     try {
       await this.takeOver();
     } catch (error) {
@@ -199,17 +210,27 @@ export class SigningKeys {
   private async publish(document: KeySetDocument): Promise<void> {
     this.document = document;
     this.readAt = this.replicas.publish(kidsOf(document));
+    await this.keep(document);
+  }
+
+  /** What could not be kept, also while the database is away: a restart may come before it is back. */
+  private async keepAgain(): Promise<void> {
+    if (this.keptFailed && this.document) await this.keep(this.document);
+    if (!this.dropped.isKept) await this.dropped.add([]);
+  }
+
+  private async keep(document: KeySetDocument): Promise<void> {
     const text = JSON.stringify(document);
     try {
       if (text !== this.kept) await this.file.write(document);
       this.kept = text;
-      await this.file.confirm(this.readAt);
+      if (this.readAt) await this.file.confirm(this.readAt);
+      if (this.keptFailed) this.logger.info('the published keys are kept again');
+      this.keptFailed = false;
     } catch (error) {
       this.kept = null;
-      this.logger.warn(
-        { error },
-        'the published keys could not be kept for a start without database',
-      );
+      if (!this.keptFailed) this.logger.error({ error }, NOT_KEPT);
+      this.keptFailed = true;
     }
   }
 }
