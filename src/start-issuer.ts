@@ -16,12 +16,7 @@ import { httpServer } from './http-server.js';
 import { serveOpenapi } from './openapi.js';
 import type { DataSourceOptions } from 'typeorm';
 import { Clock } from './platform/clock.js';
-import {
-  type DatabaseTrouble,
-  isDatabaseAway,
-  isDatabaseClosed,
-  troubleOf,
-} from './platform/database-away.js';
+import { isDatabaseAway, isDatabaseClosed, TROUBLES, troubleOf } from './platform/database-away.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './platform/embedded-postgres.js';
 import { ErrorFilter } from './platform/error-filter.js';
 import { generatedSecret } from './platform/generated-secret.js';
@@ -36,13 +31,6 @@ import { SigningKeys } from './signing-keys/signing-keys.service.js';
 
 const RETRY_MS = 500;
 const UNTIL_THEN = 'keys of the last run are published, nothing is issued';
-const OBSTACLES: Readonly<Record<DatabaseTrouble, string>> = {
-  away: 'the database is away',
-  refused: 'the database refuses this service',
-  full: 'the disk of the database is full',
-  read_only: 'the database is read-only',
-  slow: 'the database does not answer in time',
-};
 /** Of the 10 s that a stop may take; the rest is for the embedded Postgres. */
 const DRAIN_MS = 7000;
 const LINGER_MS = 500;
@@ -195,7 +183,7 @@ function obstacleIfClosed(error: unknown): string {
 }
 
 function obstacleOf(error: unknown): string {
-  return `${OBSTACLES[troubleOf(error) ?? 'away']}: ${UNTIL_THEN}`;
+  return `${TROUBLES[troubleOf(error) ?? 'away']}: ${UNTIL_THEN}`;
 }
 
 /** Lets requests under way finish; a connection that takes too long is cut. */

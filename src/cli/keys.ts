@@ -7,9 +7,10 @@ import { CatalogFaultsError } from '../catalog/catalog-faults-error.js';
 import { ConfigFaultsError } from '../../config/app-config.js';
 import { isUuid } from '../domain/uuid.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { isDatabaseAway, isDatabaseClosed } from '../platform/database-away.js';
+import { TROUBLES, troubleOf } from '../platform/database-away.js';
 import { RewrapSealedValues } from '../platform/rewrap-sealed-values.js';
 import { UnsealError } from '../platform/sealing.js';
+import { StartRefusedError } from '../refusals-of-a-start.js';
 import { KeyTimeline } from '../signing-keys/key-timeline.js';
 import { Replicas } from '../signing-keys/replicas.js';
 import { RotateSigningKeys } from '../signing-keys/rotate-signing-keys.js';
@@ -68,9 +69,12 @@ export async function keysCommand(args: readonly string[], output: Output): Prom
     await withOperatorContext(({ app }) => usage.command(app, usage.options, output));
     return 0;
   } catch (error) {
-    if (isDatabaseAway(error) || isDatabaseClosed(error)) {
+    const trouble = troubleOf(error);
+    if (error instanceof StartRefusedError) output.err(error.message);
+    else if (trouble === 'away') {
       output.err('The database cannot be reached: check DATABASE_URL, or start the service.');
-    } else if (isTold(error)) output.err(error.message);
+    } else if (trouble !== null) output.err(`The command did not finish: ${TROUBLES[trouble]}.`);
+    else if (isTold(error)) output.err(error.message);
     else throw error;
     return 1;
   }

@@ -17,6 +17,7 @@ import { createLogger, type Logger, NestLogger } from '../platform/logging.js';
 import { pendingMigrations } from '../platform/migrate.js';
 import type { ServiceConfig } from '../platform/service-config.js';
 import { ESCAPED_EXIT_CODE } from '../last-resort.js';
+import { namingTheDatabase } from '../refusals-of-a-start.js';
 import { serviceConfig } from '../start-issuer.js';
 import { stopSignalsOfThisProcess } from '../stop-signals.js';
 
@@ -49,7 +50,7 @@ interface Reached {
  * Runs `work` on the database of the service, beside it: `DATABASE_URL`, or the embedded Postgres of
  * the `DATA_DIR`, which is started for the while when no service runs there, and never made. Logs go
  * to stderr.
- * @throws {ConfigFaultsError | CatalogFaultsError | CommandRefusedError} what an operator must mend
+ * @throws {ConfigFaultsError | CatalogFaultsError | CommandRefusedError | StartRefusedError} what an operator must mend
  */
 export async function withOperatorContext<Result>(
   work: (context: OperatorContext) => Promise<Result>,
@@ -84,7 +85,7 @@ async function onDatabase<Result>(
   );
   try {
     const database = app.get(Database);
-    await database.connect();
+    await namingTheDatabase('DATABASE_URL', () => database.connect());
     await requireCurrentSchema(app.get(DataSource));
     return await work({ app, database, config });
   } finally {

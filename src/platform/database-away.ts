@@ -10,6 +10,16 @@ export type DatabaseTrouble = 'away' | 'refused' | 'full' | 'read_only' | 'slow'
 /** How long a caller should wait before it asks again while the database is in trouble. */
 const RETRY_AFTER_SECONDS = 2;
 
+/** For the log and the terminal of an operator. */
+export const TROUBLES: Readonly<Record<DatabaseTrouble, string>> = {
+  away: 'the database is away',
+  refused: 'the database refuses this service',
+  full: 'the disk of the database is full',
+  read_only: 'the database is read-only',
+  slow: 'the database does not answer in time',
+};
+
+/** For callers, who can do nothing but wait. */
 const DETAILS: Readonly<Record<DatabaseTrouble, string>> = {
   away: 'The database is away: try again shortly.',
   refused: 'The database refuses this service: try again shortly, while its operator sees to it.',

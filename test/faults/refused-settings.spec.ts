@@ -2,10 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readAppConfig } from '../../config/app-config.js';
+import { withOperatorContext } from '../../src/cli/operator-context.js';
 import { createLogger } from '../../src/platform/logging.js';
 import { startIssuer } from '../../src/start-issuer.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
+const KEY_ENCRYPTION_KEY = Buffer.alloc(32, 1).toString('base64');
 let database: TestDatabase;
 let dataDir: string;
 beforeAll(async () => {
@@ -22,7 +24,7 @@ async function messageOf(settings: Readonly<Record<string, string>>): Promise<st
   const config = readAppConfig({
     DATABASE_URL: database.url,
     DATA_DIR: dataDir,
-    KEY_ENCRYPTION_KEY: Buffer.alloc(32, 1).toString('base64'),
+    KEY_ENCRYPTION_KEY,
     ...settings,
   });
   const logger = createLogger('silent', { write: () => undefined });
@@ -56,7 +58,7 @@ describe('a start ends and names the setting, without its value, of', () => {
     expect(await messageOf(pooled)).toBe(`StartRefusedError: DATABASE_URL: ${because}`);
   });
 
-  it('a database that does not exist, or does not speak TLS', async () => {
+  it('a database that does not exist, for a command too, or does not speak TLS', async () => {
     const missing = databaseWith((url) => {
       url.pathname = 'hush_hush';
     });
@@ -64,6 +66,11 @@ describe('a start ends and names the setting, without its value, of', () => {
       url.searchParams.set('sslmode', 'verify-full');
     });
 
+    const environment = { KEY_ENCRYPTION_KEY, DATABASE_URL: missing };
+    const command = withOperatorContext(() => Promise.resolve(), {
+      config: readAppConfig(environment),
+    });
+    await expect(command).rejects.toThrow('DATABASE_URL: the database that it names does not');
     expect(await messageOf({ DATABASE_URL: missing })).toBe(
       'StartRefusedError: DATABASE_URL: the database that it names does not exist',
     );
