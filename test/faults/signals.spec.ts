@@ -126,6 +126,9 @@ describe('every other process of ours that opens sealed values', () => {
     );
     const entries = [...new Set(compiled)].filter((file) => !file.startsWith('dist/main'));
     expect(entries).toContain('dist/src/main.js');
+    // Nor does any of them ask for an inspector, or for a copy of the memory at another signal.
+    const commands = [...Object.values(scripts), readFileSync(join(ROOT, 'Dockerfile'), 'utf8')];
+    expect(commands.join()).not.toMatch(/--(inspect|heapsnapshot|report|abort-on-uncaught)/);
     for (const entry of entries) {
       const source = join(ROOT, entry.replace(/^dist\//, '').replace(/\.js$/, '.ts'));
       const [first] = readFileSync(source, 'utf8').split('\n');
