@@ -59,8 +59,8 @@ export class DatabaseWatch {
       this.look(),
       sleep(ANSWERS_WITHIN_MS, 'silent' as const, { ref: false }),
     ]);
-    if (outcomes.isStale()) void this.tryToWrite();
     const worst = outcomes.worst();
+    if (outcomes.isStale()) void this.tryToWrite();
     const state = answer === 'silent' ? this.whileSilent(start) : answer;
     const told = state === 'up' ? (worst?.trouble ?? 'up') : state;
     this.tell(told, worst?.reason);
@@ -91,12 +91,9 @@ export class DatabaseWatch {
     const now = performance.now();
     if (now - this.wroteAtMs < WRITE_AGAIN_AFTER_MS) return;
     this.wroteAtMs = now;
-    try {
-      await this.database.proveWritable();
-      this.database.outcomes.forgetBefore(now);
-    } catch {
-      // What failed before still stands.
-    }
+    const trouble = await this.database.proveWritable().then(() => null, troubleOf);
+    // A user who may make no tables proves nothing: then the next write has to tell.
+    if (trouble === null) this.database.outcomes.forgetBefore(now);
   }
 
   private tell(state: DatabaseState, reason: string | undefined): void {
