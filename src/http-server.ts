@@ -10,6 +10,7 @@ import {
 import { ConfigFaultsError } from '../config/app-config.js';
 import { readTlsFiles } from '../config/tls-files.js';
 import { BoundedServer } from './http/bounded-server.js';
+import { readJsonBodies } from './http/json-bodies.js';
 import { sendError } from './platform/error-filter.js';
 import { guarded } from './platform/guarded.js';
 import type { Logger } from './platform/logging.js';
@@ -66,7 +67,7 @@ export function httpServer(
   fastify.setErrorHandler((error, request, reply) => {
     sendError(error, request, reply, logger);
   });
-  readJsonBodies(fastify);
+  readJsonBodies(fastify, MAX_BODY_BYTES);
   server.gates.guard(fastify);
   labelAnswers(fastify);
   logRequests(fastify, logger);
@@ -82,17 +83,6 @@ function surviveAcceptErrors(fastify: FastifyInstance, logger: Logger): void {
     // Not before: while it begins to listen, Fastify hands the error to the start.
     fastify.server.on('error', guarded(logger, 'error of the server', failed));
     done();
-  });
-}
-
-/** JSON and nothing else. Many clients announce it with every request: an empty body is none. */
-function readJsonBodies(fastify: FastifyInstance): void {
-  const parse = fastify.getDefaultJsonParser('error', 'error');
-  fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body !== '') return parse(request, body.toString(), done);
-    done(null, undefined);
-    return undefined;
   });
 }
 

@@ -98,6 +98,7 @@ describe('the face for instances', () => {
     'REQUEST_HEADER_TOO_LARGE',
     'REQUEST_TIMEOUT',
     'UNSUPPORTED_MEDIA_TYPE',
+    'VALIDATION_FAILED',
   ] as const;
   const special: IssuerErrorCode[] = ['RATE_LIMITED', 'UNAVAILABLE', ...unreadable];
 

@@ -96,6 +96,7 @@ const UNREADABLE: ReadonlySet<IssuerErrorCode> = new Set([
   'REQUEST_HEADER_TOO_LARGE',
   'REQUEST_TIMEOUT',
   'UNSUPPORTED_MEDIA_TYPE',
+  'VALIDATION_FAILED',
 ]);
 
 /** The answer to a seat link. Whatever is no "try again" is 422: instances would ask 20 times more. */

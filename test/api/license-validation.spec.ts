@@ -110,7 +110,7 @@ describe('a license is refused by the name of the member', () => {
       headers: { authorization: `Bearer ${issuer.adminToken}`, 'content-type': 'application/json' },
       body: deep,
     });
-    await expectProblem(response, 422, 'VALIDATION_FAILED', [`#/x${'/0'.repeat(7)}`]);
+    await expectProblem(response, 422, 'VALIDATION_FAILED', ['#']);
   });
 
   it('with every fault at once, a member with / and ~ escaped as RFC 6901 asks', async () => {
