@@ -109,6 +109,19 @@ describe('a body', () => {
     ]);
   });
 
+  it('is refused with no more of its names than a short answer has room for', async () => {
+    const names = Array.from({ length: 200 }, (_, n) => `${n}${'x'.repeat(1000)}`);
+    const body = Object.fromEntries(names.map((name) => [name, 1]));
+    for (const faulty of [body, { ...body, toString: 1 }]) {
+      const faults = await faultsOf(bodyValidation, faulty);
+      expect(faults.length).toBeLessThanOrEqual(100);
+      expect(JSON.stringify(faults).length).toBeLessThan(20_000);
+    }
+    expect(await faultsOf(bodyValidation, { name: 'a', ['/'.repeat(150)]: 1 })).toEqual([
+      { pointer: `#/${'~1'.repeat(100)}…`, detail: UNKNOWN },
+    ]);
+  });
+
   it('is refused without its values, which may be secrets', async () => {
     const faults = await faultsOf(bodyValidation, { name: 'a secret', key: 'another secret' });
     expect(JSON.stringify(faults)).not.toContain('secret');
@@ -149,6 +162,15 @@ describe('a query', () => {
         { parameter: 'plam', detail: UNKNOWN },
       ]),
     );
+  });
+
+  it('is refused as a whole when it has more parameters than any request knows', async () => {
+    const many = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, n) => [`${n}${'x'.repeat(200)}`, '']));
+    const faults = await faultsOf(queryValidation, many(50), Query);
+    expect(faults).toHaveLength(50);
+    expect(faults).toContainEqual({ parameter: `0${'x'.repeat(99)}…`, detail: UNKNOWN });
+    expect(await faultsOf(queryValidation, many(51), Query)).toEqual([]);
   });
 
   it('has each parameter once', async () => {

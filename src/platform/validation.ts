@@ -5,19 +5,25 @@ import { type ErrorDetail, IssuerError } from './issuer-error.js';
 const INHERITED_NAMES: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Object.prototype));
 
 const UNKNOWN = 'is not a member that this request knows';
-/** More than any body has; what lies deeper would only exhaust the stack of whoever walks it. */
-const MAX_DEPTH = 8;
-/** An answer is not to be larger than its question. */
+/** An answer is not to be larger than its question: it names so many faults, ... */
 const MAX_ERRORS = 100;
+/** ... and so much of a name. */
+const MAX_NAME_LENGTH = 100;
+/** More than any query has. class-validator compares each unknown name with all the others. */
+const MAX_PARAMETERS = 50;
 
-/** RFC 6901 section 3. */
-function escapePointer(token: string): string {
-  return token.replaceAll('~', '~0').replaceAll('/', '~1');
+/** The name of a member as a part of a JSON pointer (RFC 6901 section 3); a long one is cut. */
+export function pointerToken(name: string): string {
+  return shortened(name).replaceAll('~', '~0').replaceAll('/', '~1');
+}
+
+function shortened(name: string): string {
+  return name.length > MAX_NAME_LENGTH ? `${name.slice(0, MAX_NAME_LENGTH)}…` : name;
 }
 
 function detailsOf(errors: readonly ValidationError[], parent = '#'): ErrorDetail[] {
   return errors.flatMap((error) => {
-    const pointer = `${parent}/${escapePointer(error.property)}`;
+    const pointer = `${parent}/${pointerToken(error.property)}`;
     const own = Object.entries(error.constraints ?? {}).map(([rule, detail]) => ({
       pointer,
       detail: rule === 'whitelistValidation' ? UNKNOWN : detail,
@@ -30,13 +36,11 @@ function detailsOf(errors: readonly ValidationError[], parent = '#'): ErrorDetai
  * What class-validator would let pass: `toString`, `constructor` and the like, which it finds on its
  * own tables as every object inherits them.
  */
-function inheritedNames(value: object, parent = '#', depth = 1): ErrorDetail[] {
+function inheritedNames(value: object, parent = '#'): ErrorDetail[] {
   return Object.entries(value).flatMap(([name, inner]: [string, unknown]) => {
-    const pointer = `${parent}/${escapePointer(name)}`;
+    const pointer = `${parent}/${pointerToken(name)}`;
     if (INHERITED_NAMES.has(name)) return [{ pointer, detail: UNKNOWN }];
-    if (typeof inner !== 'object' || inner === null) return [];
-    if (depth === MAX_DEPTH) return [{ pointer, detail: 'is nested too deep' }];
-    return inheritedNames(inner, pointer, depth + 1);
+    return typeof inner === 'object' && inner !== null ? inheritedNames(inner, pointer) : [];
   });
 }
 
@@ -48,7 +52,7 @@ function unacceptableBody(errors: readonly ErrorDetail[]): IssuerError {
 
 function unacceptableQuery(errors: readonly ErrorDetail[]): IssuerError {
   return new IssuerError('VALIDATION_FAILED', 'The query has parameters that cannot be accepted.', {
-    errors,
+    errors: errors.slice(0, MAX_ERRORS),
   });
 }
 
@@ -89,7 +93,10 @@ class QueryValidation extends ValidationPipe {
       exceptionFactory: (errors) =>
         unacceptableQuery(
           errors.flatMap((error) =>
-            detailsOf([error]).map(({ detail }) => ({ parameter: error.property, detail })),
+            detailsOf([error]).map(({ detail }) => ({
+              parameter: shortened(error.property),
+              detail,
+            })),
           ),
         ),
     });
@@ -97,6 +104,12 @@ class QueryValidation extends ValidationPipe {
 
   override async transform(query: unknown, metadata: ArgumentMetadata): Promise<unknown> {
     const names = typeof query === 'object' && query !== null ? Object.keys(query) : [];
+    if (names.length > MAX_PARAMETERS) {
+      throw new IssuerError(
+        'VALIDATION_FAILED',
+        `The query has more than ${MAX_PARAMETERS} parameters: send only those that this request knows.`,
+      );
+    }
     const inherited = names.filter((name) => INHERITED_NAMES.has(name));
     if (inherited.length > 0) {
       throw unacceptableQuery(inherited.map((parameter) => ({ parameter, detail: UNKNOWN })));

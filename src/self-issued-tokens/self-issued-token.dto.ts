@@ -3,6 +3,7 @@ import { ArrayMaxSize, ArrayMinSize, IsArray, IsObject } from 'class-validator';
 import { extraClaimFault } from '../domain/extra-claims.js';
 import type { ExtraClaims } from '../domain/self-issued-token-claims.js';
 import { IssuerError } from '../platform/issuer-error.js';
+import { pointerToken } from '../platform/validation.js';
 import { EachIsText, MayBeAbsent } from '../platform/validators.js';
 import { selfIssuedFor, SelfIssuedForBody } from '../token-issuance/self-issued-for.dto.js';
 import type { SelfIssuedOrder, SelfIssuedToken } from './issue-self-issued-token.js';
@@ -58,7 +59,7 @@ export function selfIssuedTokenView(token: SelfIssuedToken): SelfIssuedTokenView
 function extraClaimsOf(given: Record<string, unknown>): ExtraClaims {
   const errors = Object.entries(given).flatMap(([name, value]) => {
     const detail = extraClaimFault(name, value);
-    const pointer = `#/extra_claims/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const pointer = `#/extra_claims/${pointerToken(name)}`;
     return detail === null ? [] : [{ pointer, detail }];
   });
   if (errors.length === 0) return given;
