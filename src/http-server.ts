@@ -11,6 +11,7 @@ import { ConfigFaultsError } from '../config/app-config.js';
 import { readTlsFiles } from '../config/tls-files.js';
 import { BoundedServer } from './http/bounded-server.js';
 import { readJsonBodies } from './http/json-bodies.js';
+import { endUnreadChunks } from './http/unread-chunks.js';
 import { sendError } from './platform/error-filter.js';
 import { guarded } from './platform/guarded.js';
 import type { Logger } from './platform/logging.js';
@@ -69,6 +70,7 @@ export function httpServer(
   });
   readJsonBodies(fastify, MAX_BODY_BYTES);
   server.gates.guard(fastify);
+  endUnreadChunks(fastify);
   labelAnswers(fastify);
   logRequests(fastify, logger);
   return adapter;

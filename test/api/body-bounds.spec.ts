@@ -1,7 +1,8 @@
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { licenseBody, registerPaidLicense } from '../support/builders.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
-import { expectProblem } from './problem.js';
+import { answerToBytes, expectProblem } from './problem.js';
 
 const MEBIBYTE = 1_048_576;
 const TOO_WIDE = 'has more than 2500 members and items';
@@ -104,8 +105,56 @@ describe('a body', () => {
     outgoing.end();
     expect(await status).toBe(201);
   });
+
+  describe('in very many chunks', () => {
+    const chunks = (count: number) => `2\r\n{}\r\n${'1\r\n \r\n'.repeat(count)}0\r\n\r\n`;
+    const bytes = (start: string, count: number) =>
+      `${start} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n` +
+      `transfer-encoding: chunked\r\n\r\n${chunks(count)}`;
+
+    it('is refused, for each chunk costs time, however short it is', async () => {
+      const answer = await answerToBytes(issuer.url, bytes('POST /api/v1/licenses', 5000));
+      expect(answer.status).toBe(400);
+      expect(await answer.text()).toContain('more than 4096 pieces: send longer chunks');
+      const sync = await answerToBytes(issuer.url, bytes('POST /graphql', 5000));
+      expect(sync.status).toBe(200);
+      expect(await sync.text()).toContain('"code":"BAD_REQUEST"');
+    });
+
+    const next = 'GET /-/liveness HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n';
+
+    it('ends the connection of a request whose body nobody reads, and says so', async () => {
+      const read = await answersTo(issuer.url, bytes('GET /oauth/discovery/keys', 10) + next);
+      expect(read).toEqual([expect.stringMatching(/^200 [^]*connection: close/)]);
+    });
+
+    it.each(['GET /oauth/discovery/keys', 'POST /nowhere', 'PUT /graphql'])(
+      'ends the connection before the body ends: %s',
+      async (start) => {
+        const read = await answersTo(issuer.url, bytes(start, 300_000) + next);
+        expect(read.length).toBeLessThan(2);
+      },
+    );
+
+    it('keeps the connection of a request whose body was read', async () => {
+      expect(await answersTo(issuer.url, bytes('POST /graphql', 10) + next)).toHaveLength(2);
+    });
+  });
 });
 
 function wide(member: (n: number) => [string, number]): string {
   return JSON.stringify(Object.fromEntries(Array.from({ length: 3000 }, (_, n) => member(n))));
+}
+
+/** The answers that come back; a connection that is reset may lose one. */
+function answersTo(url: string, bytes: string): Promise<string[]> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  let received = '';
+  socket.setEncoding('latin1').on('data', (text: string) => (received += text));
+  socket.on('error', () => undefined).write(bytes);
+  return new Promise((done) => {
+    socket.on('close', () => {
+      done(received.split('HTTP/1.1 ').slice(1));
+    });
+  });
 }
