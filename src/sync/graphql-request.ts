@@ -3,7 +3,7 @@ import { GraphQLError } from 'graphql';
 import { asIssuerError } from '../platform/error-faces.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { couldBeJson, MAX_QUERY_LENGTH } from './graphql-limits.js';
-import { withKnownMembers } from './known-members.js';
+import { withKnownMembers, withKnownVariables } from './known-members.js';
 
 export interface GraphqlRequest {
   readonly query: string;
@@ -16,16 +16,19 @@ export function readGraphqlRequest(body: unknown): GraphqlRequest {
   if (!isRecord(body)) throw unusable('send one JSON object, not a batch.');
   const { query, operationName } = body;
   const variables = body['variables'] ?? {};
+  if (typeof query === 'string' && query.length > MAX_QUERY_LENGTH) {
+    throw unusable(`"query" may have ${MAX_QUERY_LENGTH} characters: send the key as a variable.`);
+  }
   if (typeof query !== 'string' || couldBeJson(query)) {
     throw unusable('"query" must be a GraphQL document as a string.');
   }
-  if (query.length > MAX_QUERY_LENGTH) {
-    throw unusable(`"query" may have ${MAX_QUERY_LENGTH} characters: send the key as a variable.`);
-  }
   if (!isRecord(variables)) throw unusable('"variables" must be an object.');
   if (typeof operationName === 'string' || operationName === undefined || operationName === null) {
-    const known = withKnownMembers(query);
-    return { query: known, variables, operationName: operationName ?? undefined };
+    return {
+      query: withKnownMembers(query),
+      variables: withKnownVariables(variables),
+      operationName: operationName ?? undefined,
+    };
   }
   throw unusable('"operationName" must be a string.');
 }

@@ -43,6 +43,24 @@ export function withKnownMembers(query: string): string {
   return dropped.length > 0 ? print(withoutUnusedVariables(pruned)) : query;
 }
 
+/**
+ * The same variables without such members: an input may also come as one variable. GraphQL would print
+ * the whole input for each member that it does not know, a megabyte fifty times.
+ */
+export function withKnownVariables(variables: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(variables).map(([name, value]) => [name, withKnownOnly(value)]),
+  );
+}
+
+/** The input of an activation is the only object that the schema knows. */
+function withKnownOnly(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withKnownOnly);
+  if (typeof value !== 'object' || value === null) return value;
+  const known = Object.entries(value).filter(([name]) => KNOWN.has(name));
+  return Object.fromEntries(known.map(([name, inner]) => [name, withKnownOnly(inner)]));
+}
+
 function parsed(query: string): DocumentNode | null {
   try {
     return parse(query, { noLocation: true, maxTokens: MAX_TOKENS });

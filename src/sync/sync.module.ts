@@ -8,7 +8,7 @@ import { CloudConnectorAccessResolver } from './cloud-connector-access.resolver.
 import { FailedLookUps } from './failed-look-ups.js';
 import { GraphqlController } from './graphql.controller.js';
 import { SeatLinksController } from './seat-links.controller.js';
-import { MAX_DEPTH, MAX_TOKENS, oneFieldPerRequest } from './graphql-limits.js';
+import { boundedMentions, MAX_DEPTH, MAX_TOKENS, oneSpreadPerFragment } from './graphql-limits.js';
 
 @Module({
   imports: [
@@ -23,7 +23,7 @@ import { MAX_DEPTH, MAX_TOKENS, oneFieldPerRequest } from './graphql-limits.js';
       jit: 1,
       cache: 100,
       queryDepth: MAX_DEPTH,
-      validationRules: [oneFieldPerRequest],
+      validationRules: [boundedMentions, oneSpreadPerFragment],
       graphql: { parseOptions: { maxLexicalTokens: MAX_TOKENS } },
       // The controller renders errors; Mercurius' own formatter also logs them, with their input.
       errorFormatter: ({ data, errors }) => ({

@@ -188,6 +188,20 @@ describe('an activation', () => {
     expect(payload?.errors).toEqual([]);
   });
 
+  it('leaves it alone in an input that comes as one variable, too, however much it is', async () => {
+    const { code } = await codeOf();
+    const query = `mutation($input: CloudActivationActivateInput!) {
+      cloudActivationActivate(input: $input) { licenseKey errors } }`;
+    const unknown = Object.fromEntries(Array.from({ length: 2000 }, (_, n) => [`hostname${n}`, n]));
+    const input = {
+      ...{ activationCode: code, instanceIdentifier: randomUUID(), automated: false },
+      ...{ gitlabVersion: '18.6.0-ee', hostname: 'gitlab.example.com', fleet: [{ a: {} }] },
+      ...unknown,
+    };
+    const { payload } = await activate(issuer, code, randomUUID(), { input }, {}, query);
+    expect(payload?.errors).toEqual([]);
+  });
+
   it('counts as an activation, not as a sync', async () => {
     const { code } = await codeOf();
     const before = await metric('issuer_activations_total{outcome="activated",code=""}');

@@ -67,6 +67,43 @@ describe('a sync is limited', () => {
     });
   });
 
+  describe('to one of each long answer, however a second is asked for', () => {
+    it.each([
+      ['two catalogs', `a: catalog b: catalog`],
+      ['the catalog twice as the same field', 'catalog catalog'],
+      ['the catalog 57 times', Array.from({ length: 57 }, (_, n) => `c${n}: catalog`).join(' ')],
+      ['two lists of services', 'a: availableServices { name } b: availableServices { name }'],
+      ['a catalog in a fragment', 'catalog ... on CloudConnectorAccess { b: catalog }'],
+      ['a field of a list eleven times', `availableServices { ${aliases('name', 11)} }`],
+      ['a token eleven times', `serviceToken { ${aliases('token', 11)} }`],
+    ])('%s', async (_what, selection) => {
+      await expectRefused(`query ${VARIABLES} { ${ACCESS} { ${selection} } }`);
+    });
+
+    it('while one of each is what clients ask for', async () => {
+      const all = 'catalog availableServices { name bundledWith } serviceToken { token }';
+      const { data, code } = await ask(`query ${VARIABLES} { ${ACCESS} { ${all} } }`);
+      expect(code).toBeNull();
+      expect(Object.keys(data ?? {})).toEqual(['catalog', 'availableServices', 'serviceToken']);
+    });
+  });
+
+  it('to one use of a fragment: some that use one another ask for millions of fields', async () => {
+    const names = Array.from({ length: 14 }, (_, n) => `f${n}`);
+    const spreads = (name: string | undefined, times: number) =>
+      name === undefined ? 'types { name }' : `...${name} `.repeat(times);
+    const query = (times: number) =>
+      [
+        `{ __schema { ${spreads(names[0], times)} } }`,
+        ...names.map(
+          (name, n) => `fragment ${name} on __Schema { ${spreads(names[n + 1], times)} }`,
+        ),
+      ].join(' ');
+    expect((await ask(query(1))).code).toBeNull();
+    // The second time a document would be compiled.
+    for (let n = 0; n < 3; n += 1) await expectRefused(query(3));
+  });
+
   it('in the depth of its document', async () => {
     const ofType = (depth: number) => 'ofType { '.repeat(depth) + 'name' + ' }'.repeat(depth);
     const deep = (depth: number) =>
@@ -77,9 +114,12 @@ describe('a sync is limited', () => {
   });
 
   it('in the tokens of its document', async () => {
-    const query = (n: number) => `query ${VARIABLES} { ${ACCESS} { ${'catalog '.repeat(n)} } }`;
-    expect((await ask(query(100))).code).toBeNull();
-    await expectRefused(query(200));
+    const type = (n: number) =>
+      `t${n}: __type(name: "Query") { kind fields { name args { name } } } `;
+    const query = `{ ${Array.from({ length: 10 }, (_, n) => type(n)).join('')} }`;
+    expect((await ask(query)).code).toBeNull();
+    const { errors } = await ask(`query ${VARIABLES} { ${ACCESS} { ${'catalog '.repeat(200)} } }`);
+    expect(errors[0]?.message).toContain('cannot be parsed');
     await expectRefused(`${'{ a '.repeat(300)}${'}'.repeat(300)}`);
     await expectRefused(`{ ${'a'.repeat(500)} ${'b '.repeat(50_000)} }`);
   });
@@ -132,3 +172,7 @@ describe('a sync is limited', () => {
     expect(issuer.logs.join('')).not.toContain(licenseKey);
   });
 });
+
+function aliases(field: string, times: number): string {
+  return Array.from({ length: times }, (_, n) => `a${n}: ${field}`).join(' ');
+}
