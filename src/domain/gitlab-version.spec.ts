@@ -49,6 +49,7 @@ describe('parseGitlabVersion', () => {
   it('reads the whole version all the same, whatever was cut off its text', () => {
     const padded = `${'0'.repeat(70)}18.${'0'.repeat(70)}5.1`;
     expect(parseGitlabVersion(padded)?.parts).toEqual([18, 5, 1]);
+    expect(parseGitlabVersion(`${'0'.repeat(2000)}18.5.1`)).toBeNull();
   });
 
   it.each(['', '17', '17.', '.5', 'v17.5', ' 17.5', '-17.5', '17,5', '17.x', 'latest', '١٧.٥'])(

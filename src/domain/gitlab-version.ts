@@ -5,6 +5,8 @@ export interface GitlabVersion {
 }
 
 const MAX_TEXT_LENGTH = 64;
+/** A version of a million digits takes 20 ms to read, and is no version. */
+const MAX_READ_LENGTH = 1024;
 const LEADING_VERSION = /^(\d+)\.(\d+)(?:\.(\d+))?/;
 
 /**
@@ -13,7 +15,7 @@ const LEADING_VERSION = /^(\d+)\.(\d+)(?:\.(\d+))?/;
  * keeps: `text` has no more of it than is safe, up to 64 characters of `[A-Za-z0-9_.+-]`. Null when the text does not start with at least `major.minor`.
  */
 export function parseGitlabVersion(text: string): GitlabVersion | null {
-  const match = LEADING_VERSION.exec(text);
+  const match = LEADING_VERSION.exec(text.slice(0, MAX_READ_LENGTH));
   if (!match) return null;
   const safe = text.slice(0, MAX_TEXT_LENGTH).replace(/[^\w.+-].*$/s, '');
   return { text: safe, parts: [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)] };

@@ -98,7 +98,7 @@ export class Admission {
 }
 
 function unknownKey(licenseKey: string): IssuerError {
-  if (looksLikeActivationCode(licenseKey)) {
+  if (licenseKey.length <= MAX_LICENSE_KEY_LENGTH && looksLikeActivationCode(licenseKey)) {
     return new IssuerError(
       'ACTIVATION_CODE_GIVEN',
       'This is an activation code, not a license key: activate the instance with it first.',
