@@ -81,6 +81,6 @@ function tooManyPieces(): IssuerError {
 
 function tooLarge(fault: string): IssuerError {
   return new IssuerError('VALIDATION_FAILED', `The body ${fault}: send less at a time.`, {
-    errors: [{ pointer: '#', detail: fault }],
+    errors: [{ pointer: '#', detail: `the body ${fault}` }],
   });
 }

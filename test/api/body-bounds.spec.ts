@@ -58,7 +58,10 @@ describe('a body', () => {
     it('is refused as a seat link in the words of seat links', async () => {
       const answer = await post('/api/v1/seat_links', make());
       expect(answer.status).toBe(422);
-      expect(await answer.json()).toEqual({ errors: [fault], error_attribute_map: {} });
+      expect(await answer.json()).toEqual({
+        errors: [`the body ${fault}`],
+        error_attribute_map: {},
+      });
     });
   });
 
