@@ -6,6 +6,9 @@ import { WHOLE_FILE, type CatalogItemChecks } from './check-catalog-item.js';
 import type { CatalogFile } from './list-catalog-files.js';
 import { readYaml, type YamlReading } from './read-yaml.js';
 
+/** Twenty times the longest file that is known. YAML compares each name of a mapping with all others. */
+const MAX_CHARACTERS = 65_536;
+
 /** A file of a catalog after its syntax and its shape have been looked at. */
 export interface CatalogSource {
   readonly kind: CatalogKind;
@@ -54,7 +57,9 @@ function readText(path: string): YamlReading {
     const reason = `can't be read: ${error instanceof Error ? error.message : 'unknown reason'}`;
     return { document: undefined, faults: [{ field: WHOLE_FILE, reason }], warnings: [] };
   }
-  return readYaml(text);
+  if (text.length <= MAX_CHARACTERS) return readYaml(text);
+  const reason = `is longer than ${MAX_CHARACTERS} characters, so it is no item of a catalog`;
+  return { document: undefined, faults: [{ field: WHOLE_FILE, reason }], warnings: [] };
 }
 
 /**

@@ -184,6 +184,7 @@ describe('loadCatalog, given something wrong', () => {
       `a: &a [x, x]\nb: &b [${'*a, '.repeat(9)}*a]\nc: [${'*b, '.repeat(9)}*b]\nname: a\n`,
       '(aliases)',
     ],
+    ['a file without an end', `name: a\n# ${'x'.repeat(65_536)}\n`, '(file)'],
   ])('refuses %s', (_what, text, field) => {
     const [fault, ...more] = rejection(catalogFolder({ 'add_ons/a.yml': text })).faults;
     expect(more).toEqual([]);
