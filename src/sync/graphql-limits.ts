@@ -51,7 +51,7 @@ export function oneSpreadPerFragment(context: ValidationContext): ASTVisitor {
 }
 
 function tooMany(name: string, most: number, node: ASTNode): GraphQLError {
-  return new GraphQLError(`a request may ask for ${name} ${most} times`, { nodes: node });
+  return new GraphQLError(`a request may ask for ${name} at most ${most} times`, { nodes: node });
 }
 
 /**

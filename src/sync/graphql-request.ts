@@ -71,7 +71,7 @@ function whatIsWrong(error: GraphQLError): string {
   if (error.message.startsWith('Variable ')) {
     return 'a variable is missing or of the wrong type';
   }
-  return 'the GraphQL document does not fit the schema or its limits (one field a request)';
+  return 'the GraphQL document does not fit the schema or its limits (one sync and one catalog a request)';
 }
 
 function unusable(reason: string): IssuerError {
