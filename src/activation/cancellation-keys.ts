@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { licenseKeyDigest, longEnoughKey } from '../licenses/license-key.js';
+import type { LicenseEntity } from '../licenses/license.entity.js';
 import { LicenseRepository } from '../licenses/license.repository.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
@@ -30,15 +31,17 @@ export class CancellationKeys {
 
   /**
    * Registers the key, in the place of an earlier one.
-   * @throws {IssuerError} NOT_FOUND, VALIDATION_FAILED for the key of the license itself, and for blanks
+   * @throws {IssuerError} NOT_FOUND, VALIDATION_FAILED for a key that the license has or had, and for blanks
    */
   async register(licenseId: string, key: string): Promise<void> {
     const secret = Buffer.from(longEnoughKey(key));
     const sealed = this.sealing.seal(secret, sealedOwner(SEALED_CANCELLATION_KEYS, licenseId));
     const now = this.clock.now();
     await this.database.transaction(async (manager) => {
-      const license = await this.licenses.get(manager, licenseId);
-      if (licenseKeyDigest(key).equals(license.keyDigest)) throw ownKey();
+      const digest = licenseKeyDigest(key);
+      const { keyDigest } = await this.licenses.get(manager, licenseId);
+      const isOld = await this.licenses.hasOldKey(manager, licenseId, digest, now);
+      if (digest.equals(keyDigest) || isOld) throw ownKey();
       await manager.query(
         `INSERT INTO cancellation_keys (license_id, sealed_key, registered_at) VALUES ($1, $2, $3)
          ON CONFLICT ON CONSTRAINT cancellation_keys_pkey
@@ -55,21 +58,30 @@ export class CancellationKeys {
     await manager.query(`DELETE FROM cancellation_keys WHERE license_id = $1`, [licenseId]);
   }
 
-  /** Null when none is registered for the license. */
-  async of(manager: EntityManager, licenseId: string): Promise<string | null> {
+  /**
+   * Null when none is registered for the license. One that has become the key of the license since
+   * tells of no cancellation, so it counts as none.
+   */
+  async of(
+    manager: EntityManager,
+    { id: licenseId, keyDigest }: Pick<LicenseEntity, 'id' | 'keyDigest'>,
+  ): Promise<string | null> {
     const [row] = await manager.query<{ sealed_key: Buffer }[]>(
       `SELECT sealed_key FROM cancellation_keys WHERE license_id = $1`,
       [licenseId],
     );
     if (!row) return null;
     const owner = sealedOwner(SEALED_CANCELLATION_KEYS, licenseId);
-    return this.sealing.open(row.sealed_key, owner).toString();
+    const key = this.sealing.open(row.sealed_key, owner).toString();
+    return licenseKeyDigest(key).equals(keyDigest) ? null : key;
   }
 }
 
 /** Seat links would hand the revoked key back, and nobody would hear of the cancellation. */
 function ownKey(): IssuerError {
   return new IssuerError('VALIDATION_FAILED', 'This is the key of the license itself.', {
-    errors: [{ pointer: '#/license_key', detail: 'must be another key than that of the license' }],
+    errors: [
+      { pointer: '#/license_key', detail: 'must be another key than the license has or had' },
+    ],
   });
 }

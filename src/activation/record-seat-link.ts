@@ -47,9 +47,9 @@ export class RecordSeatLink {
   /** @throws {IssuerError} LICENSE_NOT_FOUND, LICENSE_NOT_CLOUD, LICENSE_REVOKED, LICENSE_EXPIRED */
   async record(seatLink: SeatLink): Promise<SeatLinkAnswer> {
     const now = this.clock.now();
-    const digest = await this.knownDigestOf(seatLink.licenseKey);
+    const digest = await this.knownDigestOf(seatLink.licenseKey, now);
     return this.database.transaction(async (manager) => {
-      const license = await this.licenses.byKeyDigest(manager, digest);
+      const license = await this.licenses.byKeyDigest(manager, digest, now);
       if (license === null) throw unknownKey();
       const answer = {
         licenseKey: await this.answerTo(manager, license, now),
@@ -63,10 +63,10 @@ export class RecordSeatLink {
   }
 
   /** The connections of the admin side are few, and anybody may guess. */
-  private async knownDigestOf(key: string): Promise<Buffer> {
+  private async knownDigestOf(key: string, now: Date): Promise<Buffer> {
     if (key.length > MAX_LICENSE_KEY_LENGTH) throw unknownKey();
     const digest = licenseKeyDigest(key);
-    if (await this.licenses.isKnownKey(this.database.prepared, digest)) return digest;
+    if (await this.licenses.isKnownKey(this.database.prepared, digest, now)) return digest;
     throw unknownKey();
   }
 
@@ -90,7 +90,7 @@ export class RecordSeatLink {
     if (denial === null || denial === 'LICENSE_NOT_STARTED') {
       return this.licenseKeys.open(manager, license.id);
     }
-    const key = await this.cancellationKeys.of(manager, license.id);
+    const key = await this.cancellationKeys.of(manager, license);
     if (denial === 'LICENSE_REVOKED' && key !== null) return key;
     throw new IssuerError(
       denial,

@@ -22,6 +22,15 @@ export function longEnoughKey(given: string): string {
   });
 }
 
+/** The key of a license as it is kept. @throws {IssuerError} VALIDATION_FAILED */
+export function registrableKey(given: string): string {
+  const key = longEnoughKey(given);
+  if (!looksLikeActivationCode(key)) return key;
+  throw new IssuerError('VALIDATION_FAILED', 'This is an activation code, not a license key.', {
+    errors: [{ pointer: '#/license_key', detail: 'must not look like an activation code' }],
+  });
+}
+
 /** SHA-256 of the normalised key: what is stored and looked up. */
 export function licenseKeyDigest(key: string): Buffer {
   return createHash('sha256').update(normaliseLicenseKey(key)).digest();

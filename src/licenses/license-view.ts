@@ -19,6 +19,20 @@ export class LicenseView {
   @ApiProperty({ type: String, nullable: true }) revocation_reason!: string | null;
   @ApiProperty({ type: Date }) created_at!: Date;
   @ApiProperty({ type: Date }) updated_at!: Date;
+
+  @ApiProperty({
+    type: Date,
+    nullable: true,
+    description: 'When it got its present key; null while that is its first one',
+  })
+  key_replaced_at!: Date | null;
+
+  @ApiProperty({
+    type: Date,
+    nullable: true,
+    description: 'When the last of its old keys stops working, or stopped',
+  })
+  previous_key_valid_until!: Date | null;
 }
 
 export class LicensePage {
@@ -49,5 +63,7 @@ export function licenseView(
     revocation_reason: license.revocationReason,
     created_at: license.createdAt,
     updated_at: license.updatedAt,
+    key_replaced_at: license.keyReplacedAt,
+    previous_key_valid_until: license.previousKeyValidUntil,
   };
 }

@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional, OmitType, PartialType } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, OmitType, PartialType, PickType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsBoolean, IsIn, IsObject, ValidateNested } from 'class-validator';
 import { LICENSE_KINDS, type LicenseKind } from '../domain/license.js';
@@ -9,6 +9,7 @@ import {
   IsEmailAddress,
   IsText,
   IsTextOfLines,
+  IsWholeNumber,
   MAX_INTEGER,
   MayBeAbsent,
   MayBeNull,
@@ -76,7 +77,7 @@ export class CreateLicenseBody {
   customer_ref?: string | null;
 }
 
-/** What can be changed; the key of a license stays what it is. */
+/** What can be changed; a license gets another key by `replace_key`. */
 export class UpdateLicenseBody extends PartialType(OmitType(CreateLicenseBody, ['license_key']), {
   skipNullProperties: false,
 }) {}
@@ -86,6 +87,23 @@ export class RevokeLicenseBody {
   @MayBeAbsent()
   @IsText(1000)
   reason?: string;
+}
+
+export const DEFAULT_GRACE_SECONDS = 604_800;
+/** Long enough for an instance that is on for a day each quarter. */
+const MAX_GRACE_SECONDS = 7_776_000;
+
+export class ReplaceLicenseKeyBody extends PickType(CreateLicenseBody, ['license_key']) {
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 0,
+    maximum: MAX_GRACE_SECONDS,
+    default: DEFAULT_GRACE_SECONDS,
+    description: 'How long the old key goes on working; with 0 it stops at once',
+  })
+  @MayBeAbsent()
+  @IsWholeNumber(0, MAX_GRACE_SECONDS)
+  grace_seconds?: number;
 }
 
 export class ListLicensesQuery extends PageQuery {

@@ -8,6 +8,11 @@ import type { License, LicenseKind } from '../domain/license.js';
 @Check('licenses_seats_check', 'seats >= 1')
 @Check('licenses_expires_on_check', 'expires_on > starts_on')
 @Check('licenses_revocation_reason_check', 'revocation_reason IS NULL OR revoked_at IS NOT NULL')
+@Check(
+  'licenses_key_replaced_at_check',
+  `(key_replaced_at IS NULL) = (previous_key_valid_until IS NULL)
+          AND previous_key_valid_until >= key_replaced_at`,
+)
 @Index('licenses_customer_ref_idx', ['customerRef'], { where: 'customer_ref IS NOT NULL' })
 export class LicenseEntity implements License {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'licenses_pkey' })
@@ -66,4 +71,12 @@ export class LicenseEntity implements License {
 
   @Column('timestamptz', { name: 'updated_at' })
   updatedAt!: Date;
+
+  /** When it got the key that it has; null while that is its first one. */
+  @Column('timestamptz', { name: 'key_replaced_at', nullable: true })
+  keyReplacedAt!: Date | null;
+
+  /** When the last of its old keys stops working, or stopped; null while it has its first key. */
+  @Column('timestamptz', { name: 'previous_key_valid_until', nullable: true })
+  previousKeyValidUntil!: Date | null;
 }

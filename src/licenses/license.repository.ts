@@ -12,10 +12,9 @@ import type { ListLicensesQuery } from './license.dto.js';
 import { LicenseEntity } from './license.entity.js';
 
 const ERRORS: ErrorByConstraint = {
-  licenses_key_digest_key: () =>
-    new IssuerError('LICENSE_KEY_TAKEN', 'This license key is registered already.', {
-      errors: [{ pointer: '#/license_key', detail: 'is registered for another license' }],
-    }),
+  licenses_key_digest_key: () => keyTaken('is registered for another license'),
+  licenses_replaced_key_check: () =>
+    keyTaken('is the old key of a license, and works until its grace ends'),
   licenses_expires_on_check: () =>
     new IssuerError('VALIDATION_FAILED', 'The license would end before it starts.', {
       errors: [{ pointer: '#/expires_on', detail: 'must be after starts_on' }],
@@ -29,7 +28,24 @@ export const SEALED_LICENSE_KEYS: SealedColumn = {
   column: 'sealed_key',
 };
 
-const KNOWN_KEY = preparedStatement('known_key', 'SELECT FROM licenses WHERE key_digest = $1');
+/** The license that has this key, or had it and still lets it work. At most one has. */
+const OF_KEY = `
+  SELECT id FROM licenses WHERE key_digest = $1
+  UNION ALL
+  SELECT license_id FROM replaced_license_keys WHERE digest = $1 AND valid_until > $2`;
+
+const KNOWN_KEY = preparedStatement('known_key', OF_KEY);
+
+/** Each replacement leaves one. An operator has reasons for a few. */
+const MAX_OLD_KEYS = 5;
+
+// No old key outlives the grace of the newest replacement, and only the newest of them stay.
+const SHORTEN_OLD_KEYS = `
+  UPDATE replaced_license_keys SET valid_until = $2 WHERE license_id = $1 AND valid_until > $2`;
+const DROP_OLD_KEYS = `
+  DELETE FROM replaced_license_keys WHERE license_id = $1 AND ($2 OR digest NOT IN (
+    SELECT digest FROM replaced_license_keys WHERE license_id = $1
+    ORDER BY replaced_at DESC LIMIT ${MAX_OLD_KEYS - 1}))`;
 
 @Injectable()
 export class LicenseRepository {
@@ -42,14 +58,57 @@ export class LicenseRepository {
     return orNotFound(await manager.findOneBy(LicenseEntity, { id }));
   }
 
-  /** Whether a license has this key; takes no connection of the admin side. */
-  async isKnownKey(prepared: PreparedStatements, keyDigest: Buffer): Promise<boolean> {
-    return (await prepared.run(KNOWN_KEY, [keyDigest])).length > 0;
+  /** Whether this key works for a license; takes no connection of the admin side. */
+  async isKnownKey(prepared: PreparedStatements, keyDigest: Buffer, now: Date): Promise<boolean> {
+    return (await prepared.run(KNOWN_KEY, [keyDigest, now])).length > 0;
   }
 
-  /** Null when no license has this key. */
-  async byKeyDigest(manager: EntityManager, keyDigest: Buffer): Promise<LicenseEntity | null> {
-    return manager.findOneBy(LicenseEntity, { keyDigest });
+  /** By its key, or by an old one in its grace. Null when the key works for no license. */
+  async byKeyDigest(
+    manager: EntityManager,
+    keyDigest: Buffer,
+    now: Date,
+  ): Promise<LicenseEntity | null> {
+    const [found] = await manager.query<{ id: string }[]>(OF_KEY, [keyDigest, now]);
+    return found ? manager.findOneBy(LicenseEntity, { id: found.id }) : null;
+  }
+
+  /**
+   * Gives a license that this transaction has locked the key that is set in `license`. Its old key
+   * works until `previousKeyValidUntil`: a trigger keeps its digest until then. Older ones work as
+   * long as they would have, but no longer than that.
+   * @throws {IssuerError} LICENSE_KEY_TAKEN
+   */
+  async replaceKey(manager: EntityManager, license: LicenseEntity): Promise<LicenseEntity> {
+    const { id, keyReplacedAt, previousKeyValidUntil: until } = license;
+    const atOnce = until?.getTime() === keyReplacedAt?.getTime();
+    await manager.query(DROP_OLD_KEYS, [id, atOnce]);
+    await manager.query(SHORTEN_OLD_KEYS, [id, until]);
+    return this.save(manager, license);
+  }
+
+  /** Whether the license still lets this old key work. */
+  async hasOldKey(
+    manager: EntityManager,
+    id: string,
+    keyDigest: Buffer,
+    now: Date,
+  ): Promise<boolean> {
+    const rows = await manager.query<unknown[]>(
+      `SELECT FROM replaced_license_keys
+       WHERE license_id = $1 AND digest = $2 AND valid_until > $3`,
+      [id, keyDigest, now],
+    );
+    return rows.length > 0;
+  }
+
+  /** Drops what is left of old keys whose grace is over. @returns how many those were */
+  async forgetEndedKeys(manager: EntityManager, now: Date): Promise<number> {
+    const [, dropped] = await manager.query<[unknown[], number]>(
+      `DELETE FROM replaced_license_keys WHERE valid_until <= $1`,
+      [now],
+    );
+    return dropped;
   }
 
   /** Reads the row and holds it until the transaction ends. @throws {IssuerError} NOT_FOUND */
@@ -79,4 +138,10 @@ export class LicenseRepository {
 function orNotFound(license: LicenseEntity | null): LicenseEntity {
   if (license) return license;
   throw new IssuerError('NOT_FOUND', 'There is no license with this id.');
+}
+
+export function keyTaken(detail: string): IssuerError {
+  return new IssuerError('LICENSE_KEY_TAKEN', 'This license key is registered already.', {
+    errors: [{ pointer: '#/license_key', detail }],
+  });
 }

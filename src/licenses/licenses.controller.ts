@@ -22,12 +22,14 @@ import { bodyValidation, optionalBodyValidation, queryValidation } from '../plat
 import {
   CreateLicenseBody,
   ListLicensesQuery,
+  ReplaceLicenseKeyBody,
   RevokeLicenseBody,
   UpdateLicenseBody,
 } from './license.dto.js';
 import type { LicenseEntity } from './license.entity.js';
 import { LicensePage, LicenseView, licenseView } from './license-view.js';
 import { LicensesService } from './licenses.service.js';
+import { ReplaceLicenseKey } from './replace-license-key.js';
 
 @AdminApi('licenses')
 export class LicensesController {
@@ -35,6 +37,7 @@ export class LicensesController {
 
   constructor(
     private readonly licenses: LicensesService,
+    private readonly replaceLicenseKey: ReplaceLicenseKey,
     @Inject(SERVICE_CONFIG) config: ServiceConfig,
   ) {
     this.url = `${config.issuerUrl}/api/v1/licenses`;
@@ -111,6 +114,26 @@ export class LicensesController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<LicenseView> {
     return tagged(await this.licenses.reinstate(id, ifMatch), reply);
+  }
+
+  @Post('licenses/:id/replace_key')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Give it a new key, for instance because the old one was stolen',
+    description:
+      'Without `license_key` one is generated and shown once. Seat links and activations hand out ' +
+      'the new key from now on. The old key works until its grace ends; then it is unknown.',
+  })
+  @ApiBody({ type: ReplaceLicenseKeyBody, required: false })
+  @ApiOkResponse({ type: LicenseView })
+  async replaceKey(
+    @Param('id', UuidParam) id: string,
+    @Body(optionalBodyValidation) body: ReplaceLicenseKeyBody,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<LicenseView> {
+    const { license, generatedKey } = await this.replaceLicenseKey.replace(id, body, ifMatch);
+    return tagged(license, reply, generatedKey);
   }
 }
 

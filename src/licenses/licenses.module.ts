@@ -4,11 +4,12 @@ import { LicenseKeys } from './license-keys.js';
 import { LicenseRepository } from './license.repository.js';
 import { LicensesController } from './licenses.controller.js';
 import { LicensesService } from './licenses.service.js';
+import { ReplaceLicenseKey } from './replace-license-key.js';
 
 @Module({
   imports: [AccessControlModule],
   controllers: [LicensesController],
-  providers: [LicenseKeys, LicenseRepository, LicensesService],
-  exports: [LicenseKeys, LicenseRepository, LicensesService],
+  providers: [LicenseKeys, LicenseRepository, LicensesService, ReplaceLicenseKey],
+  exports: [LicenseKeys, LicenseRepository, LicensesService, ReplaceLicenseKey],
 })
 export class LicensesModule {}

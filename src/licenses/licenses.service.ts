@@ -10,12 +10,7 @@ import { sealedOwner } from '../platform/sealed-columns.js';
 import { Sealing } from '../platform/sealing.js';
 import type { CreateLicenseBody, ListLicensesQuery, UpdateLicenseBody } from './license.dto.js';
 import { LicenseEntity } from './license.entity.js';
-import {
-  generateLicenseKey,
-  licenseKeyDigest,
-  looksLikeActivationCode,
-  longEnoughKey,
-} from './license-key.js';
+import { generateLicenseKey, licenseKeyDigest, registrableKey } from './license-key.js';
 import { LicenseRepository, SEALED_LICENSE_KEYS } from './license.repository.js';
 
 export interface CreatedLicense {
@@ -56,6 +51,8 @@ export class LicensesService {
       version: 1,
       createdAt: now,
       updatedAt: now,
+      keyReplacedAt: null,
+      previousKeyValidUntil: null,
     });
     await this.licenses.insert(this.database.manager, license);
     return { license, generatedKey };
@@ -114,14 +111,6 @@ export class LicensesService {
       errors: [{ pointer: '#/plan', detail: `must be one of ${known.join(', ')}` }],
     });
   }
-}
-
-function registrableKey(given: string): string {
-  const key = longEnoughKey(given);
-  if (!looksLikeActivationCode(key)) return key;
-  throw new IssuerError('VALIDATION_FAILED', 'This is an activation code, not a license key.', {
-    errors: [{ pointer: '#/license_key', detail: 'must not look like an activation code' }],
-  });
 }
 
 /** The members that `body` names, as columns; what it leaves out stays as it is. */

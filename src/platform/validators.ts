@@ -108,11 +108,15 @@ export function IsUuid(what: string): PropertyDecorator {
 
 /** A whole number from 1 to what a Postgres integer holds. */
 export function IsCount(): PropertyDecorator {
-  return rule('isCount', `must be a whole number from 1 to ${MAX_INTEGER}`, isCount);
+  return IsWholeNumber(1, MAX_INTEGER);
 }
 
-function isCount(value: unknown): boolean {
-  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MAX_INTEGER;
+export function IsWholeNumber(min: number, max: number): PropertyDecorator {
+  return rule(
+    'isWholeNumber',
+    `must be a whole number from ${min} to ${max}`,
+    (value) => Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
+  );
 }
 
 function isDay(value: unknown): boolean {

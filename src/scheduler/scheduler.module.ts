@@ -4,6 +4,7 @@ import { AddOnPurchasesModule } from '../add-on-purchases/add-on-purchases.modul
 import { AuxiliaryKeysModule } from '../auxiliary-keys/auxiliary-keys.module.js';
 import { InstanceHealthModule } from '../instance-health/instance-health.module.js';
 import { LedgerAuditModule } from '../ledger-audit/ledger-audit.module.js';
+import { LicensesModule } from '../licenses/licenses.module.js';
 import { SigningKeysModule } from '../signing-keys/signing-keys.module.js';
 import { TokenIssuanceModule } from '../token-issuance/token-issuance.module.js';
 import { TokenRevocationModule } from '../token-revocation/token-revocation.module.js';
@@ -14,6 +15,7 @@ import { Jobs } from './jobs.js';
 import { KeyJobs } from './key-jobs.js';
 import { KeySetJobs } from './key-set-jobs.js';
 import { LedgerFindings, LedgerJobs } from './ledger-jobs.js';
+import { LicenseJobs } from './license-jobs.js';
 import { SealingJobs } from './sealing-jobs.js';
 import { SeatJobs } from './seat-jobs.js';
 import { Subscriptions } from './subscriptions.js';
@@ -26,6 +28,7 @@ import { TokenKeyJobs } from './token-key-jobs.js';
     AuxiliaryKeysModule,
     InstanceHealthModule,
     LedgerAuditModule,
+    LicensesModule,
     SigningKeysModule,
     TokenIssuanceModule,
     TokenRevocationModule,
@@ -39,6 +42,7 @@ import { TokenKeyJobs } from './token-key-jobs.js';
     KeySetJobs,
     LedgerFindings,
     LedgerJobs,
+    LicenseJobs,
     SealingJobs,
     SeatJobs,
     Subscriptions,

@@ -18,6 +18,8 @@ export interface HeldLicense {
   readonly instance: KnownInstance | null;
   /** Whether all tokens of the license, or of the instance, are revoked and not restored yet. */
   readonly tokensRevoked: { readonly ofLicense: boolean; readonly ofInstance: boolean };
+  /** Whether the key is an old one, in its grace. */
+  readonly byOldKey: boolean;
 }
 
 interface Row {
@@ -41,13 +43,17 @@ interface Row {
   readonly quantity: number;
   readonly started_at: string | null;
   readonly purchase_expires_on: string;
+  readonly by_old_key: boolean;
 }
 
 /** Two at a time: one can be read while the other one is on its way. */
 const BATCHES = { concurrent: 2, items: 200 };
 
+const LICENSE_COLUMNS = 'id, plan, kind, trial, seats, starts_on, expires_on, revoked_at';
+
 /**
- * For each question one row a purchase, or one without. The subqueries are lateral so that each is a
+ * For each question one row a purchase, or one without. Old keys are looked at only for a key that no
+ * license has: the limit stops the union before. The subqueries are lateral so that each is a
  * look-up in an index: a join of the whole tables would be planned while they are small.
  */
 const HELD_LICENSES = preparedStatement(
@@ -57,15 +63,23 @@ const HELD_LICENSES = preparedStatement(
            l.revoked_at, i.id AS instance_row_id, i.instance_id, i.unique_instance_id,
            l.tokens_revoked AS license_tokens_revoked, i.tokens_revoked AS instance_tokens_revoked,
            p.id AS purchase_id, p.add_on, p.quantity, p.started_at,
-           p.expires_on AS purchase_expires_on
-    FROM unnest($1::bytea[], $2::text[], $3::date[])
-      WITH ORDINALITY AS asked (key_digest, instance_id, today, n)
+           p.expires_on AS purchase_expires_on, l.by_old_key
+    FROM unnest($1::bytea[], $2::text[], $3::date[], $4::timestamptz[])
+      WITH ORDINALITY AS asked (key_digest, instance_id, today, at, n)
     CROSS JOIN LATERAL (
-      SELECT licenses.*, (
+      SELECT owner.*, (
         SELECT true FROM service_token_revocations r
-        WHERE r.license_id = licenses.id AND r.restored_at IS NULL
+        WHERE r.license_id = owner.id AND r.restored_at IS NULL
       ) AS tokens_revoked
-      FROM licenses WHERE key_digest = asked.key_digest LIMIT 1
+      FROM (
+        SELECT ${LICENSE_COLUMNS}, false AS by_old_key
+        FROM licenses WHERE key_digest = asked.key_digest
+        UNION ALL
+        SELECT ${LICENSE_COLUMNS}, true
+        FROM replaced_license_keys old JOIN licenses ON licenses.id = old.license_id
+        WHERE old.digest = asked.key_digest AND old.valid_until > asked.at
+        LIMIT 1
+      ) owner
     ) l
     LEFT JOIN LATERAL (
       SELECT seen.*, (
@@ -90,6 +104,7 @@ interface Question {
   readonly keyDigest: Buffer;
   readonly instanceId: string | null;
   readonly today: CalendarDay;
+  readonly at: Date;
 }
 
 /** Finds what a license key stands for. Syncs that come together share one look-up. */
@@ -105,14 +120,14 @@ export class HeldLicenses {
     private readonly metrics: Metrics,
   ) {}
 
-  /** Null when no license has this key. */
+  /** Null when this key works for no license. */
   async byKeyDigest(
     keyDigest: Buffer,
     instanceId: string | null,
     now: Date,
     deadline: Deadline,
   ): Promise<HeldLicense | null> {
-    return this.lookUps.add({ keyDigest, instanceId, today: dayOf(now) }, deadline);
+    return this.lookUps.add({ keyDigest, instanceId, today: dayOf(now), at: now }, deadline);
   }
 
   private async look(questions: readonly Question[]): Promise<(HeldLicense | null)[]> {
@@ -120,6 +135,7 @@ export class HeldLicenses {
       questions.map(({ keyDigest }) => keyDigest),
       questions.map(({ instanceId }) => instanceId),
       questions.map(({ today }) => today),
+      questions.map(({ at }) => at.toISOString()),
     ];
     const rows = await this.database.prepared.run<Row>(HELD_LICENSES, values);
     const answers = questions.map((): Row[] => []);
@@ -153,6 +169,7 @@ function heldLicenseOf(row: Row, rows: readonly Row[]): HeldLicense {
       ofLicense: row.license_tokens_revoked === true,
       ofInstance: row.instance_tokens_revoked === true,
     },
+    byOldKey: row.by_old_key,
   };
 }
 

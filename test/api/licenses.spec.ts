@@ -50,6 +50,8 @@ describe('registering a license', () => {
       revocation_reason: null,
       created_at: '2026-03-10T12:00:00.000Z',
       updated_at: '2026-03-10T12:00:00.000Z',
+      key_replaced_at: null,
+      previous_key_valid_until: null,
     });
     expect(response.headers.get('location')).toBe(`${issuer.url}/api/v1/licenses/${license.id}`);
     expect(response.headers.get('etag')).toBe('"1"');

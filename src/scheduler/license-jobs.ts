@@ -1,0 +1,20 @@
+import { Injectable } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import { ReplaceLicenseKey } from '../licenses/replace-license-key.js';
+import { JobRunner } from './job-runner.js';
+
+const FORGET_EVERY_MS = 300_000;
+
+@Injectable()
+export class LicenseJobs {
+  constructor(
+    private readonly runner: JobRunner,
+    private readonly replaceLicenseKey: ReplaceLicenseKey,
+  ) {}
+
+  /** They do not work any more by then: this is about what is kept. */
+  @Interval(FORGET_EVERY_MS)
+  async forgetEndedKeys(): Promise<void> {
+    await this.runner.run('forget old license keys', () => this.replaceLicenseKey.forgetEnded());
+  }
+}
