@@ -53,7 +53,9 @@ const LICENSE_COLUMNS = 'id, plan, kind, trial, seats, starts_on, expires_on, re
 
 /**
  * For each question one row a purchase, or one without. Old keys are looked at only for a key that no
- * license has: the limit stops the union before. The subqueries are lateral so that each is a
+ * license has: the limit stops the union before. The arrays stand in a subquery of their own, so that
+ * their lengths do not count as known: a plan for one key would look cheaper than the general one, and
+ * would be made anew for each batch. The subqueries are lateral so that each is a
  * look-up in an index: a join of the whole tables would be planned while they are small.
  */
 const HELD_LICENSES = preparedStatement(
@@ -64,7 +66,11 @@ const HELD_LICENSES = preparedStatement(
            l.tokens_revoked AS license_tokens_revoked, i.tokens_revoked AS instance_tokens_revoked,
            p.id AS purchase_id, p.add_on, p.quantity, p.started_at,
            p.expires_on AS purchase_expires_on, l.by_old_key
-    FROM unnest($1::bytea[], $2::text[], $3::date[], $4::timestamptz[])
+    FROM (
+      SELECT $1::bytea[] AS digests, $2::text[] AS instances, $3::date[] AS days,
+             $4::timestamptz[] AS instants OFFSET 0
+    ) given
+    CROSS JOIN LATERAL unnest(given.digests, given.instances, given.days, given.instants)
       WITH ORDINALITY AS asked (key_digest, instance_id, today, at, n)
     CROSS JOIN LATERAL (
       SELECT owner.*, (
