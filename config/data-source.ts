@@ -26,6 +26,7 @@ import { RecordSelfIssuedTokens1764300002000 } from '../migrations/1764300002000
 import { ValidateLedgerOwners1764300003000 } from '../migrations/1764300003000-validate-ledger-owners.js';
 import { RevokeSelfIssuedTokens1764300004000 } from '../migrations/1764300004000-revoke-self-issued-tokens.js';
 import { ReplaceLicenseKeys1764400000000 } from '../migrations/1764400000000-replace-license-keys.js';
+import { RecordInstanceSightings1764400001000 } from '../migrations/1764400001000-record-instance-sightings.js';
 import { TrackLateReplicas1764400006000 } from '../migrations/1764400006000-track-late-replicas.js';
 import { ApiTokenEntity } from '../src/access-control/api-token.entity.js';
 import { AddOnPurchaseEntity } from '../src/add-on-purchases/add-on-purchase.entity.js';
@@ -68,6 +69,7 @@ const MIGRATIONS = [
   ValidateLedgerOwners1764300003000,
   RevokeSelfIssuedTokens1764300004000,
   ReplaceLicenseKeys1764400000000,
+  RecordInstanceSightings1764400001000,
   TrackLateReplicas1764400006000,
 ] as const;
 

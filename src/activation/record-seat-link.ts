@@ -1,11 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { denialOf } from '../domain/license.js';
-import {
-  InstanceRepository,
-  type SeatReport,
-  type ToldOfInstance,
-} from '../instances/instance.repository.js';
+import type { SeatReport, ToldOfInstance } from '../instances/instance.repository.js';
+import { SeatReports } from '../instances/seat-reports.js';
 import { licenseKeyDigest, MAX_LICENSE_KEY_LENGTH } from '../licenses/license-key.js';
 import { LicenseKeys } from '../licenses/license-keys.js';
 import type { LicenseEntity } from '../licenses/license.entity.js';
@@ -29,6 +26,11 @@ export interface SeatLinkAnswer {
   readonly licenseKey: string;
   readonly futureLicenses: readonly LicenseEntity[];
   readonly isFirstOfCustomer: boolean;
+  readonly licenseId: string;
+  /** Whether it came with an old key of the license. */
+  readonly byOldKey: boolean;
+  /** Whether its numbers cannot be true, so that they were kept apart. */
+  readonly isKeptApart: boolean;
 }
 
 /** Takes in what an instance reports of its users and seats. More than was bought is no error. */
@@ -38,7 +40,7 @@ export class RecordSeatLink {
     private readonly database: Database,
     private readonly licenses: LicenseRepository,
     private readonly licenseKeys: LicenseKeys,
-    private readonly instances: InstanceRepository,
+    private readonly seatReports: SeatReports,
     private readonly cancellationKeys: CancellationKeys,
     private readonly customerLicenses: CustomerLicenses,
     private readonly clock: Clock,
@@ -55,10 +57,12 @@ export class RecordSeatLink {
         licenseKey: await this.answerTo(manager, license, now),
         futureLicenses: await this.customerLicenses.future(manager, license, now),
         isFirstOfCustomer: await this.customerLicenses.isFirst(manager, license),
+        licenseId: license.id,
+        byOldKey: !license.keyDigest.equals(digest),
       };
       // Last: from here on the row of the instance is held.
-      await this.remember(manager, license, seatLink, now);
-      return answer;
+      const isKeptApart = await this.remember(manager, license, seatLink, now);
+      return { ...answer, isKeptApart };
     });
   }
 
@@ -75,10 +79,9 @@ export class RecordSeatLink {
     license: LicenseEntity,
     { instanceId, told, report }: SeatLink,
     now: Date,
-  ): Promise<void> {
-    if (instanceId === null) return;
-    const { id } = await this.instances.meet(manager, license.id, instanceId, told, now);
-    await this.instances.recordSeats(manager, id, report, now);
+  ): Promise<boolean> {
+    if (instanceId === null) return false;
+    return this.seatReports.keep(manager, license, instanceId, told, report, now);
   }
 
   private async answerTo(

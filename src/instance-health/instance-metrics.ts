@@ -1,8 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Gauge } from 'prom-client';
 import type { EntityManager } from 'typeorm';
+import { SUSPICION_REASONS } from '../domain/suspicions.js';
 import { TIMES_LEFT } from '../domain/time-left.js';
 import { InstanceRepository, type SharedLicense } from '../instances/instance.repository.js';
+import { SightingRepository } from '../instances/sighting.repository.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
@@ -29,6 +31,7 @@ export class InstanceMetrics {
     private readonly database: Database,
     private readonly sweeps: InstanceSweepsRepository,
     private readonly instances: InstanceRepository,
+    private readonly sightings: SightingRepository,
     private readonly clock: Clock,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
@@ -54,6 +57,10 @@ export class InstanceMetrics {
     if (now < this.countedAt + COUNT_EVERY_MS && now >= this.countedAt) return;
     this.countedAt = now;
     this.gauges.overUsed.set(await this.instances.countOverUsed(manager));
+    const suspicious = await this.sightings.countSuspicious(manager, new Date(now));
+    for (const reason of SUSPICION_REASONS) {
+      this.gauges.suspicious.set({ reason }, suspicious.get(reason) ?? 0);
+    }
     const since = new Date(now - IN_USE_MS);
     this.tellOfShared(await this.instances.mostShared(manager, since));
   }
@@ -123,6 +130,12 @@ function gaugesOfUse(registers: Metrics['registry'][]) {
     overUsed: new Gauge({
       name: 'issuer_instances_over_used',
       help: 'Instances whose last seat link reported more users or add-on seats than were bought.',
+      registers,
+    }),
+    suspicious: new Gauge({
+      name: 'issuer_instances_suspicious',
+      help: 'Instances whose license key somebody else may be using, by reason.',
+      labelNames: ['reason'] as const,
       registers,
     }),
     mostShared: new Gauge({

@@ -7,6 +7,13 @@ import {
 } from '../domain/instance-health.js';
 import type { InstanceEntity } from '../instances/instance.entity.js';
 import type { ExaminedEntity } from './instances.service.js';
+import {
+  AbsurdSeatLinkView,
+  HostNameView,
+  NetworkView,
+  sightingsView,
+  SuspicionView,
+} from './sightings-view.js';
 
 const STATES =
   'ok: it holds a token and will have renewed it in time. ' +
@@ -126,6 +133,29 @@ export class InstanceView {
 
   @ApiProperty({ type: Date, nullable: true, description: 'When the last of them expires' })
   says_too_much_until!: Date | null;
+
+  @ApiProperty({
+    type: [NetworkView],
+    description: 'Where its syncs and seat links of the last 14 days came from, 20 at most',
+  })
+  networks!: NetworkView[];
+
+  @ApiProperty({ type: [HostNameView], description: 'The host names that they named' })
+  host_names!: HostNameView[];
+
+  @ApiProperty({
+    type: [SuspicionView],
+    description: 'Why somebody else may be using its license key; empty as a rule',
+  })
+  suspicious!: SuspicionView[];
+
+  @ApiProperty({
+    type: AbsurdSeatLinkView,
+    nullable: true,
+    description:
+      'Its last seat link of the last 14 days whose numbers cannot be true; none of it is in `seats`',
+  })
+  absurd_seat_link!: AbsurdSeatLinkView | null;
 }
 
 export class InstancePage {
@@ -133,7 +163,8 @@ export class InstancePage {
   @ApiProperty({ type: String, nullable: true }) next_cursor!: string | null;
 }
 
-export function instanceView({ instance, health, overUsed }: ExaminedEntity): InstanceView {
+export function instanceView(examined: ExaminedEntity): InstanceView {
+  const { instance, health, overUsed, sightings } = examined;
   return {
     id: instance.id,
     license_id: instance.licenseId,
@@ -156,6 +187,7 @@ export function instanceView({ instance, health, overUsed }: ExaminedEntity): In
     live_tokens_saying_too_much: health.liveTokensSayingTooMuch,
     says_too_much: [...health.saysTooMuch],
     says_too_much_until: health.saysTooMuchUntil,
+    ...sightingsView(sightings),
   };
 }
 

@@ -3,6 +3,8 @@ import type { InstanceHealth } from '../domain/instance-health.js';
 import type { ListInstancesQuery } from '../instances/instance.dto.js';
 import type { InstanceEntity } from '../instances/instance.entity.js';
 import { InstanceRepository } from '../instances/instance.repository.js';
+import { NOT_SEEN, type SightingsOfInstance } from '../instances/sighting-rows.js';
+import { SightingRepository } from '../instances/sighting.repository.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
 import { pageOf } from '../platform/paging.js';
@@ -13,6 +15,7 @@ export interface ExaminedEntity {
   readonly health: InstanceHealth;
   /** Whether it has reported more users or seats than were bought. */
   readonly overUsed: boolean;
+  readonly sightings: SightingsOfInstance;
 }
 
 /** What an operator sees of instances. */
@@ -21,6 +24,7 @@ export class InstancesService {
   constructor(
     private readonly database: Database,
     private readonly instances: InstanceRepository,
+    private readonly sightings: SightingRepository,
     private readonly examination: ExamineInstances,
     private readonly clock: Clock,
   ) {}
@@ -49,11 +53,14 @@ export class InstancesService {
     now: Date,
   ): Promise<ExaminedEntity[]> {
     const { manager } = this.database;
-    const overUsed = await this.instances.overUsed(
-      manager,
-      instances.map(({ id }) => id),
-    );
+    const ids = instances.map(({ id }) => id);
+    const overUsed = await this.instances.overUsed(manager, ids);
+    const sightings = await this.sightings.ofInstances(manager, ids, now);
     const examined = await this.examination.examine(manager, instances, now);
-    return examined.map((one) => ({ ...one, overUsed: overUsed.has(one.instance.id) }));
+    return examined.map((one) => ({
+      ...one,
+      overUsed: overUsed.has(one.instance.id),
+      sightings: sightings.get(one.instance.id) ?? NOT_SEEN,
+    }));
   }
 }

@@ -29,4 +29,12 @@ export class ListInstancesQuery extends PageQuery {
   @MayBeAbsent()
   @IsIn(['true', 'false'], { message: 'must be true or false' })
   over_used?: 'true' | 'false';
+
+  @ApiPropertyOptional({
+    enum: ['true', 'false'],
+    description: 'Whether somebody else seems to use its license key; see `suspicious`',
+  })
+  @MayBeAbsent()
+  @IsIn(['true', 'false'], { message: 'must be true or false' })
+  suspicious?: 'true' | 'false';
 }

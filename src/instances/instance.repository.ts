@@ -82,6 +82,11 @@ const OVER_USED = `(
       AS metric (purchased_seats integer, assigned_seats integer)
     WHERE assigned_seats > purchased_seats))`;
 
+/** As of the last time that its sightings were written. */
+const SUSPICIOUS = `EXISTS (
+  SELECT FROM instance_sightings
+  WHERE instance_sightings.instance_id = instance.id AND suspicious_until > :now)`;
+
 @Injectable()
 export class InstanceRepository {
   /** Makes the instance known to the license, once. */
@@ -182,6 +187,8 @@ export class InstanceRepository {
       found.andWhere(`instance.last_seat_link_at IS NOT NULL AND ${OVER_USED}`);
     }
     if (query.over_used === 'false') found.andWhere(`NOT ${OVER_USED}`);
+    if (query.suspicious === 'true') found.andWhere(SUSPICIOUS, { now });
+    if (query.suspicious === 'false') found.andWhere(`NOT ${SUSPICIOUS}`, { now });
     return found.orderBy('instance.id').take(rowsToFetch(query)).getMany();
   }
 }

@@ -29,7 +29,7 @@ export class Metrics {
 
   readonly seatLinks = new Counter({
     name: 'issuer_seat_links_total',
-    help: 'Seat links by outcome (recorded, refused) and code.',
+    help: 'Seat links by outcome (recorded; kept_apart, when their numbers cannot be true; refused) and code.',
     labelNames: ['outcome', 'code'] as const,
     registers: [this.registry],
   });

@@ -3,6 +3,7 @@ import { ScheduleModule } from '@nestjs/schedule';
 import { AddOnPurchasesModule } from '../add-on-purchases/add-on-purchases.module.js';
 import { AuxiliaryKeysModule } from '../auxiliary-keys/auxiliary-keys.module.js';
 import { InstanceHealthModule } from '../instance-health/instance-health.module.js';
+import { InstancesModule } from '../instances/instances.module.js';
 import { LedgerAuditModule } from '../ledger-audit/ledger-audit.module.js';
 import { LicensesModule } from '../licenses/licenses.module.js';
 import { SigningKeysModule } from '../signing-keys/signing-keys.module.js';
@@ -27,6 +28,7 @@ import { TokenKeyJobs } from './token-key-jobs.js';
     AddOnPurchasesModule,
     AuxiliaryKeysModule,
     InstanceHealthModule,
+    InstancesModule,
     LedgerAuditModule,
     LicensesModule,
     SigningKeysModule,

@@ -1,5 +1,6 @@
 import { Args, Context, Parent, Query, ResolveField, Resolver } from '@nestjs/graphql';
 import { CatalogStore } from '../catalog/catalog.service.js';
+import type { AdmittedRequest } from '../instances/sighting-counts.js';
 import type { Deadline } from '../platform/answer-deadline.js';
 import { Clock } from '../platform/clock.js';
 import { Admission, type Sync } from '../token-issuance/admission.js';
@@ -21,6 +22,8 @@ export interface SyncContext {
   readonly deadline: Deadline;
   /** What came of it as far as no error is thrown: `answered` when no token was asked for. */
   outcome: 'answered' | 'issued' | 'revoked' | 'activation';
+  /** Who was let in by a license key; missing where nobody was, or it is not known which instance. */
+  admitted?: Omit<AdmittedRequest, 'address'>;
 }
 
 interface AdmittedSync {
@@ -52,7 +55,14 @@ export class CloudConnectorAccessResolver {
     const at = this.clock.now();
     const request = syncOf({ licenseKey, gitlabVersion }, context.headers, at);
     const sync = { ...request, deadline: context.deadline };
-    return { sync, held: await this.admission.admit(sync) };
+    const held = await this.admission.admit(sync);
+    const instanceId = sync.instanceId ?? held.instance?.instanceId;
+    if (instanceId !== undefined && !sync.instanceIdInvalid) {
+      const { hostName } = sync;
+      const licenseId = held.license.id;
+      context.admitted = { licenseId, instanceId, hostName, byOldKey: held.byOldKey, at };
+    }
+    return { sync, held };
   }
 
   @ResolveField(() => ServiceTokenType, { nullable: true })

@@ -2,6 +2,7 @@ import { Controller, Inject, Post, Req, Res } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { InstanceSightings } from '../instances/instance-sightings.js';
 import { databaseDeadlineMs, Deadline } from '../platform/answer-deadline.js';
 import { addressOf } from '../platform/client-address.js';
 import { asIssuerError, INTERNAL } from '../platform/error-faces.js';
@@ -22,6 +23,7 @@ export class GraphqlController {
   constructor(
     private readonly adapterHost: HttpAdapterHost,
     private readonly failedLookUps: FailedLookUps,
+    private readonly sightings: InstanceSightings,
     private readonly metrics: Metrics,
     @Inject(SERVICE_CONFIG) config: ServiceConfig,
   ) {
@@ -32,7 +34,7 @@ export class GraphqlController {
   async answer(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const context: SyncContext = {
       headers: request.headers,
-      // Looked up only where somebody guesses: behind proxies it takes a while.
+      // Looked up only for a guess, and for who is let in: behind proxies it takes a while.
       get address() {
         return addressOf(request);
       },
@@ -52,6 +54,8 @@ export class GraphqlController {
     const execution = app.graphql(query, context, variables, operationName);
     const data = await context.deadline.holds(dataOf(execution));
     this.count(context, '');
+    const { admitted } = context;
+    if (admitted) this.sightings.note({ ...admitted, address: context.address });
     return encodeAnswer({ data });
   }
 

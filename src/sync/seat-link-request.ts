@@ -2,7 +2,7 @@ import type { SeatLink } from '../activation/record-seat-link.js';
 import { parseUtcInstant } from '../domain/utc-instant.js';
 import type { AddOnMetric } from '../instances/instance.entity.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { isText, MAX_INTEGER } from '../platform/validators.js';
+import { isText } from '../platform/validators.js';
 import { hostNameOf, uuidOf, versionTextOf } from './told-of-instance.js';
 
 type Members = Readonly<Record<string, unknown>>;
@@ -49,6 +49,7 @@ function reportedAtOf(body: Members, faults: string[], now: Date): Date {
   return instant === null || instant > now ? now : instant;
 }
 
+/** Whether it can be true is not asked here: an instance that is refused tries again for two days. */
 function countOf(
   body: Members,
   name: 'billable_users_count' | 'max_historical_user_count',
@@ -56,19 +57,19 @@ function countOf(
 ): number | null {
   const given = body[name];
   if (!isPresent(given)) return null;
-  if (isCount(given)) return given;
-  faults.push(`${name} must be a whole number from 0 to ${MAX_INTEGER}`);
+  if (typeof given === 'number') return given;
+  faults.push(`${name} must be a number`);
   return null;
 }
 
 function metricsOf(body: Members, faults: string[]): readonly AddOnMetric[] | null {
   const given = body['add_on_metrics'];
   if (!isPresent(given)) return null;
-  const metrics = Array.isArray(given) ? given.map(metricOf) : [null];
+  const metrics = Array.isArray(given) ? given.filter(isMetric).map(metricOf) : [null];
   if (metrics.length <= MAX_METRICS && metrics.every((metric) => metric !== null)) return metrics;
   faults.push(
     'add_on_metrics must be a list of objects with add_on_type (a text), purchased_seats and ' +
-      'assigned_seats (whole numbers)',
+      'assigned_seats (numbers)',
   );
   return null;
 }
@@ -76,12 +77,17 @@ function metricsOf(body: Members, faults: string[]): readonly AddOnMetric[] | nu
 function metricOf(given: unknown): AddOnMetric | null {
   if (!isRecord(given)) return null;
   const { add_on_type, purchased_seats, assigned_seats } = given;
-  if (!isText(add_on_type) || !isCount(purchased_seats) || !isCount(assigned_seats)) return null;
+  if (!isText(add_on_type) || !isNumber(purchased_seats) || !isNumber(assigned_seats)) return null;
   return { add_on_type, purchased_seats, assigned_seats };
 }
 
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_INTEGER;
+/** The newest clients send null for an add-on that there is none of after a downgrade. */
+function isMetric(given: unknown): boolean {
+  return !isRecord(given) || (given['add_on_type'] !== null && given['purchased_seats'] !== null);
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number';
 }
 
 function isPresent(value: unknown): boolean {

@@ -1,7 +1,12 @@
 import { Controller, Header, HttpCode, Post, Req, UseInterceptors } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { RecordSeatLink, type SeatLinkAnswer } from '../activation/record-seat-link.js';
+import {
+  RecordSeatLink,
+  type SeatLink,
+  type SeatLinkAnswer,
+} from '../activation/record-seat-link.js';
+import { InstanceSightings } from '../instances/instance-sightings.js';
 import type { LicenseEntity } from '../licenses/license.entity.js';
 import { AnswerDeadline } from '../platform/answer-deadline.js';
 import { Clock } from '../platform/clock.js';
@@ -18,6 +23,7 @@ export class SeatLinksController {
   constructor(
     private readonly recordSeatLink: RecordSeatLink,
     private readonly failedLookUps: FailedLookUps,
+    private readonly sightings: InstanceSightings,
     private readonly metrics: Metrics,
     private readonly clock: Clock,
   ) {}
@@ -28,9 +34,12 @@ export class SeatLinksController {
   @Header('content-type', 'application/json')
   async record(@Req() request: FastifyRequest): Promise<Buffer> {
     try {
-      const seatLink = seatLinkOf(request.body, this.clock.now());
+      const now = this.clock.now();
+      const seatLink = seatLinkOf(request.body, now);
       const answer = await this.recordSeatLink.record(seatLink);
-      this.metrics.seatLinks.inc({ outcome: 'recorded', code: '' });
+      this.note(seatLink, answer, request.ip, now);
+      const outcome = answer.isKeptApart ? 'kept_apart' : 'recorded';
+      this.metrics.seatLinks.inc({ outcome, code: '' });
       // A string would have its charset told, which instances do not expect.
       return Buffer.from(JSON.stringify(answerOf(answer)));
     } catch (thrown) {
@@ -39,6 +48,17 @@ export class SeatLinksController {
       this.metrics.seatLinks.inc({ outcome: 'refused', code: error?.code ?? 'INTERNAL' });
       throw error ?? thrown;
     }
+  }
+
+  private note(
+    { instanceId, told }: SeatLink,
+    { licenseId, byOldKey }: SeatLinkAnswer,
+    address: string,
+    at: Date,
+  ): void {
+    if (instanceId === null) return;
+    const { hostName } = told;
+    this.sightings.note({ licenseId, instanceId, address, hostName, byOldKey, at });
   }
 }
 

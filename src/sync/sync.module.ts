@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { GraphQLModule } from '@nestjs/graphql';
 import { MercuriusDriver, type MercuriusDriverConfig } from '@nestjs/mercurius';
 import { ActivationModule } from '../activation/activation.module.js';
+import { InstancesModule } from '../instances/instances.module.js';
 import { TokenIssuanceModule } from '../token-issuance/token-issuance.module.js';
 import { CloudActivationResolver } from './cloud-activation.resolver.js';
 import { CloudConnectorAccessResolver } from './cloud-connector-access.resolver.js';
@@ -13,6 +14,7 @@ import { boundedMentions, MAX_DEPTH, MAX_TOKENS, oneSpreadPerFragment } from './
 @Module({
   imports: [
     ActivationModule,
+    InstancesModule,
     TokenIssuanceModule,
     GraphQLModule.forRoot<MercuriusDriverConfig>({
       driver: MercuriusDriver,

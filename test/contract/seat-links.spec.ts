@@ -146,7 +146,7 @@ describe('a seat link', () => {
       license_key: licenseKey,
       timestamp: 'yesterday',
       billable_users_count: '10',
-      max_historical_user_count: -1,
+      max_historical_user_count: true,
       instance_id: 7,
       add_on_metrics: [{ add_on_type: 'duo_pro' }],
     });
@@ -164,6 +164,18 @@ describe('a seat link', () => {
       'timestamp',
     ]);
   });
+
+  it.each([{ purchased_seats: null }, { add_on_type: null }])(
+    'passes over a metric of %j, which the newest clients send after a downgrade',
+    async (nothing) => {
+      const { id, licenseKey } = await registerLicense(issuer);
+      const metric = { add_on_type: 'duo_pro', purchased_seats: 5, assigned_seats: 4 };
+      const add_on_metrics = [{ ...metric, ...nothing }, metric];
+      expect((await send(seatLink(licenseKey, randomUUID(), { add_on_metrics }))).status).toBe(200);
+      const [instance] = await instances(`license_id=${id}`);
+      expect(instance?.seats).toMatchObject({ add_on_metrics: [metric] });
+    },
+  );
 
   it.each([
     ['no license has the key', JSON.stringify({ license_key: 'x'.repeat(40) })],

@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/common';
+import { Counter } from 'prom-client';
+import { Clock } from '../platform/clock.js';
+import { Database } from '../platform/database.js';
+import { LOGGER, type Logger } from '../platform/logging.js';
+import { Metrics } from '../platform/metrics.js';
+import { type AdmittedRequest, type SeenInstance, SightingCounts } from './sighting-counts.js';
+import { type Finding, SightingRepository } from './sighting.repository.js';
+
+/** Of one transaction: few enough that judging them holds nobody up. */
+const MAX_INSTANCES = 100;
+const MAX_SIGHTINGS = 500;
+/** Of the time that a stop may take. */
+const LAST_FLUSH_MS = 1000;
+/** A stolen key can be used with any number of made-up instances. */
+const MAX_LINES = 20;
+
+/**
+ * Where the requests of instances come from, so that an operator notices when somebody else uses a
+ * license key. Counted in memory, for no request waits for it, and written from time to time.
+ */
+@Injectable()
+export class InstanceSightings implements BeforeApplicationShutdown {
+  private counts = new SightingCounts();
+  private flushing: Promise<void> | null = null;
+  private readonly uncounted: Counter;
+
+  constructor(
+    private readonly database: Database,
+    private readonly repository: SightingRepository,
+    private readonly clock: Clock,
+    @Inject(LOGGER) private readonly logger: Logger,
+    { registry }: Metrics,
+  ) {
+    this.uncounted = new Counter({
+      name: 'issuer_sightings_uncounted_total',
+      help: 'Requests of instances whose network was not counted, as too many instances came at once.',
+      registers: [registry],
+    });
+  }
+
+  /** Counts a sync or a seat link that was admitted. */
+  note(request: AdmittedRequest): void {
+    if (!this.counts.note(request)) this.uncounted.inc();
+  }
+
+  /** Writes what was counted. What could not be written is kept; an answer that got lost counts twice. */
+  async flush(): Promise<void> {
+    await (this.flushing ??= this.write().finally(() => {
+      this.flushing = null;
+    }));
+  }
+
+  /** Drops what nobody has added to for 14 days. */
+  async forgetOld(): Promise<void> {
+    const now = this.clock.now();
+    await this.database.transaction((manager) => this.repository.forgetOld(manager, now));
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    const flushed = this.flush().catch(() => undefined);
+    await Promise.race([flushed, sleep(LAST_FLUSH_MS, undefined, { ref: false })]);
+  }
+
+  private async write(): Promise<void> {
+    const seen = this.counts.all();
+    this.counts = new SightingCounts();
+    const findings: Finding[] = [];
+    try {
+      while (seen.length > 0) {
+        const portion = portionOf(seen);
+        findings.push(...(await this.writeSome(portion)));
+        seen.splice(0, portion.length);
+      }
+    } catch (error) {
+      for (const instance of seen) this.counts.restore(instance);
+      throw error;
+    } finally {
+      this.tell(findings);
+    }
+  }
+
+  private async writeSome(seen: readonly SeenInstance[]): Promise<readonly Finding[]> {
+    const now = this.clock.now();
+    return this.database.transaction((manager) => this.repository.add(manager, seen, now));
+  }
+
+  private tell(findings: readonly Finding[]): void {
+    for (const { instance, licenseId, suspicion } of findings.slice(0, MAX_LINES)) {
+      const { reason, since, values } = suspicion;
+      this.logger.warn({ instance, licenseId, reason, since, values }, SUSPICIOUS);
+    }
+    const more = findings.length - MAX_LINES;
+    if (more > 0) this.logger.warn({ more }, `${SUSPICIOUS}: and so are more`);
+  }
+}
+
+/** The first of them, at least one. */
+function portionOf(seen: readonly SeenInstance[]): readonly SeenInstance[] {
+  let sightings = 0;
+  const end = seen.findIndex(({ networks, hostNames }, index) => {
+    sightings += networks.length + hostNames.length;
+    return index > 0 && (index >= MAX_INSTANCES || sightings > MAX_SIGHTINGS);
+  });
+  return end === -1 ? seen.slice() : seen.slice(0, end);
+}
+
+const SUSPICIOUS =
+  'an instance is used as if its license key were stolen: see "A license key was stolen" in the manual';

@@ -1,0 +1,43 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { absurdNumbersOf } from '../domain/seat-report.js';
+import { InstanceRepository, type SeatReport, type ToldOfInstance } from './instance.repository.js';
+import { SightingRepository } from './sighting.repository.js';
+
+const NOTHING: ToldOfInstance = { uniqueInstanceId: null, hostName: null, gitlabVersion: null };
+
+/** What instances report of their users and seats. */
+@Injectable()
+export class SeatReports {
+  constructor(
+    private readonly instances: InstanceRepository,
+    private readonly sightings: SightingRepository,
+  ) {}
+
+  /**
+   * Keeps the newest report. One whose numbers cannot be true is kept apart: nothing of it becomes
+   * the state of the instance, which is heard of all the same.
+   * @returns whether it was kept apart
+   */
+  async keep(
+    manager: EntityManager,
+    license: { readonly id: string; readonly seats: number | null },
+    instanceId: string,
+    told: ToldOfInstance,
+    report: SeatReport,
+    now: Date,
+  ): Promise<boolean> {
+    const numbers = absurdNumbersOf(report, license.seats);
+    const isAbsurd = numbers.length > 0;
+    const believed = isAbsurd ? NOTHING : told;
+    const { id } = await this.instances.meet(manager, license.id, instanceId, believed, now);
+    if (isAbsurd) {
+      const { reportedAt } = report;
+      const apart = { receivedAt: now, reportedAt, hostName: told.hostName, numbers };
+      await this.sightings.keepAbsurdSeatLink(manager, id, instanceId, apart);
+    } else {
+      await this.instances.recordSeats(manager, id, report, now);
+    }
+    return isAbsurd;
+  }
+}
