@@ -22,7 +22,7 @@ export class ReplaceLicenseKeys1764400000000 implements MigrationInterface {
         ADD COLUMN previous_key_valid_until timestamptz`);
     await runner.query(recordHistory(`${COLUMNS}, ${KEY_COLUMNS}`));
 
-    // Only the digest: nobody is given an old key any more, so there is no need to keep the key itself.
+    // Only the digest is kept. No instance is given an old key any more, so the key itself is not needed.
     await runner.query(`
       CREATE TABLE replaced_license_keys (
         digest      bytea       NOT NULL,

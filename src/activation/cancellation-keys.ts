@@ -59,8 +59,8 @@ export class CancellationKeys {
   }
 
   /**
-   * Null when none is registered for the license. One that has become the key of the license since
-   * tells of no cancellation, so it counts as none.
+   * Null when none is registered for the license. A cancellation key that has become the key of the
+   * license since cannot announce a cancellation, so it counts as none.
    */
   async of(
     manager: EntityManager,

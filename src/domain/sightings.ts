@@ -2,10 +2,10 @@ const DAY_MS = 86_400_000;
 
 /** How long a network or a host name is kept after it was last seen. */
 export const SIGHTINGS_KEPT_MS = 14 * DAY_MS;
-/** Of each instance. Whoever comes when the places are taken shares the last one. */
+/** Of each instance. New values share the last place once the others are taken. */
 export const MAX_PLACES = 20;
 export const OTHER = 'other';
-/** What comes back after a longer time has moved back. */
+/** A value that comes back after a longer time has moved back. */
 const RETURNS_WITHIN_MS = 7 * DAY_MS;
 
 /** Requests of an instance in which it had the same network, or named the same host. */

@@ -3,7 +3,7 @@ import { type Seen, SIGHTINGS_KEPT_MS } from './sightings.js';
 const DAY_MS = 86_400_000;
 /** A network is new for so long. */
 const NEW_FOR_MS = 7 * DAY_MS;
-/** Whoever has had IPv4 alone, or IPv6, for so long does not get the other one by itself. */
+/** An instance that has used IPv4 alone, or IPv6 alone, for so long does not begin with the other by chance. */
 const ONE_STACK_MS = 7 * DAY_MS;
 /** Seat links of the license before are sent again for two days. */
 const HANDOVER_MS = 3 * DAY_MS;

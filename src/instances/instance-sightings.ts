@@ -8,7 +8,7 @@ import { Metrics } from '../platform/metrics.js';
 import { type AdmittedRequest, type SeenInstance, SightingCounts } from './sighting-counts.js';
 import { type Finding, SightingRepository } from './sighting.repository.js';
 
-/** Of one transaction: few enough that judging them holds nobody up. */
+/** Of one transaction: judging them blocks the event loop for a few milliseconds only. */
 const MAX_INSTANCES = 100;
 const MAX_SIGHTINGS = 500;
 /** Of the time that a stop may take. */
@@ -52,7 +52,7 @@ export class InstanceSightings implements BeforeApplicationShutdown {
     }));
   }
 
-  /** Drops what nobody has added to for 14 days. */
+  /** Drops the rows of instances that were not seen for 14 days. */
   async forgetOld(): Promise<void> {
     const now = this.clock.now();
     await this.database.transaction((manager) => this.repository.forgetOld(manager, now));

@@ -22,7 +22,7 @@ export interface SyncContext {
   readonly deadline: Deadline;
   /** What came of it as far as no error is thrown: `answered` when no token was asked for. */
   outcome: 'answered' | 'issued' | 'revoked' | 'activation';
-  /** Who was let in by a license key; missing where nobody was, or it is not known which instance. */
+  /** The admitted request; missing when it was denied, or when its instance is unknown. */
   admitted?: Omit<AdmittedRequest, 'address'>;
 }
 

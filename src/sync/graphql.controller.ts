@@ -34,7 +34,7 @@ export class GraphqlController {
   async answer(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const context: SyncContext = {
       headers: request.headers,
-      // Looked up only for a guess, and for who is let in: behind proxies it takes a while.
+      // Looked up only for a failed or an admitted key: behind proxies it takes a while.
       get address() {
         return addressOf(request);
       },

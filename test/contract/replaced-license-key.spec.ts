@@ -90,7 +90,7 @@ describe('a replaced license key', () => {
       await expectProblem(await put(), 422, 'VALIDATION_FAILED', ['#/license_key']);
     });
 
-    it('are two: one that becomes the key of the license tells of no cancellation', async () => {
+    it('are two: one that becomes the key of the license announces no cancellation', async () => {
       const { id, licenseKey } = await registerLicense(issuer);
       const cancelled = `from a cancellation ${randomUUID()}`;
       await issuer.admin('PUT', `licenses/${id}/cancellation_key`, { license_key: cancelled });
