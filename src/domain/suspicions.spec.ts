@@ -75,6 +75,14 @@ describe('networks', () => {
         [B, 10.5],
       ],
     ],
+    [
+      'a move, a fail-over and its end in the first week',
+      [
+        [C, 0],
+        [A, 1, 3, 4],
+        [B, 2],
+      ],
+    ],
     ['another address each day', days(0, 19).map((day): Visit => [`10.0.${day}.0/24`, day])],
     [
       'IPv4 and IPv6 from the start',

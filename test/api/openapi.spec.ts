@@ -49,6 +49,7 @@ describe('the OpenAPI document', () => {
   it.each([
     ['revoke', 'RevokeLicenseBody'],
     ['reinstate', 'EmptyBody'],
+    ['replace_key', 'ReplaceLicenseKeyBody'],
   ])('lets the body of %s be left out', (action, body) => {
     const operation = document.paths[`/api/v1/licenses/{id}/${action}`]?.['post'];
     expect(operation?.requestBody).toEqual({
