@@ -1,10 +1,11 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { Database } from '../platform/database.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { writeFileWhole } from '../platform/write-file-whole.js';
 import type { CheckpointClaims } from './checkpoint-claims.js';
 import { CheckpointKeys } from './checkpoint-keys.js';
 import type { Report } from './finding.js';
@@ -39,11 +40,7 @@ export class SeenCheckpoint {
     if ((await this.keys.open(signed)) === null) return;
     this.signed = signed;
     try {
-      const path = join(this.config.dataDir, FILE_NAME);
-      const draft = `${path}.${process.pid}`;
-      await mkdir(this.config.dataDir, { recursive: true, mode: 0o700 });
-      await writeFile(draft, `${signed}\n`, { mode: 0o600, flush: true });
-      await rename(draft, path);
+      await writeFileWhole(join(this.config.dataDir, FILE_NAME), `${signed}\n`);
     } catch (error) {
       this.logger.warn({ error }, 'the last checkpoint could not be kept');
     }

@@ -1,7 +1,9 @@
-import { randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { draftPath } from './file-drafts.js';
+import { hasErrno } from './file-trouble.js';
 import { bootId, startTicksOf } from './linux-process.js';
+import { linkUnlessThere, writeFileWhole } from './write-file-whole.js';
 
 export interface DataDirLock {
   release(): Promise<void>;
@@ -15,25 +17,32 @@ interface Owner {
 
 const LOCK_FILE = 'service.lock';
 
+/** Another process runs on this data directory. */
+export class DataDirInUseError extends Error {
+  override readonly name = 'DataDirInUseError';
+}
+
 /**
- * Takes a data directory for this process, or throws and names the process that has it.
+ * Takes a data directory for this process. A lock appears whole, so nobody ever reads half of one.
  * The lock of a process that is gone counts for nothing, whoever has its pid by now.
+ * @throws {DataDirInUseError} naming the process that has it
  */
 export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
   const path = join(dataDir, LOCK_FILE);
   const mine = ownClaim();
-  const claim = `${path}.${randomUUID()}`;
-  await writeFile(claim, mine, { mode: 0o600 });
-  try {
-    while (!(await linked(claim, path))) await clearStaleLock(dataDir);
-  } finally {
-    await rm(claim, { force: true });
-  }
+  // Looked at before anything is written: on a full disk too, the answer names the process that has it.
+  await requireFreeDataDir(dataDir);
+  while (!(await writeFileWhole(path, mine, { ifThere: 'keep' }))) await clearStaleLock(dataDir);
   return {
     release: async () => {
       if ((await contentOf(path)) === mine) await rm(path, { force: true });
     },
   };
+}
+
+/** @throws {DataDirInUseError} when a living process holds this data directory */
+export async function requireFreeDataDir(dataDir: string): Promise<void> {
+  refuseWhenHeld(dataDir, await contentOf(join(dataDir, LOCK_FILE)));
 }
 
 /** The pid of the living process that holds this data directory, or undefined. */
@@ -46,17 +55,6 @@ export async function hasLockFile(dataDir: string): Promise<boolean> {
   return (await contentOf(join(dataDir, LOCK_FILE))) !== undefined;
 }
 
-/** A hard link appears whole or not at all, so nobody ever reads half a lock. */
-async function linked(claim: string, path: string): Promise<boolean> {
-  try {
-    await link(claim, path);
-    return true;
-  } catch (error) {
-    if (isErrno(error, 'EEXIST')) return false;
-    throw error;
-  }
-}
-
 /**
  * Two starts may find the same stale lock, and the slower one then moves away what the faster one has
  * just put there. It sees that in what it moved, and puts it back.
@@ -64,16 +62,16 @@ async function linked(claim: string, path: string): Promise<boolean> {
 async function clearStaleLock(dataDir: string): Promise<void> {
   const path = join(dataDir, LOCK_FILE);
   refuseWhenHeld(dataDir, await contentOf(path));
-  const moved = `${path}.${randomUUID()}`;
+  const moved = draftPath(path);
   try {
     await rename(path, moved);
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return;
+    if (hasErrno(error, 'ENOENT')) return;
     throw error;
   }
   try {
     const content = await contentOf(moved);
-    if (livingOwner(content) !== undefined) await linked(moved, path);
+    if (livingOwner(content) !== undefined) await linkUnlessThere(moved, path);
     refuseWhenHeld(dataDir, content);
   } finally {
     await rm(moved, { force: true });
@@ -83,7 +81,7 @@ async function clearStaleLock(dataDir: string): Promise<void> {
 function refuseWhenHeld(dataDir: string, content: string | undefined): void {
   const pid = livingOwner(content);
   if (pid === undefined) return;
-  throw new Error(
+  throw new DataDirInUseError(
     `the data directory ${dataDir} is in use by the process with pid ${pid}: ` +
       'stop that one first, or give this one a DATA_DIR of its own',
   );
@@ -114,11 +112,7 @@ async function contentOf(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
+    if (hasErrno(error, 'ENOENT')) return undefined;
     throw error;
   }
-}
-
-function isErrno(error: unknown, code: string): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
 }

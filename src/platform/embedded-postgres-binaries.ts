@@ -1,7 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { runAs, type ServerAccount } from './embedded-postgres-account.js';
+import { draftPath } from './file-drafts.js';
+import { syncToDisk } from './write-file-whole.js';
 
 export interface PostgresBinaries {
   readonly initdb: string;
@@ -100,7 +101,7 @@ function notWritable(error: unknown): false {
 
 async function stage(root: string, staged: string, log: (line: string) => void): Promise<void> {
   if (!(await lstat(staged).catch(() => undefined))) {
-    const copy = `${staged}.${randomUUID()}`;
+    const copy = draftPath(staged);
     try {
       await cp(join(root, 'native'), join(copy, 'native'), {
         recursive: true,
@@ -109,7 +110,10 @@ async function stage(root: string, staged: string, log: (line: string) => void):
       });
       await completeLinks(copy);
       await makeReadable(copy);
+      // A power cut after the rename would else leave files without content, which nobody copies again.
+      await syncTree(copy);
       await renameUnlessThere(copy, staged);
+      await syncToDisk(dirname(staged));
     } finally {
       await rm(copy, { recursive: true, force: true });
     }
@@ -144,6 +148,15 @@ async function makeReadable(dir: string): Promise<void> {
       await chmod(path, inBin ? 0o755 : 0o644);
     }
   }
+}
+
+async function syncTree(dir: string): Promise<void> {
+  for (const entry of await readdir(dir, { withFileTypes: true })) {
+    const path = join(dir, entry.name);
+    if (entry.isDirectory()) await syncTree(path);
+    else if (entry.isFile()) await syncToDisk(path);
+  }
+  await syncToDisk(dir);
 }
 
 /** What we are about to execute must be nobody else's to change. */

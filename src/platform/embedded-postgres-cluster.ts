@@ -11,7 +11,6 @@ import {
   rename,
   rm,
   symlink,
-  writeFile,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { canEnter, runAs, type ServerAccount } from './embedded-postgres-account.js';
@@ -20,6 +19,7 @@ import {
   STAGING_ROOT,
   type PostgresBinaries,
 } from './embedded-postgres-binaries.js';
+import { syncToDisk, writeFileWhole } from './write-file-whole.js';
 
 export interface ClusterOptions {
   readonly dataDir: string;
@@ -60,9 +60,16 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   const inside = account === undefined || (await canEnter(account, dataDir));
   const unfinished = join(dataDir, `${UNFINISHED}${randomUUID()}`);
   if (!inside) await linkElsewhere(unfinished);
-  await initialise(inside ? unfinished : await readlink(unfinished), password, options);
-  // Up to here a crash leaves nothing but what the next start removes.
-  await rename(unfinished, path);
+  try {
+    await initialise(inside ? unfinished : await readlink(unfinished), password, options);
+    // Up to here a crash leaves nothing but what the next start removes.
+    await rename(unfinished, path);
+  } catch (error) {
+    // Half a cluster would fill what little room a full disk has left.
+    await removeUnfinished(dataDir).catch(() => undefined);
+    throw error;
+  }
+  await syncToDisk(dataDir);
   const dir = await realpath(path);
   if (!inside) {
     options.log(`the database lies in ${dir}: ${account.name} can't enter ${dataDir}`);
@@ -105,7 +112,7 @@ async function initialise(
 ): Promise<void> {
   const passwordFile = `${dir}.password`;
   await mkdir(dir, { mode: 0o700 });
-  await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
+  await writeFileWhole(passwordFile, `${password}\n`);
   if (account) {
     await chown(dir, account.uid, account.gid);
     await chown(passwordFile, account.uid, account.gid);
@@ -169,9 +176,7 @@ export async function existingPassword(dataDir: string): Promise<string> {
 async function newPassword(dataDir: string): Promise<string> {
   const path = join(dataDir, 'postgres-password');
   const password = randomBytes(48).toString('base64url');
-  const unfinished = `${path}.${randomUUID()}`;
-  await writeFile(unfinished, `${password}\n`, { mode: 0o600, flush: true });
-  await rename(unfinished, path);
+  await writeFileWhole(path, `${password}\n`);
   return password;
 }
 

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { hasErrno } from './file-trouble.js';
+import { writeFileWhole } from './write-file-whole.js';
 
 /**
  * The secret in `path`, made by `generate` when the file is not there. The file appears whole and
@@ -9,16 +9,7 @@ import { dirname } from 'node:path';
 export async function generatedSecret(path: string, generate: () => string): Promise<string> {
   const held = await readIfThere(path);
   if (held !== null) return held;
-  const draft = `${path}.${randomBytes(6).toString('hex')}`;
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await writeFile(draft, generate(), { mode: 0o600, flag: 'wx', flush: true });
-  try {
-    await link(draft, path);
-  } catch (error) {
-    if (!hasCode(error, 'EEXIST')) throw error;
-  } finally {
-    await rm(draft, { force: true });
-  }
+  await writeFileWhole(path, generate(), { ifThere: 'keep' });
   return (await readFile(path, 'utf8')).trim();
 }
 
@@ -26,11 +17,7 @@ async function readIfThere(path: string): Promise<string | null> {
   try {
     return (await readFile(path, 'utf8')).trim();
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return null;
+    if (hasErrno(error, 'ENOENT')) return null;
     throw error;
   }
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && Reflect.get(error, 'code') === code;
 }

@@ -25,6 +25,15 @@ export function bootId(): string {
   return readProc('/proc/sys/kernel/random/boot_id').trim();
 }
 
+/** Distinguishes equal pids in two containers. */
+export function pidNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return '';
+  }
+}
+
 /** Whether `pid` is a living Postgres process whose data directory is `clusterDir` (a real path). */
 export function isPostgresOf(pid: number, clusterDir: string): boolean {
   if (readProc(`/proc/${pid}/comm`).trim() !== 'postgres') return false;

@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Logger } from '../platform/logging.js';
+import { writeFileWhole } from '../platform/write-file-whole.js';
 
 const FILE_NAME = 'dropped-keys.json';
 const NOT_KEPT =
@@ -69,13 +70,10 @@ export class DroppedKeys {
     }
     if (this.kept) return;
     try {
-      const draft = `${this.path}.${process.pid}`;
-      await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
       const text = JSON.stringify(
         [...this.known.values()].filter(({ droppedAt }) => droppedAt !== null),
       );
-      await writeFile(draft, text, { mode: 0o600, flush: true });
-      await rename(draft, this.path);
+      await writeFileWhole(this.path, text);
       this.kept = true;
       if (this.told) this.logger.info('the kids of forgotten and revoked keys are kept again');
       this.told = false;

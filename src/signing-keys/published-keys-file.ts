@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type KeySetDocument, keySetFaults } from '../domain/published-document.js';
+import { writeFileWhole } from '../platform/write-file-whole.js';
 
 const FILE_NAME = 'published-keys.json';
 
@@ -38,10 +39,7 @@ export class PublishedKeysFile {
 
   /** Replaces the file in one step, so that a crash leaves the old one or the new one. */
   async write(document: KeySetDocument): Promise<void> {
-    const draft = `${this.path}.${process.pid}`;
-    await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
-    await writeFile(draft, JSON.stringify(document), { mode: 0o600, flush: true });
-    await rename(draft, this.path);
+    await writeFileWhole(this.path, JSON.stringify(document));
   }
 }
 

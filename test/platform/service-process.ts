@@ -45,7 +45,11 @@ export async function buildServiceProcess(nodeModules = NODE_MODULES): Promise<s
   await chmod(build, 0o755);
   await mkdir(join(build, 'platform'), { mode: 0o755 });
   for (const name of await readdir(PLATFORM)) {
-    if (!/^(embedded-postgres|data-dir-lock|free-port|linux-process).*(?<!\.spec)\.ts$/.test(name))
+    if (
+      !/^(embedded-postgres|data-dir-lock|file-(?:drafts|trouble)|free-port|linux-process|write-file-whole).*(?<!\.spec)\.ts$/.test(
+        name,
+      )
+    )
       continue;
     const { code } = transformFileSync(join(PLATFORM, name), {
       swcrc: false,

@@ -1,0 +1,140 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { draftPath, sweepDrafts } from '../../src/platform/file-drafts.js';
+import { generatedSecret } from '../../src/platform/generated-secret.js';
+import { lockDataDir } from '../../src/platform/data-dir-lock.js';
+import { writeFileWhole } from '../../src/platform/write-file-whole.js';
+import { buildFaultyWriter } from '../support/faulty-writer.js';
+
+/** More than any writer takes. */
+const MOST_STEPS = 40;
+
+let folder: string;
+let path: string;
+let writer: Awaited<ReturnType<typeof buildFaultyWriter>>;
+beforeAll(async () => {
+  writer = await buildFaultyWriter();
+});
+afterAll(() => rm(writer.folder, { recursive: true }));
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'issuer-files-'));
+  path = join(folder, 'a-file');
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const contentOf = (file: string) => readFile(file, 'utf8').catch(() => null);
+
+/** A lock as a process of an earlier boot left it. */
+const STALE_LOCK = '{"pid":1,"startTicks":"1","bootId":"earlier"}\n';
+
+interface Case {
+  readonly writes: 'replace' | 'keep' | 'lock';
+  readonly file: string;
+  readonly before: string | null;
+  /** Every content that may be found. */
+  readonly allowed: RegExp;
+}
+
+const CASES: readonly Case[] = [
+  { writes: 'replace', file: 'a-file', before: 'old content', allowed: /^(old|new) content$/ },
+  { writes: 'keep', file: 'a-file', before: null, allowed: /^new content$/ },
+  { writes: 'lock', file: 'service.lock', before: STALE_LOCK, allowed: /^\{.*\}\n$/ },
+];
+
+describe.each(CASES)('a file that is written ($writes)', ({ writes, file, before, allowed }) => {
+  async function walkFaults(fault: 'kill' | 'full', check: () => Promise<void>): Promise<number> {
+    const target = join(folder, file);
+    for (let step = 1; step <= MOST_STEPS; step++) {
+      if (before !== null) await writeFile(target, before);
+      const how = await writer.run(writes, target, fault, step);
+      if (how === 0) return step - 1;
+      const content = await contentOf(target);
+      if (content !== null) expect(content).toMatch(allowed);
+      else expect([null, STALE_LOCK]).toContain(before);
+      await check();
+      await rm(target, { force: true });
+    }
+    throw new Error('the writer never came to its end');
+  }
+
+  it('is whole after a kill -9 at every step, and the next start leaves no draft', async () => {
+    const steps = await walkFaults('kill', async () => {
+      await sweepDrafts(folder, new Date());
+      expect((await readdir(folder)).filter((name) => name !== file)).toEqual([]);
+    });
+    expect(steps).toBeGreaterThanOrEqual(8);
+  });
+
+  it('is whole when the disk is full from any step on, and no draft is left at all', async () => {
+    const steps = await walkFaults('full', async () => {
+      expect((await readdir(folder)).filter((name) => name !== file)).toEqual([]);
+    });
+    expect(steps).toBeGreaterThanOrEqual(5);
+  });
+});
+
+describe('the drafts that a start sweeps', () => {
+  it('are not those of a process that lives', async () => {
+    const draft = draftPath(path);
+    await writeFile(draft, 'half');
+    await utimes(draft, 0, 0);
+    await expect(sweepDrafts(folder, new Date())).resolves.toEqual([]);
+  });
+
+  it('are those of another boot, container or machine once a minute has passed', async () => {
+    const draft = draftPath(path).replace(/draft-.{8}/, 'draft-00000000');
+    await writeFile(draft, 'half');
+    const now = new Date();
+    await utimes(draft, now, now);
+    await expect(sweepDrafts(folder, new Date(now.getTime() + 59_000))).resolves.toEqual([]);
+    await sweepDrafts(folder, new Date(now.getTime() + 61_000));
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('include what earlier versions left for ever, and nothing else', async () => {
+    const uuid = 'f81d4fae-7dec-11d0-a765-00a0c91e6bf6';
+    const abandoned = [
+      `service.lock.${uuid}`,
+      `postgres-password.${uuid}`,
+      'published-keys.json.4711',
+      'dropped-keys.json.4711',
+      'last-checkpoint.jws.4711',
+      'admin-token.0123456789ab',
+      'key-encryption-key.0123456789ab',
+      'sample-license-key.0123456789ab',
+    ];
+    const kept = ['published-keys.json', 'admin-token', 'admin-token.old', 'postgres-password'];
+    for (const name of [...abandoned, ...kept]) await writeFile(join(folder, name), '');
+    await mkdir(join(folder, `postgres-18.4.0-beta.17.${uuid}`));
+
+    await sweepDrafts(folder, new Date(Date.now() + 61_000));
+
+    expect((await readdir(folder)).sort()).toEqual([...kept].sort());
+  });
+
+  it('may lie in a folder that is not there yet', async () => {
+    await expect(sweepDrafts(join(folder, 'missing'), new Date())).resolves.toEqual([]);
+  });
+});
+
+describe('writing a file whole', () => {
+  it('keeps what is there when it is to be kept, and says so', async () => {
+    expect(await writeFileWhole(path, 'first', { ifThere: 'keep' })).toBe(true);
+    expect(await writeFileWhole(path, 'second', { ifThere: 'keep' })).toBe(false);
+    expect(await contentOf(path)).toBe('first');
+    expect(await writeFileWhole(path, 'third')).toBe(true);
+    expect(await contentOf(path)).toBe('third');
+  });
+
+  it('lets ten starts at once agree on one secret, and one of them have the lock', async () => {
+    const starts = Array.from({ length: 10 }, (_, index) => index);
+    const secrets = await Promise.all(
+      starts.map((n) => generatedSecret(path, () => `secret ${n}`)),
+    );
+    expect(new Set(secrets).size).toBe(1);
+    const locks = await Promise.allSettled(starts.map(() => lockDataDir(folder)));
+    expect(locks.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect((await readdir(folder)).sort()).toEqual(['a-file', 'service.lock']);
+  });
+});
