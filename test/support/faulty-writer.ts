@@ -1,18 +1,18 @@
 import { transformFileSync } from '@swc/core';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
-const PLATFORM = resolve(__dirname, '../../src/platform');
+const ROOT = resolve(__dirname, '../..');
 const COMPILED = [
-  'data-dir-lock',
-  'file-drafts',
-  'file-trouble',
-  'generated-secret',
-  'linux-process',
-  'write-file-whole',
+  ...['data-dir-lock', 'file-drafts', 'file-trouble'].map((name) => `src/platform/${name}`),
+  ...['generated-secret', 'linux-process', 'write-file-whole'].map(
+    (name) => `src/platform/${name}`,
+  ),
+  ...['clock', 'errors', 'write-whole'].map((name) => `packages/client/src/${name}`),
+  ...['clock', 'cli/write-whole'].map((name) => `packages/mock-issuer/src/${name}`),
 ];
 
 /**
@@ -46,7 +46,7 @@ module.exports = (async () => {
   const FileHandle = Object.getPrototypeOf(handle);
   const write = FileHandle.writeFile;
   await handle.close();
-  for (const name of ['sync', 'close']) wrap(FileHandle, name);
+  wrap(FileHandle, 'sync');
   FileHandle.writeFile = async function (content) {
     await write.call(this, content.slice(0, content.length / 2));
     await fault('writeFile');
@@ -57,9 +57,12 @@ module.exports = (async () => {
 `;
 
 const WRITERS = {
-  replace: `require('./write-file-whole.js').writeFileWhole(path, 'new content')`,
-  keep: `require('./generated-secret.js').generatedSecret(path, () => 'new content')`,
-  lock: `require('./data-dir-lock.js').lockDataDir(require('node:path').dirname(path))`,
+  replace: `require('./src/platform/write-file-whole.js').writeFileWhole(path, 'new content')`,
+  keep: `require('./src/platform/generated-secret.js').generatedSecret(path, () => 'new content')`,
+  lock: `require('./src/platform/data-dir-lock.js').lockDataDir(require('node:path').dirname(path))`,
+  'client: replace': `require('./packages/client/src/write-whole.js').writeWhole(path, 'new content', 'replace')`,
+  'client: keep': `require('./packages/client/src/write-whole.js').writeWhole(path, 'new content', 'keep')`,
+  'mock-issuer': `require('./packages/mock-issuer/src/cli/write-whole.js').writeWhole(path, 'new content')`,
 } as const;
 
 export interface FaultyWriter {
@@ -75,11 +78,12 @@ export interface FaultyWriter {
 export async function buildFaultyWriter(): Promise<FaultyWriter & { readonly folder: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'issuer-writer-'));
   for (const name of COMPILED) {
-    const { code } = transformFileSync(join(PLATFORM, `${name}.ts`), {
+    const { code } = transformFileSync(join(ROOT, `${name}.ts`), {
       swcrc: false,
       jsc: { target: 'es2023', parser: { syntax: 'typescript' } },
       module: { type: 'commonjs' },
     });
+    await mkdir(dirname(join(folder, name)), { recursive: true });
     await writeFile(join(folder, `${name}.js`), code);
   }
   await writeFile(join(folder, 'preload.js'), PRELOAD);

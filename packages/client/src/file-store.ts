@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errnoOf, InstanceClientError } from './errors.js';
 import { type FileLock, lockFile } from './file-lock.js';
@@ -7,6 +7,7 @@ import { corrupt, seal, unseal } from './sealed-state.js';
 import { keyFromFile, keyOf } from './store-key.js';
 import { EMPTY_STATE, parseState, type StoredState } from './stored-state.js';
 import type { TokenStore } from './token-store.js';
+import { syncFolder, writeDraft } from './write-whole.js';
 
 /** The key is 32 bytes (or these in base64), or in a file of mode 0600 that lies elsewhere. */
 export type FileStoreOptions =
@@ -135,13 +136,7 @@ class FileStore implements TokenStore {
 
   private async draftOf(sealed: Buffer): Promise<string> {
     const draft = `${this.path}.draft-${randomUUID()}`;
-    const file = await open(draft, 'wx', 0o600);
-    try {
-      await file.writeFile(sealed);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeDraft(draft, sealed);
     return draft;
   }
 
@@ -202,15 +197,5 @@ async function contentOf(path: string): Promise<Buffer | null> {
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return null;
     throw error;
-  }
-}
-
-/** A rename lasts once the folder is on the disk. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(dirname(path), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }

@@ -1,8 +1,9 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import { link, mkdir, open, rm, stat } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, InstanceClientError } from './errors.js';
 import { invalid } from './check-input.js';
+import { writeWhole } from './write-whole.js';
 
 const KEY_LENGTH = 32;
 
@@ -56,18 +57,7 @@ async function readKeyFile(keyFile: string, storePath: string): Promise<Buffer> 
 /** Two that begin at once end up with one key: a link appears whole, or is refused. */
 async function makeKeyFile(keyFile: string): Promise<void> {
   await mkdir(dirname(keyFile), { recursive: true, mode: 0o700 });
-  const draft = `${keyFile}.${randomUUID()}`;
-  const file = await open(draft, 'wx', 0o600);
-  try {
-    await file.writeFile(`${randomBytes(KEY_LENGTH).toString('base64')}\n`);
-    await file.sync();
-    await link(draft, keyFile);
-  } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') throw error;
-  } finally {
-    await file.close();
-    await rm(draft, { force: true });
-  }
+  await writeWhole(keyFile, `${randomBytes(KEY_LENGTH).toString('base64')}\n`, 'keep');
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from '../errors.js';
 import { invalid } from '../check-input.js';
+import { writeWhole } from '../write-whole.js';
 
 /** The text of a file that has to be there. @throws {InstanceClientError} OPTION_INVALID */
 export async function readSecret(path: string): Promise<string> {
@@ -21,11 +22,9 @@ export async function instanceIdBeside(store: string): Promise<string> {
   const path = `${store}.instance-id`;
   try {
     await mkdir(dirname(store), { recursive: true, mode: 0o700 });
-    await writeFile(path, `${randomUUID()}\n`, { flag: 'wx' });
+    await writeWhole(path, `${randomUUID()}\n`, 'keep');
   } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') {
-      throw invalid(`${path} cannot be written: ${errnoOf(error) ?? 'unknown'}`);
-    }
+    throw invalid(`${path} cannot be written: ${errnoOf(error) ?? 'unknown'}`);
   }
   return readSecret(path);
 }
@@ -38,19 +37,14 @@ export async function writeHeaders(
   path: string,
   headers: Readonly<Record<string, string>> | null,
 ): Promise<void> {
-  const draft = `${path}.${randomUUID()}`;
   try {
     if (!headers) {
       await rm(path, { force: true });
       return;
     }
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\n`);
-    await writeFile(draft, lines.join(''), { mode: 0o600, flag: 'wx' });
-    await rename(draft, path);
+    await writeWhole(path, lines.join(''), 'replace');
   } catch (error) {
     throw invalid(`${path} cannot be written: ${errnoOf(error) ?? 'unknown'}`);
-  } finally {
-    // It holds the token.
-    await rm(draft, { force: true }).catch(() => undefined);
   }
 }

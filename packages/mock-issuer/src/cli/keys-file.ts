@@ -1,9 +1,10 @@
 import { createPrivateKey, type JsonWebKey } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { MockIssuerOptions } from '../mock-issuer-options.js';
 import { type MockIssuer, startMockIssuer } from '../start-mock-issuer.js';
 import type { PrivateJwk } from '../mock-key.js';
 import { UsageError } from './arguments.js';
+import { writeWhole } from './write-whole.js';
 
 /**
  * The keys of an earlier run; none when there is no such file yet.
@@ -55,7 +56,7 @@ async function keepKeys(path: string | undefined, issuer: MockIssuer): Promise<v
   if (path === undefined) return;
   const text = JSON.stringify({ keys: await issuer.privateKeys() });
   try {
-    writeFileSync(path, text, { mode: 0o600 });
+    await writeWhole(path, text);
   } catch (error) {
     throw new UsageError(`--keys-file ${path}: ${error instanceof Error ? error.message : 'no'}`);
   }
