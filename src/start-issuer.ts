@@ -101,7 +101,7 @@ async function serve(
         : keepTrying(attempt, obstacle, options.logger, givenUp);
     // Whoever wants to know waits for it; nobody has to.
     broughtUp.catch(() => undefined);
-    if (!(await listensEarly(app))) await broughtUp;
+    if (!(await listensEarly(app, app.get(Clock).now()))) await broughtUp;
     const listener = { port: config.port, host: config.host, backlog: BACKLOG };
     await namingTheListener(() => app.listen(listener));
     return { app, config, broughtUp, close };
@@ -112,9 +112,9 @@ async function serve(
 }
 
 /** Whether there are keys to publish now, if only those of the last run. */
-async function listensEarly(app: NestFastifyApplication): Promise<boolean> {
+async function listensEarly(app: NestFastifyApplication, now: Date): Promise<boolean> {
   const signingKeys = app.get(SigningKeys);
-  return signingKeys.published() !== null || signingKeys.publishKept();
+  return signingKeys.published() !== null || signingKeys.publishKept(now);
 }
 
 async function createApp(

@@ -5,6 +5,13 @@ import { writeFileWhole } from '../platform/write-file-whole.js';
 
 const FILE_NAME = 'published-keys.json';
 
+/** The set that was published last, with what its schedule said then. */
+export interface PublishedKeys {
+  readonly document: KeySetDocument;
+  /** Null when a version wrote it that did not note it, or when it was not known. */
+  readonly holdsSignerUntil: Date | null;
+}
+
 /** Public halves only: what a start without a database publishes. */
 export class PublishedKeysFile {
   private readonly path: string;
@@ -13,11 +20,13 @@ export class PublishedKeysFile {
     this.path = join(dataDir, FILE_NAME);
   }
 
-  /** The set that was published last; null when there is none that may be published. */
-  async read(): Promise<KeySetDocument | null> {
+  /** Null when there is none that may be published. */
+  async read(): Promise<PublishedKeys | null> {
     try {
-      const document: unknown = JSON.parse(await readFile(this.path, 'utf8'));
-      return isPublishable(document) ? document : null;
+      const found = JSON.parse(await readFile(this.path, 'utf8')) as Record<string, unknown>;
+      const { holds_signer_until: until, ...document } = found;
+      if (!isPublishable(document)) return null;
+      return { document, holdsSignerUntil: typeof until === 'string' ? new Date(until) : null };
     } catch {
       return null;
     }
@@ -37,9 +46,9 @@ export class PublishedKeysFile {
     }
   }
 
-  /** Replaces the file in one step, so that a crash leaves the old one or the new one. */
-  async write(document: KeySetDocument): Promise<void> {
-    await writeFileWhole(this.path, JSON.stringify(document));
+  async write({ document, holdsSignerUntil }: PublishedKeys): Promise<void> {
+    const until = holdsSignerUntil && { holds_signer_until: holdsSignerUntil };
+    await writeFileWhole(this.path, JSON.stringify({ ...document, ...until }));
   }
 }
 

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { holdsSignerUntil, keptKeySetFault } from '../domain/kept-key-set.js';
 import {
   type KeyPolicy,
   keyToAcknowledge,
@@ -13,17 +14,13 @@ import { SharedRun } from '../platform/shared-run.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { DroppedKeys, KeysSetBackError } from './dropped-keys.js';
 import { keyPolicyOf } from './key-policy.js';
+import { KeptKeys } from './kept-keys.js';
 import { keysAway } from './keys-away.js';
-import { PublishedKeysFile } from './published-keys-file.js';
 import { NOBODY_BEHIND, type ReplicasBehind } from './replica.repository.js';
 import type { SigningKeyEntity } from './signing-key.entity.js';
 import { Replicas } from './replicas.js';
 import type { SigningKey } from './signing-key.js';
 import { SigningKeyRepository } from './signing-key.repository.js';
-
-const NOT_KEPT =
-  'the published keys could not be kept: a start without the database would publish old ones. ' +
-  'Make room in DATA_DIR, or make it writable; it is tried again every few seconds';
 
 /**
  * The keys as this replica knows them, in memory: what it signs with and what it publishes. It goes
@@ -34,16 +31,13 @@ export class SigningKeys {
   private signing: SigningKey | null = null;
   private document: KeySetDocument | null = null;
   private rows: readonly SigningKeyEntity[] = [];
-  /** The document that the file holds, as JSON; a write that failed is tried at the next refresh. */
-  private kept: string | null = null;
-  private keptFailed = false;
+  private readonly kept: KeptKeys;
   private readonly dropped: DroppedKeys;
   private back: readonly string[] = [];
   private readAt: Date | null = null;
   private standbyMissing = NOBODY_BEHIND;
   private revokedPublishers = 0;
   private readonly unreadAfterMs: number;
-  private readonly file: PublishedKeysFile;
   private readonly policy: KeyPolicy;
   private readonly reading = new SharedRun(() => this.read());
 
@@ -52,9 +46,9 @@ export class SigningKeys {
     private readonly keys: SigningKeyRepository,
     private readonly replicas: Replicas,
     @Inject(LOGGER) private readonly logger: Logger,
-    @Inject(SERVICE_CONFIG) config: ServiceConfig,
+    @Inject(SERVICE_CONFIG) private readonly config: ServiceConfig,
   ) {
-    this.file = new PublishedKeysFile(config.dataDir);
+    this.kept = new KeptKeys(config.dataDir, logger);
     this.dropped = new DroppedKeys(config.dataDir, logger);
     this.policy = keyPolicyOf(config);
     this.unreadAfterMs = config.keysUnreadWarningSeconds * 1000;
@@ -105,7 +99,7 @@ export class SigningKeys {
 
   /** Whether DATA_DIR holds what a start without the database needs: the published keys, and the dropped. */
   areKept(): boolean {
-    return !this.keptFailed && this.dropped.isKept;
+    return this.kept.isCurrent && this.dropped.isKept;
   }
 
   /** The next step of the keys' lifecycle, as far as this replica knows; null before it knows any. */
@@ -130,7 +124,8 @@ export class SigningKeys {
   }
 
   private async read(): Promise<void> {
-    await this.keepAgain();
+    await this.kept.tryAgain();
+    if (!this.dropped.isKept) await this.dropped.add([]);
     try {
       await this.takeOver();
     } catch (error) {
@@ -193,45 +188,36 @@ export class SigningKeys {
     await this.dropped.add(dropped);
   }
 
-  /** Publishes what was published last, unless something newer is. @returns false with neither */
-  async publishKept(): Promise<boolean> {
-    const kept = await this.file.read();
-    const keptAt = await this.file.confirmedAt();
-    // The database may have come back while the file was read.
-    if (this.document === null && kept !== null) {
-      this.document = kept;
-      this.replicas.publish(kidsOf(kept));
-      this.readAt = keptAt;
-      this.logger.info({ readAt: keptAt }, 'the keys of the last run are published');
+  /**
+   * Publishes what was published last, unless something newer is. A set that is known to be out of date
+   * is not published: validators would keep it for a day.
+   * @returns whether anything is published
+   */
+  async publishKept(now: Date): Promise<boolean> {
+    await this.dropped.load();
+    const kept = await this.kept.ofLastRun();
+    if (this.document !== null) return true;
+    if (kept === null) return false;
+    const isDropped = (kid: string) => this.dropped.has(kid);
+    const hasOtherReplicas = !this.config.embedded;
+    const fault = keptKeySetFault({ ...kept.published, isDropped, hasOtherReplicas }, now);
+    if (fault !== null) {
+      this.logger.error(`the keys of the last run are not published: ${fault}`);
+      return false;
     }
-    return this.document !== null;
+    const { document } = kept.published;
+    this.document = document;
+    this.replicas.publish(kidsOf(document));
+    this.readAt = kept.readAt;
+    this.logger.info({ readAt: kept.readAt }, 'the keys of the last run are published');
+    return true;
   }
 
   private async publish(document: KeySetDocument): Promise<void> {
     this.document = document;
     this.readAt = this.replicas.publish(kidsOf(document));
-    await this.keep(document);
-  }
-
-  /** What could not be kept, also while the database is away: a restart may come before it is back. */
-  private async keepAgain(): Promise<void> {
-    if (this.keptFailed && this.document) await this.keep(this.document);
-    if (!this.dropped.isKept) await this.dropped.add([]);
-  }
-
-  private async keep(document: KeySetDocument): Promise<void> {
-    const text = JSON.stringify(document);
-    try {
-      if (text !== this.kept) await this.file.write(document);
-      this.kept = text;
-      if (this.readAt) await this.file.confirm(this.readAt);
-      if (this.keptFailed) this.logger.info('the published keys are kept again');
-      this.keptFailed = false;
-    } catch (error) {
-      this.kept = null;
-      if (!this.keptFailed) this.logger.error({ error }, NOT_KEPT);
-      this.keptFailed = true;
-    }
+    const until = holdsSignerUntil(this.rows, this.policy);
+    await this.kept.keep({ document, holdsSignerUntil: until }, this.readAt);
   }
 }
 

@@ -1,6 +1,15 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SigningKeys } from '../../src/signing-keys/signing-keys.service.js';
+import { DatabaseLink } from '../faults/database-link.js';
+import {
+  buildIssuer,
+  type ChildIssuer,
+  runIssuer,
+  startChildIssuer,
+} from '../support/child-issuer.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 import { keyIn, publishedKids } from './key-set.js';
 
@@ -73,4 +82,54 @@ describe('the key set that is kept for a start without the database', () => {
     const [, metric] = /^issuer_kept_keys_outdated (\d)$/m.exec(metrics) ?? [];
     return [ready.status, checks.kept_keys, metric];
   }
+});
+
+describe('a kept key set that is known to be out of date', () => {
+  let database: TestDatabase;
+  let link: DatabaseLink;
+  let first: ChildIssuer;
+  beforeAll(async () => {
+    await buildIssuer();
+    database = await createTestDatabase();
+    link = await new DatabaseLink(database.url).open();
+    first = await startChildIssuer(link.url);
+    await first.listening;
+    first.child.kill('SIGKILL');
+    await first.ended;
+    link.close();
+  });
+  afterAll(async () => {
+    await first.remove();
+    link.close();
+    await database.drop();
+  });
+
+  const inDataDir = (name: string) => join(first.dataDir, name);
+
+  /** With the database away, a start has nothing but the kept set. */
+  async function expectNotPublished(reason: RegExp): Promise<void> {
+    const { child, ended, output } = runIssuer(first.environment);
+    while (!output.stdout.includes('the database is away')) await sleep(10);
+    expect(output.stdout).toMatch(reason);
+    await expect(fetch(first.url)).rejects.toThrow();
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  it('is not published when a key in it was revoked or forgotten since', async () => {
+    const kept = await readFile(inDataDir('published-keys.json'), 'utf8');
+    const kid = (JSON.parse(kept) as { keys: { kid: string }[] }).keys[0]?.kid;
+    const dropped = [{ kid, droppedAt: '2026-01-01T00:00:00.000Z' }];
+    await writeFile(inDataDir('dropped-keys.json'), JSON.stringify(dropped));
+    await expectNotPublished(/are not published: it has .* revoked or forgotten/);
+    await rm(inDataDir('dropped-keys.json'));
+  });
+
+  it('is not published when other replicas sign with newer keys by now, as the schedule goes', async () => {
+    const path = inDataDir('published-keys.json');
+    const kept = JSON.parse(await readFile(path, 'utf8')) as { holds_signer_until: string };
+    expect(Date.parse(kept.holds_signer_until)).toBeGreaterThan(Date.now());
+    await writeFile(path, JSON.stringify({ ...kept, holds_signer_until: '2026-01-01T00:00:00Z' }));
+    await expectNotPublished(/are not published: by its schedule/);
+  });
 });

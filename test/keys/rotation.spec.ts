@@ -167,7 +167,7 @@ describe('the key set that is kept for a start without database', () => {
   it('never replaces one that was read from the database', async () => {
     const before = await publishedKids(issuer);
     await rm(join(issuer.dataDir, 'published-keys.json'));
-    await expect(issuer.running.app.get(SigningKeys).publishKept()).resolves.toBe(true);
+    await expect(issuer.running.app.get(SigningKeys).publishKept(new Date())).resolves.toBe(true);
     expect(await publishedKids(issuer)).toEqual(before);
   });
 });
