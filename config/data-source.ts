@@ -73,11 +73,11 @@ const MIGRATIONS = [
   TrackLateReplicas1764400006000,
 ] as const;
 
-/** Every table that has an entity, and every migration in order. */
+/** Every table that has an entity, and every migration in order. Without a URL until one is known. */
 export function dataSourceOptions(config: DatabaseConfig): DataSourceOptions {
   return {
     type: 'postgres',
-    url: config.databaseUrl,
+    ...(config.databaseUrl === null ? {} : { url: config.databaseUrl }),
     poolSize: adminPoolSize(config.databasePoolSize),
     extra: poolOptions(config.databaseTimeoutMs),
     poolErrorHandler: () => undefined,

@@ -1,6 +1,7 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import type { DataSourceOptions } from 'typeorm';
 import { ApiTokens } from './access-control/api-tokens.js';
+import type { DatabaseAccess } from './database-access.js';
 import { AuxiliaryKeys } from './auxiliary-keys/auxiliary-keys.service.js';
 import { RotateAuxiliaryKeys } from './auxiliary-keys/rotate-auxiliary-keys.js';
 import { Clock } from './platform/clock.js';
@@ -9,8 +10,7 @@ import { guarded } from './platform/guarded.js';
 import { LOGGER, type Logger } from './platform/logging.js';
 import { migrate } from './platform/migrate.js';
 import { Notifications } from './platform/notifications.js';
-import { UnsealError } from './platform/sealing.js';
-import type { ServiceConfig } from './platform/service-config.js';
+import { Sealing, UnsealError } from './platform/sealing.js';
 import { Readiness } from './probes/readiness.js';
 import { namingTheDatabase, StartRefusedError } from './refusals-of-a-start.js';
 import { SealingJobs } from './scheduler/sealing-jobs.js';
@@ -27,23 +27,22 @@ import { IssuanceLedger } from './token-issuance/issuance-ledger.js';
  */
 export async function bringUp(
   app: INestApplicationContext,
-  config: ServiceConfig,
   dataSource: DataSourceOptions,
+  access: DatabaseAccess,
 ): Promise<void> {
   const database = app.get(Database);
-  const readiness = app.get(Readiness);
 
-  const isDirect = config.databaseDirectUrl === config.databaseUrl;
-  await namingTheDatabase(isDirect ? 'DATABASE_URL' : 'DATABASE_DIRECT_URL', () =>
-    migrate(dataSource, config.databaseDirectUrl),
-  );
-  await namingTheDatabase('DATABASE_URL', () => database.connect());
-  readiness.markSchemaCurrent();
-  await refusingWrongSecrets(() => bringUpKeys(app));
-  await app.get(ApiTokens).setBootstrapToken(database.manager, config.bootstrapAdminToken);
+  const migrationsAt = access.directUrl === access.url ? 'DATABASE_URL' : 'DATABASE_DIRECT_URL';
+  await namingTheDatabase(migrationsAt, () => migrate(dataSource, access.directUrl));
+  app.get(Sealing).useKey(access.keyEncryptionKey);
+  await namingTheDatabase('DATABASE_URL', () => database.connect(access.url));
+  app.get(Readiness).markSchemaCurrent();
+  // The listener may be open: whatever a token needs in the database is there before a key can sign.
   await app.get(IssuanceSnapshots).recordCurrent();
   await app.get(IssuanceLedger).createPartitionsAhead(app.get(Clock).now());
-  app.get(Notifications).start();
+  await refusingWrongSecrets(() => bringUpKeys(app));
+  await app.get(ApiTokens).setBootstrapToken(database.manager, access.bootstrapAdminToken);
+  app.get(Notifications).start(access.directUrl);
   // Beside the first syncs: it may take a while, and nobody waits for it.
   guarded(app.get<Logger>(LOGGER), 'rewrap', () => app.get(SealingJobs).rewrap())();
 }

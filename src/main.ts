@@ -1,8 +1,8 @@
 import './platform/take-signals.js';
 import { type AppConfig, readServerConfig } from '../config/app-config.js';
-import { createLogger } from './platform/logging.js';
+import { createLogger, type Logger } from './platform/logging.js';
 import { seedSampleLicense } from './sample-license.js';
-import { startIssuer } from './start-issuer.js';
+import { type RunningIssuer, startIssuer } from './start-issuer.js';
 import { untilStopped } from './stop-signals.js';
 import { tellHowToTry } from './tell-how-to-try.js';
 
@@ -19,12 +19,11 @@ async function main(): Promise<void> {
     process.exit();
   });
   logger.info({ issuer: issuer.config.issuerUrl }, `listening on ${await issuer.app.getUrl()}`);
-  if (issuer.config.embedded && (await seedSampleLicense(issuer.app, issuer.config))) {
-    tellHowToTry(issuer.config);
-  }
-  issuer.broughtUp.catch((error: unknown) => {
-    if (!interrupted.aborted) logger.fatal({ error }, 'tokens cannot be issued');
-  });
+  issuer.broughtUp
+    .then(() => offerSample(issuer, logger))
+    .catch((error: unknown) => {
+      if (!interrupted.aborted) logger.fatal({ error }, 'tokens cannot be issued');
+    });
 
   const why = await stopped;
   logger.info(`${why}: answering what is under way, then stopping`);
@@ -32,6 +31,16 @@ async function main(): Promise<void> {
   logger.info('stopped');
   // 0, unless an error escaped.
   process.exit();
+}
+
+/** A sample is a convenience: nothing that keeps it from being made ends the service. */
+async function offerSample({ app, config }: RunningIssuer, logger: Logger): Promise<void> {
+  if (!config.embedded) return;
+  try {
+    if (await seedSampleLicense(app, config)) tellHowToTry(config);
+  } catch (error) {
+    logger.error({ error }, 'the sample license could not be made');
+  }
 }
 
 function readConfigOrExit(): AppConfig {

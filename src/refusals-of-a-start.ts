@@ -6,6 +6,9 @@ export class StartRefusedError extends Error {
   override readonly name = 'StartRefusedError';
 }
 
+/** The database lets us in no more. That can be mended there, so a service that publishes keys waits for it. */
+export class DatabaseClosedError extends StartRefusedError {}
+
 const LISTENING: ReadonlyMap<unknown, string> = new Map([
   ['EADDRINUSE', 'PORT: another process listens on this port of HOST already'],
   ['EACCES', 'PORT: this user may not listen on this port: those below 1024 are for root'],
@@ -40,7 +43,7 @@ export async function namingTheDatabase<Result>(
   } catch (error) {
     if (!isDatabaseClosed(error)) throw error;
     const reason = DATABASE.get(codeOf(error)) ?? otherReason(error);
-    throw new StartRefusedError(`${setting}: ${reason}`, { cause: error });
+    throw new DatabaseClosedError(`${setting}: ${reason}`, { cause: error });
   }
 }
 

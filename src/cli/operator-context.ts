@@ -7,6 +7,7 @@ import { dataSourceOptions } from '../../config/data-source.js';
 import { AppModule } from '../app.module.js';
 import { loadCatalog } from '../catalog/load-catalog.js';
 import { shippedCatalogDirectory } from '../catalog/shipped-catalog.js';
+import { type DatabaseAccess, databaseAccess } from '../database-access.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
 import { startEmbeddedPostgres } from '../platform/embedded-postgres.js';
@@ -15,10 +16,10 @@ import { neighboursPostgres } from '../platform/embedded-postgres-neighbour.js';
 import { guarded } from '../platform/guarded.js';
 import { createLogger, type Logger, NestLogger } from '../platform/logging.js';
 import { pendingMigrations } from '../platform/migrate.js';
-import type { ServiceConfig } from '../platform/service-config.js';
+import { Sealing } from '../platform/sealing.js';
+import { type ServiceConfig, serviceConfig } from '../platform/service-config.js';
 import { ESCAPED_EXIT_CODE } from '../last-resort.js';
 import { namingTheDatabase } from '../refusals-of-a-start.js';
-import { serviceConfig } from '../start-issuer.js';
 import { stopSignalsOfThisProcess } from '../stop-signals.js';
 
 const INTERRUPTED_EXIT_CODE = 130;
@@ -56,16 +57,16 @@ export async function withOperatorContext<Result>(
   work: (context: OperatorContext) => Promise<Result>,
   { config = readAppConfig(), clock = new Clock() }: OperatorContextOptions = {},
 ): Promise<Result> {
-  if (config.databaseUrl !== null)
-    return onDatabase(await serviceConfig(config, null), clock, work);
+  const service = serviceConfig(config);
+  if (!service.embedded)
+    return onDatabase(service, await databaseAccess(service, null), clock, work);
   const interrupted = new AbortController();
   const reaching = reachEmbedded(config, interrupted.signal);
   const stopListening = stoppingOnSignals(reaching, interrupted, loggerOf(config));
   try {
     const embedded = await reaching;
-    return await onDatabase(await serviceConfig(config, embedded), clock, work).finally(() =>
-      embedded.stop(),
-    );
+    const access = await databaseAccess(service, embedded);
+    return await onDatabase(service, access, clock, work).finally(() => embedded.stop());
   } finally {
     stopListening();
   }
@@ -73,6 +74,7 @@ export async function withOperatorContext<Result>(
 
 async function onDatabase<Result>(
   config: ServiceConfig,
+  access: DatabaseAccess,
   clock: Clock,
   work: (context: OperatorContext) => Promise<Result>,
 ): Promise<Result> {
@@ -85,7 +87,8 @@ async function onDatabase<Result>(
   );
   try {
     const database = app.get(Database);
-    await namingTheDatabase('DATABASE_URL', () => database.connect());
+    app.get(Sealing).useKey(access.keyEncryptionKey);
+    await namingTheDatabase('DATABASE_URL', () => database.connect(access.url));
     await requireCurrentSchema(app.get(DataSource));
     return await work({ app, database, config });
   } finally {

@@ -40,9 +40,12 @@ export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
   };
 }
 
-/** @throws {DataDirInUseError} when a living process holds this data directory */
+/**
+ * A lock that cannot be read names nobody; taking it will fail.
+ * @throws {DataDirInUseError} when a living process holds this data directory
+ */
 export async function requireFreeDataDir(dataDir: string): Promise<void> {
-  refuseWhenHeld(dataDir, await contentOf(join(dataDir, LOCK_FILE)));
+  refuseWhenHeld(dataDir, await contentOf(join(dataDir, LOCK_FILE)).catch(() => undefined));
 }
 
 /** The pid of the living process that holds this data directory, or undefined. */
@@ -113,6 +116,7 @@ async function contentOf(path: string): Promise<string | undefined> {
     return await readFile(path, 'utf8');
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return undefined;
-    throw error;
+    const how = error instanceof Error ? error.message : String(error);
+    throw new Error(`${path} cannot be read (${how}): remove what lies there`, { cause: error });
   }
 }

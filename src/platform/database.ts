@@ -34,6 +34,12 @@ const FILL = 'SELECT md5(n::text) FROM generate_series(1, 2000) AS n';
 
 type PoolOptions = PoolConfig & { readonly outcomes: StatementOutcomes };
 
+interface OpenPool {
+  readonly url: string;
+  readonly pool: Pool;
+  readonly prepared: PreparedStatements;
+}
+
 /** Both pools answer within the same time and give up a connection that does not. */
 export function poolOptions(timeoutMs: number, outcomes = new StatementOutcomes()): PoolOptions {
   return {
@@ -57,30 +63,32 @@ export function adminPoolSize(poolSize: number): number {
  */
 @Injectable()
 export class Database implements OnApplicationShutdown {
-  readonly pool: Pool;
-  /** The statements of the sync path, on the same pool. */
-  readonly prepared: PreparedStatements;
+  private opened: OpenPool | null = null;
   /** What became of the statements of both pools. */
   readonly outcomes: StatementOutcomes;
   private readonly timeoutMs: number;
-  private readonly url: string;
 
   constructor(
     private readonly dataSource: DataSource,
-    @Inject(SERVICE_CONFIG) config: ServiceConfig,
+    @Inject(SERVICE_CONFIG) private readonly config: ServiceConfig,
   ) {
     this.timeoutMs = config.databaseTimeoutMs;
-    this.url = config.databaseUrl;
     this.outcomes = outcomesOf(dataSource);
-    this.pool = new Pool({
-      ...poolOptions(this.timeoutMs, this.outcomes),
-      connectionString: config.databaseUrl,
-      max: config.databasePoolSize - adminPoolSize(config.databasePoolSize),
-      types: dateAsText,
-    });
-    this.prepared = new PreparedStatements(this.pool);
-    // An idle connection that breaks is replaced by the pool; without a listener it ends the process.
-    this.pool.on('error', () => undefined);
+  }
+
+  /** For hand-written statements. @throws {IssuerError} UNAVAILABLE before the first contact. */
+  get pool(): Pool {
+    return this.openPool().pool;
+  }
+
+  /** The statements of the sync path, on the same pool. @throws as `pool` does */
+  get prepared(): PreparedStatements {
+    return this.openPool().prepared;
+  }
+
+  /** How many connections of `pool` there are; none before the first contact. */
+  connections(): Pick<Pool, 'totalCount' | 'idleCount' | 'waitingCount'> {
+    return this.opened?.pool ?? { totalCount: 0, idleCount: 0, waitingCount: 0 };
   }
 
   /** TypeORM outside a transaction. @throws {IssuerError} UNAVAILABLE before the first contact. */
@@ -97,9 +105,17 @@ export class Database implements OnApplicationShutdown {
     });
   }
 
-  /** Makes the first contact; may be called again until it succeeds. */
-  async connect(): Promise<void> {
-    if (!this.dataSource.isInitialized) await this.dataSource.initialize();
+  /**
+   * Makes the first contact; may be called again until it succeeds. Nothing reads or writes before it,
+   * so no statement meets a schema that is still being migrated.
+   */
+  async connect(url: string): Promise<void> {
+    if (!this.dataSource.isInitialized) {
+      // The embedded Postgres has no address before it has started.
+      this.dataSource.setOptions({ url });
+      await this.dataSource.initialize();
+    }
+    this.opened ??= this.poolOn(url);
   }
 
   /**
@@ -108,7 +124,7 @@ export class Database implements OnApplicationShutdown {
    */
   async proveWritable(): Promise<void> {
     const timeouts = { connectionTimeoutMillis: this.timeoutMs, query_timeout: this.timeoutMs };
-    const client = new Client({ connectionString: this.url, ...timeouts });
+    const client = new Client({ connectionString: this.openPool().url, ...timeouts });
     client.on('error', () => undefined);
     try {
       await client.connect();
@@ -123,7 +139,24 @@ export class Database implements OnApplicationShutdown {
 
   async onApplicationShutdown(): Promise<void> {
     // TypeORM's module ends its own.
-    await this.pool.end();
+    await this.opened?.pool.end();
+  }
+
+  private poolOn(url: string): OpenPool {
+    const pool = new Pool({
+      ...poolOptions(this.timeoutMs, this.outcomes),
+      connectionString: url,
+      max: this.config.databasePoolSize - adminPoolSize(this.config.databasePoolSize),
+      types: dateAsText,
+    });
+    // An idle connection that breaks is replaced by the pool; without a listener it ends the process.
+    pool.on('error', () => undefined);
+    return { url, pool, prepared: new PreparedStatements(pool) };
+  }
+
+  private openPool(): OpenPool {
+    if (this.opened) return this.opened;
+    throw databaseAway();
   }
 }
 

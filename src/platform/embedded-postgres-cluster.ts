@@ -35,7 +35,8 @@ export interface Cluster {
 }
 
 const SUPERUSER = 'postgres';
-const CLUSTERS = join(STAGING_ROOT, 'clusters');
+/** Where root's clusters lie whose data directory the server's account cannot enter. */
+export const CLUSTERS = join(STAGING_ROOT, 'clusters');
 const UNFINISHED = 'postgres.initialising-';
 
 export function connectionStringOf(password: string, port: number, database: string): string {

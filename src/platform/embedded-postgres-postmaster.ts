@@ -28,6 +28,7 @@ export class PostmasterFailure extends Error {
     message: string,
     /** The port is taken, or the children of a killed server are still letting go. */
     readonly passing: boolean,
+    readonly logFile: string,
   ) {
     super(message);
   }
@@ -185,5 +186,6 @@ async function failure(logFile: string, since: number): Promise<PostmasterFailur
     `the embedded Postgres did not start. The end of ${logFile}:\n${tail}\n` +
       'Mend what it names and start again, or set DATABASE_URL to use another Postgres',
     passing,
+    logFile,
   );
 }

@@ -5,6 +5,7 @@ import { lockDataDir } from './data-dir-lock.js';
 import { serverAccount } from './embedded-postgres-account.js';
 import { postgresBinaries } from './embedded-postgres-binaries.js';
 import { connectionStringOf, openCluster } from './embedded-postgres-cluster.js';
+import { embeddedPostgresTrouble } from './embedded-postgres-trouble.js';
 import { SupervisedPostmaster } from './embedded-postgres-supervisor.js';
 
 export interface EmbeddedPostgresOptions {
@@ -34,11 +35,22 @@ export const DATABASE = 'cloud_connector_issuer';
  * Starts the Postgres that npm brings, on a free port of the loopback interface, and keeps it running
  * until `stop()`: a server that dies comes back on the same port. One process at a time has a data
  * directory; what a killed one left running in it is stopped first.
+ * @throws {EmbeddedPostgresError | DataDirInUseError}
  */
 export async function startEmbeddedPostgres(
   options: EmbeddedPostgresOptions,
 ): Promise<EmbeddedPostgres> {
-  const dataDir = await makeDataDir(options.dataDir);
+  try {
+    return await startIn(await makeDataDir(options.dataDir), options);
+  } catch (error) {
+    throw await embeddedPostgresTrouble(error, options.dataDir);
+  }
+}
+
+async function startIn(
+  dataDir: string,
+  options: EmbeddedPostgresOptions,
+): Promise<EmbeddedPostgres> {
   const lock = await lockDataDir(dataDir);
   try {
     const { server, password } = await startServer(dataDir, options);

@@ -80,16 +80,16 @@ export class Metrics {
         this.set(notifications.isUp ? 1 : 0);
       },
     });
-    const { pool } = database;
     new Gauge({
       name: 'issuer_database_connections',
       help: 'Connections of the sync path by state, and requests that wait for one.',
       labelNames: ['state'],
       registers: [this.registry],
       collect() {
-        this.set({ state: 'open' }, pool.totalCount);
-        this.set({ state: 'idle' }, pool.idleCount);
-        this.set({ state: 'waiting' }, pool.waitingCount);
+        const { totalCount, idleCount, waitingCount } = database.connections();
+        this.set({ state: 'open' }, totalCount);
+        this.set({ state: 'idle' }, idleCount);
+        this.set({ state: 'waiting' }, waitingCount);
       },
     });
   }

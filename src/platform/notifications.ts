@@ -5,7 +5,6 @@ import { guarded } from './guarded.js';
 import { listen } from './listen.js';
 import { LOGGER, type Logger } from './logging.js';
 import { SharedRun } from './shared-run.js';
-import { SERVICE_CONFIG, type ServiceConfig } from './service-config.js';
 
 const RECONNECT_FIRST_MS = 500;
 const RECONNECT_LAST_MS = 10_000;
@@ -25,10 +24,7 @@ export class Notifications implements BeforeApplicationShutdown {
   private listening: Promise<void> | null = null;
   private up = false;
 
-  constructor(
-    @Inject(SERVICE_CONFIG) private readonly config: Pick<ServiceConfig, 'databaseDirectUrl'>,
-    @Inject(LOGGER) private readonly logger: Logger,
-  ) {}
+  constructor(@Inject(LOGGER) private readonly logger: Logger) {}
 
   /** Whether this replica listens now. */
   get isUp(): boolean {
@@ -47,10 +43,13 @@ export class Notifications implements BeforeApplicationShutdown {
     this.runs.set(channel, [...(this.runs.get(channel) ?? []), run]);
   }
 
-  /** Listens from now on until the shutdown, however often the connection is lost. */
-  start(): void {
+  /**
+   * Listens from now on until the shutdown, however often the connection is lost.
+   * @param url past a pooler in transaction mode
+   */
+  start(url: string): void {
     if (this.stopping.signal.aborted) return;
-    this.listening ??= this.keepListening(this.stopping.signal);
+    this.listening ??= this.keepListening(url, this.stopping.signal);
   }
 
   async beforeApplicationShutdown(): Promise<void> {
@@ -58,7 +57,7 @@ export class Notifications implements BeforeApplicationShutdown {
     await this.listening;
   }
 
-  private async keepListening(signal: AbortSignal): Promise<void> {
+  private async keepListening(url: string, signal: AbortSignal): Promise<void> {
     let pauseMs = RECONNECT_FIRST_MS;
     const onListening = () => {
       this.up = true;
@@ -66,7 +65,7 @@ export class Notifications implements BeforeApplicationShutdown {
       for (const channel of this.runs.keys()) this.demand(channel);
     };
     while (!signal.aborted) {
-      await this.listenOnce(onListening, signal);
+      await this.listenOnce(url, onListening, signal);
       this.up = false;
       // Rejects when it is time to stop, which the loop then sees.
       await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
@@ -74,10 +73,14 @@ export class Notifications implements BeforeApplicationShutdown {
     }
   }
 
-  private async listenOnce(onListening: () => void, signal: AbortSignal): Promise<void> {
+  private async listenOnce(
+    url: string,
+    onListening: () => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     try {
       await listen({
-        url: this.config.databaseDirectUrl,
+        url,
         channels: [...this.runs.keys()],
         onListening,
         onNotification: (channel) => {

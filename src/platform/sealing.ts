@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+import { databaseAway } from './database-away.js';
 
 const ALGORITHM = 'aes-256-gcm';
 const FORMAT = 1;
@@ -27,12 +28,17 @@ interface SealingKey {
  * sealed value moved to another row does not open.
  */
 export class Sealing {
-  readonly #current: SealingKey;
+  #known: SealingKey | null;
   readonly #previous: SealingKey | null;
 
-  constructor(keyEncryptionKey: Buffer, previous: Buffer | null = null) {
-    this.#current = sealingKey(keyEncryptionKey);
+  /** @param keyEncryptionKey null until `useKey`: it lies beside a database that is not up yet */
+  constructor(keyEncryptionKey: Buffer | null, previous: Buffer | null = null) {
+    this.#known = keyEncryptionKey && sealingKey(keyEncryptionKey);
     this.#previous = previous && sealingKey(previous);
+  }
+
+  useKey(keyEncryptionKey: Buffer): void {
+    this.#known = sealingKey(keyEncryptionKey);
   }
 
   /** The first `SEAL_HEADER_BYTES` of whatever is sealed under the current key. */
@@ -77,6 +83,12 @@ export class Sealing {
     } finally {
       secret.fill(0);
     }
+  }
+
+  /** @throws {IssuerError} UNAVAILABLE before the key is known; nothing sealed can be read then either */
+  get #current(): SealingKey {
+    if (this.#known) return this.#known;
+    throw databaseAway();
   }
 
   private keyOf(sealed: Buffer, owner: string): SealingKey {

@@ -1,13 +1,15 @@
+import { resolve } from 'node:path';
 import type { AppConfig } from '../../config/app-config.js';
 
 /** The injection token of the running service's configuration. */
 export const SERVICE_CONFIG = Symbol('ServiceConfig');
 
-/** The configuration once the database has been started and the generated secrets have been read. */
+/** The configuration of a running service. Nothing in it waits for a disk or a database. */
 export interface ServiceConfig extends AppConfig {
-  readonly databaseUrl: string;
-  readonly databaseDirectUrl: string;
-  readonly keyEncryptionKey: Buffer;
-  /** Whether the service brought its own Postgres: only then is a sample license made. */
+  /** Whether the service brings its own Postgres: only then is a sample license made. */
   readonly embedded: boolean;
+}
+
+export function serviceConfig(config: AppConfig): ServiceConfig {
+  return { ...config, dataDir: resolve(config.dataDir), embedded: config.databaseUrl === null };
 }

@@ -27,6 +27,8 @@ export interface ReadinessReport {
   };
   /** When the published keys were last read from the database; by the last run after such a start. */
   readonly keys_read_at: Date | null;
+  /** What keeps the database from being brought up, with path and remedy; null once it was. */
+  readonly start: { readonly obstacle: string } | null;
   /** The next step of the keys' lifecycle; null before they are known. */
   readonly next_key_step: {
     readonly step: string;
@@ -37,13 +39,14 @@ export interface ReadinessReport {
 }
 
 /**
- * Ready means: the schema is current, and a trial signature was verified with a key as it is
- * published. From then on only the keys count: validators must reach them whatever else is down.
+ * Ready means: the database was brought up once, its schema is current, and a trial signature was
+ * verified with a key as it is published. From then on only the keys count: validators must reach them whatever else is down.
  */
 @Injectable()
 export class Readiness {
   private schemaCurrent = false;
   private signatureVerified = false;
+  private obstacle: string | null = 'the database is being brought up';
 
   constructor(
     private readonly signingKeys: SigningKeys,
@@ -53,6 +56,11 @@ export class Readiness {
 
   markSchemaCurrent(): void {
     this.schemaCurrent = true;
+  }
+
+  /** @param obstacle one line without secrets, or null once tokens can be issued */
+  markObstacle(obstacle: string | null): void {
+    this.obstacle = obstacle;
   }
 
   /** Proves that the key that signs is the one that validators are given. */
@@ -69,7 +77,8 @@ export class Readiness {
     const next = this.signingKeys.nextStep(now);
     const waitsFor = this.signingKeys.switchWaitsFor(now);
     const keysPublished = this.signingKeys.published() !== null;
-    const ready = keysPublished && this.signatureVerified && this.schemaCurrent;
+    const proven = this.signatureVerified && this.schemaCurrent && this.obstacle === null;
+    const ready = keysPublished && proven;
     return {
       status: ready ? 'ready' : 'starting',
       checks: {
@@ -88,6 +97,7 @@ export class Readiness {
         due_at: next.dueAt,
         waits_for: { total: waitsFor.total, replicas: waitsFor.named.map(({ id }) => id) },
       },
+      start: this.obstacle === null ? null : { obstacle: this.obstacle },
     };
   }
 

@@ -41,7 +41,7 @@ describe('a handler of the admin API', () => {
       httpServer(config, logger),
       { logger: false, bodyParser: false },
     );
-    await app.get(Database).connect();
+    await app.get(Database).connect(issuer.database.url);
     await app.init();
   });
   afterAll(async () => {

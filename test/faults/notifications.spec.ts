@@ -127,7 +127,7 @@ describe('what listens to the database', () => {
     link = await new DatabaseLink(database.url).open();
     logs = [];
     const logger = createLogger('debug', { write: (line) => logs.push(line) });
-    notifications = new Notifications({ databaseDirectUrl: link.url }, logger);
+    notifications = new Notifications(logger);
   });
   afterEach(async () => {
     await notifications.beforeApplicationShutdown();
@@ -141,8 +141,8 @@ describe('what listens to the database', () => {
     notifications.on('one', () => void calls.push('one'));
     notifications.on('one', () => void calls.push('one, too'));
     notifications.on('An "odd" one', () => void calls.push('odd'));
-    notifications.start();
-    notifications.start();
+    notifications.start(link.url);
+    notifications.start(link.url);
     await until(() => calls.length === 3);
     expect(calls).toEqual(['one', 'one, too', 'odd']);
     await client.query(`NOTIFY another; NOTIFY "An ""odd"" one"`);
@@ -156,7 +156,7 @@ describe('what listens to the database', () => {
     notifications.on('slow', () => new Promise((resolve) => ends.push(resolve)));
     let heard = 0;
     notifications.on('slow', () => void (heard += 1));
-    notifications.start();
+    notifications.start(link.url);
     await until(() => ends.length === 1 && heard === 1);
     for (const count of [2, 3, 4]) {
       await client.query('NOTIFY slow');
@@ -177,7 +177,7 @@ describe('what listens to the database', () => {
       calls += 1;
       return Promise.reject(new Error('nothing works'));
     });
-    notifications.start();
+    notifications.start(link.url);
     await until(() => calls === 1);
     await client.query('NOTIFY broken');
     await until(() => calls === 2);
@@ -188,7 +188,7 @@ describe('what listens to the database', () => {
 
   it('takes no callback that it would never call', () => {
     notifications.on('early', () => undefined);
-    notifications.start();
+    notifications.start(link.url);
     expect(() => {
       notifications.on('late', () => undefined);
     }).toThrow('late is registered after the start');
@@ -197,7 +197,7 @@ describe('what listens to the database', () => {
   it('comes back after the database was away, and says nothing about that', async () => {
     let calls = 0;
     notifications.on('one', () => void (calls += 1));
-    notifications.start();
+    notifications.start(link.url);
     await until(() => calls === 1);
     expect(notifications.isUp).toBe(true);
     link.close();
@@ -213,11 +213,11 @@ describe('what listens to the database', () => {
     if (how === 'refuses') link.close();
     else link.silence();
     notifications.on('one', () => undefined);
-    notifications.start();
+    notifications.start(link.url);
     await sleep(100);
     await notifications.beforeApplicationShutdown();
     expect(notifications.isUp).toBe(false);
-    notifications.start();
+    notifications.start(link.url);
     expect(await listeners(client)).toEqual([]);
   });
 

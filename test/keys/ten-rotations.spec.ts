@@ -88,7 +88,7 @@ describe('ten rotations in a row, seen by validators that fetched at every phase
 
   /** Copies every private half while it is there, as a thief with the database and the key would. */
   async function stealKeys(stolen: Map<string, string>): Promise<void> {
-    const sealing = new Sealing(issuer.running.config.keyEncryptionKey);
+    const sealing = new Sealing(issuer.keyEncryptionKey);
     const rows = await select<{ kid: string; sealed: Buffer }>(
       issuer,
       'SELECT kid, sealed_private_key AS sealed FROM signing_keys WHERE sealed_private_key IS NOT NULL',

@@ -16,7 +16,7 @@ export async function verifyOn(
   const environment = {
     DATABASE_URL: issuer.database.url,
     ISSUER_URL: issuer.url,
-    KEY_ENCRYPTION_KEY: issuer.running.config.keyEncryptionKey.toString('base64'),
+    KEY_ENCRYPTION_KEY: issuer.keyEncryptionKey.toString('base64'),
     DATA_DIR: issuer.dataDir,
     LOG_LEVEL: 'silent',
   };

@@ -51,10 +51,10 @@ if (!PGBOUNCER) process.stderr.write('skipped: no pgbouncer here (Debian package
   it('takes no harm from a replica that listens through it, and may never be told a thing', async () => {
     const logs: string[] = [];
     const logger = createLogger('info', { write: (line) => logs.push(line) });
-    const notifications = new Notifications({ databaseDirectUrl: pooler.url }, logger);
+    const notifications = new Notifications(logger);
     let calls = 0;
     notifications.on('signing_keys', () => void (calls += 1));
-    notifications.start();
+    notifications.start(pooler.url);
     while (calls === 0) await sleep(10);
     const { licenseKey } = await registerPaidLicense(issuer);
     const client = new Client({ connectionString: database.url });

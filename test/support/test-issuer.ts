@@ -13,6 +13,7 @@ export interface TestIssuer {
   /** The issuer URL, which is also where it listens. */
   readonly url: string;
   readonly adminToken: string;
+  readonly keyEncryptionKey: Buffer;
   readonly database: TestDatabase;
   readonly dataDir: string;
   /** Every log line so far. */
@@ -57,6 +58,7 @@ export async function startTestIssuer(options: TestIssuerOptions = {}): Promise<
   return {
     url,
     adminToken,
+    keyEncryptionKey: Buffer.from(environment.KEY_ENCRYPTION_KEY, 'base64'),
     database,
     dataDir,
     logs,
@@ -85,7 +87,7 @@ function issuerEnvironment(
   database: TestDatabase,
   { sharing, environment }: TestIssuerOptions,
 ) {
-  const keyEncryptionKey = sharing?.running.config.keyEncryptionKey ?? randomBytes(32);
+  const keyEncryptionKey = sharing?.keyEncryptionKey ?? randomBytes(32);
   return {
     PORT: new URL(url).port,
     ISSUER_URL: url,
