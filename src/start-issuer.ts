@@ -117,6 +117,7 @@ async function listenAndBringUp(
   const listen = () => namingTheListener(() => app.listen(listener));
   if (publishesKept) {
     await listen();
+    logger.info('listening with the keys of the last run; the database is being brought up');
     return bringing.begin();
   }
   const begun = await bringing.begin();
