@@ -1,12 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { ChildIssuer } from './child-issuer.js';
 
 const NANOSECONDS_PER_MS = 1e6;
-/** Longer than the thread waits between two questions. */
-const LAST_QUESTION_MS = 10;
 
 interface Watched {
   readonly longestMs: number;
@@ -31,9 +28,8 @@ export class KeySetWatch {
     await this.read();
     const before = this.processorMs();
     await act();
-    await sleep(LAST_QUESTION_MS);
-    const used = this.processorMs() - before || Infinity;
     const { longestMs, refused } = await this.read();
+    const used = this.processorMs() - before || Infinity;
     if (refused > 0) throw new Error(`the key set was refused ${refused} times`);
     return Math.min(longestMs, used);
   }
