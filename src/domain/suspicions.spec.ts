@@ -49,6 +49,11 @@ function judgedDaily(visits: readonly Visit[], kind: 'networks' | 'hostNames', t
     [],
   );
 }
+function foundOnAnyDay(visits: readonly Visit[], kind: 'networks' | 'hostNames', to: number) {
+  return days(0, to, 0.5).flatMap((day) =>
+    suspicionsOf({ ...ALONE, [kind]: seen(visits, day) }, [], at(day)),
+  );
+}
 const reasons = (found: readonly Suspicion[]) => found.map(({ reason }) => reason);
 
 describe('networks', () => {
@@ -99,13 +104,6 @@ describe('networks', () => {
       ],
     ],
     [
-      'IPv6, and IPv4 rarely',
-      [
-        [A6, ...days(0, 20)],
-        [A, 3.5, 4.5, 13.5],
-      ],
-    ],
-    [
       'a second network from long before, in use again',
       [
         [A, ...days(0, 40, 2)],
@@ -113,7 +111,7 @@ describe('networks', () => {
       ],
     ],
   ])('are not suspicious with %s', (_case, visits) => {
-    expect(judgedDaily(visits, 'networks', 20)).toEqual([]);
+    expect(foundOnAnyDay(visits, 'networks', 20)).toEqual([]);
   });
 
   it.each<[string, readonly Visit[], readonly string[]]>([
@@ -234,7 +232,7 @@ describe('host names', () => {
       ],
     ],
   ])('are not suspicious with %s', (_case, visits) => {
-    expect(judgedDaily(visits, 'hostNames', 20)).toEqual([]);
+    expect(foundOnAnyDay(visits, 'hostNames', 20)).toEqual([]);
   });
 
   it('are suspicious once the first one comes back within a week', () => {
