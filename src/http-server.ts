@@ -68,9 +68,9 @@ export function httpServer(
   fastify.setErrorHandler((error, request, reply) => {
     sendError(error, request, reply, logger);
   });
-  readJsonBodies(fastify, MAX_BODY_BYTES);
+  readJsonBodies(fastify, MAX_BODY_BYTES, logger);
   server.gates.guard(fastify);
-  endUnreadChunks(fastify);
+  endUnreadChunks(fastify, logger);
   labelAnswers(fastify);
   logRequests(fastify, logger);
   return adapter;

@@ -1,5 +1,7 @@
 import { errorCodes, type FastifyInstance } from 'fastify';
+import { guarded } from '../platform/guarded.js';
 import { IssuerError } from '../platform/issuer-error.js';
+import type { Logger } from '../platform/logging.js';
 import { BodyBounds } from './body-bounds.js';
 
 const FIRST_ROOM_BYTES = 4096;
@@ -10,7 +12,7 @@ const MAX_PIECES = 4096;
  * Lets Fastify read JSON and nothing else. A body that is too deep or too wide never gets to the
  * parser. An empty body is none: many clients announce JSON with every request.
  */
-export function readJsonBodies(fastify: FastifyInstance, maxBytes: number): void {
+export function readJsonBodies(fastify: FastifyInstance, maxBytes: number, logger: Logger): void {
   const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', (request, payload, done) => {
@@ -24,25 +26,26 @@ export function readJsonBodies(fastify: FastifyInstance, maxBytes: number): void
     const stopListening = () => {
       payload.off('data', onData).off('end', onEnd).off('error', onError);
     };
-    const onError = (error: Error) => {
+    const onError = guarded(logger, 'error of a body', (error: Error) => {
       stopListening();
       payload.pause();
       done(error);
-    };
-    const onEnd = () => {
+    });
+    const onEnd = guarded(logger, 'end of a body', () => {
       stopListening();
       if (bounds.fault !== null) done(tooLarge(bounds.fault));
       else if (body.length === 0) done(null, undefined);
-      else void parse(request, body.text(), done);
-    };
+      else return parse(request, body.text(), done);
+      return undefined;
+    });
     // What is refused is read to its end all the same: a client that is still sending would find its
     // connection reset, and never read why.
-    const onData = (piece: Buffer) => {
+    const onData = guarded(logger, 'piece of a body', (piece: Buffer) => {
       pieces += 1;
       bounds.read(piece);
       if (pieces > MAX_PIECES) onError(tooManyPieces());
       else if (!body.append(piece)) onError(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE());
-    };
+    });
     payload.on('data', onData).on('end', onEnd).on('error', onError);
   });
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { Database } from './database.js';
 import { type DatabaseTrouble, troubleOf } from './database-away.js';
+import { guarded } from './guarded.js';
 import { LOGGER, type Logger } from './logging.js';
 import { SLOW_MS } from './statement-outcomes.js';
 
@@ -60,7 +61,8 @@ export class DatabaseWatch {
       sleep(ANSWERS_WITHIN_MS, 'silent' as const, { ref: false }),
     ]);
     const worst = outcomes.worst();
-    if (outcomes.isStale()) void this.tryToWrite();
+    if (outcomes.isStale())
+      guarded(this.logger, 'write to the database', () => this.tryToWrite())();
     const state = answer === 'silent' ? this.whileSilent(start) : answer;
     const told = state === 'up' ? (worst?.trouble ?? 'up') : state;
     this.tell(told, worst?.reason);

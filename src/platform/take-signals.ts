@@ -15,6 +15,7 @@ if (!startedInTerminal) process.on('SIGHUP', () => undefined);
 
 closeUnwantedInspector();
 // A signal that came just before the first line may take effect just after it.
+// eslint-disable-next-line local/guarded-listeners -- there is no logger yet; a start may end by what fails here
 setImmediate(closeUnwantedInspector).unref();
 
 /** SIGUSR1 may have come before the first line. Who starts Node with `--inspect` wants it open. */
