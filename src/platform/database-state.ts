@@ -41,6 +41,7 @@ export class DatabaseWatch {
   private readonly toldAtMs = new Map<DatabaseState, number>();
   private wroteAtMs = Number.NEGATIVE_INFINITY;
   private lateAtMs = Number.NEGATIVE_INFINITY;
+  private looking: Promise<DatabaseState> | null = null;
 
   constructor(
     private readonly database: Database,
@@ -69,13 +70,21 @@ export class DatabaseWatch {
     return told;
   }
 
-  private async look(): Promise<DatabaseState> {
+  /** Probes that come together share one question: anybody may send them, in any number. */
+  private look(): Promise<DatabaseState> {
+    this.looking ??= this.ask().finally(() => (this.looking = null));
+    return this.looking;
+  }
+
+  private async ask(): Promise<DatabaseState> {
     const start = performance.now();
     try {
       const { rows } = await this.database.pool.query<{ readOnly: boolean }>(LOOK);
       const now = performance.now();
-      if (now - start > ANSWERS_WITHIN_MS) this.lateAtMs = now;
-      return rows[0]?.readOnly ? 'read_only' : 'up';
+      const isLate = now - start > ANSWERS_WITHIN_MS;
+      if (isLate) this.lateAtMs = now;
+      if (rows[0]?.readOnly) return 'read_only';
+      return isLate ? 'slow' : 'up';
     } catch (error) {
       this.lateAtMs = Number.NEGATIVE_INFINITY;
       return troubleOf(error) ?? 'away';

@@ -169,6 +169,18 @@ describe('readiness, metrics and log say of the database that', () => {
     expect(await state()).toBe('slow');
   });
 
+  it('it is slow, and probes that come together ask it once: syncs find a connection', async () => {
+    link.delay(600);
+    mend = () => {
+      link.delay(0);
+      return Promise.resolve();
+    };
+    const probes = Array.from({ length: 40 }, () => fetch(`${issuer.url}/-/readiness`));
+    await sleep(300);
+    expect(issuer.running.app.get(Database).connections().waitingCount).toBe(0);
+    await Promise.all(probes);
+  });
+
   it('it is away', async () => {
     link.close();
     mend = () => link.open();
