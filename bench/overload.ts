@@ -1,3 +1,4 @@
+import '../src/platform/take-signals.js';
 import 'reflect-metadata';
 import { fork } from 'node:child_process';
 import { cpus } from 'node:os';

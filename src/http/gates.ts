@@ -9,12 +9,12 @@ import { type Applicant, type GateLimits, RequestGate } from './request-gate.js'
 export type GatedLane = Exclude<Lane, 'documents'>;
 
 /**
- * 32 syncs keep two cores and the database busy. The line is what can be answered within the half second that a
- * request may wait. Admins are few; strangers without a token are among the others.
+ * 32 syncs keep two cores and the database busy. The line holds what is answered within half a second then; the time
+ * bounds it where work is slower. Admins are few; strangers without a token are among the others.
  */
 const LIMITS: Readonly<Record<GatedLane, GateLimits>> = {
-  instances: { slots: 32, startsPerTurn: 8, places: 224, waitMs: 500 },
-  others: { slots: 16, startsPerTurn: 4, places: 64, waitMs: 500 },
+  instances: { slots: 32, startsPerTurn: 8, places: 192, waitMs: 2000 },
+  others: { slots: 16, startsPerTurn: 4, places: 64, waitMs: 2000 },
 };
 
 /** A gate for each lane that has one. Documents pass by: a validator keeps a refusal for a day. */
