@@ -11,7 +11,7 @@ import {
   createLicense,
   startChildIssuer,
 } from '../support/child-issuer.js';
-import { times } from '../support/proofs.js';
+import { someOf, times } from '../support/proofs.js';
 import { RawClient } from '../support/raw-client.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -128,12 +128,14 @@ describe('with more syncs than it can answer', () => {
 });
 
 describe('with clients that mean harm', () => {
-  it.each<[string, Load]>([
-    ['pipeline and read nothing', { kind: 'pipelines', connections: 150, requests: 2000 }],
-    ['leave long answers unread', { kind: 'unread-answers', connections: 150 }],
-    ['never end their bodies', { kind: 'slow-bodies', connections: 500 }],
-    ['never begin a request', { kind: 'half-open', connections: 1100 }],
-  ])('gives everybody the key set while they %s', async (_what, load) => {
+  it.each<[string, Load]>(
+    someOf([
+      ['leave long answers unread', { kind: 'unread-answers', connections: 150 }],
+      ['pipeline and read nothing', { kind: 'pipelines', connections: 150, requests: 2000 }],
+      ['never end their bodies', { kind: 'slow-bodies', connections: 500 }],
+      ['never begin a request', { kind: 'half-open', connections: 1100 }],
+    ]),
+  )('gives everybody the key set while they %s', async (_what, load) => {
     const { keySet } = await under(load);
     expectKeySetThroughout(keySet);
     expect((await fetch(`${issuer.url}/-/readiness`)).status).toBe(200);

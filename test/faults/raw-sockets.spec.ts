@@ -16,7 +16,7 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 
 /** `SEED=<number>` of a run that failed makes the same inputs again. */
 const SEED = Number(process.env.SEED ?? randomInt(1_000_000));
-const INPUTS = times(100_000, 2000);
+const INPUTS = times(100_000, 1000);
 const AT_ONCE = 16;
 /** A connection that the service does not end by then hangs. */
 const ENDS_WITHIN_MS = 10_000;
