@@ -18,9 +18,9 @@ const LISTENING: ReadonlyMap<unknown, string> = new Map([
 ]);
 
 const DATABASE: ReadonlyMap<unknown, string> = new Map([
-  ['28P01', 'the database refuses its user or password'],
+  ['28P01', 'the database refuses its user or password: mend one of them'],
   ['28000', 'the database does not let its user in (see pg_hba.conf of the database)'],
-  ['3D000', 'the database that it names does not exist'],
+  ['3D000', 'the database that it names does not exist: create it, or name another'],
 ]);
 
 /** Runs `listen`; what it fails with says which variable is wrong. */

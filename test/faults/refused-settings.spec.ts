@@ -47,7 +47,7 @@ describe('a start ends and names the setting, without its value, of', () => {
     const wrong = databaseWith((url) => {
       url.password = 'hush-hush';
     });
-    const because = 'the database refuses its user or password';
+    const because = 'the database refuses its user or password: mend one of them';
     const direct = { DATABASE_DIRECT_URL: wrong };
     const pooled = { DATABASE_URL: wrong, DATABASE_DIRECT_URL: database.url };
 
@@ -72,7 +72,7 @@ describe('a start ends and names the setting, without its value, of', () => {
     });
     await expect(command).rejects.toThrow('DATABASE_URL: the database that it names does not');
     expect(await messageOf({ DATABASE_URL: missing })).toBe(
-      'StartRefusedError: DATABASE_URL: the database that it names does not exist',
+      'StartRefusedError: DATABASE_URL: the database that it names does not exist: create it, or name another',
     );
     expect(await messageOf({ DATABASE_URL: tls })).toBe(
       'StartRefusedError: DATABASE_URL: asks for TLS, which the database does not speak',

@@ -43,7 +43,7 @@ describe('a start that the database of DATABASE_URL keeps from working', () => {
   const faults = [
     [
       'a password that was changed',
-      /refuses the user or the password/,
+      /DATABASE_URL: the database refuses its user or password/,
       {
         spoil: () => server.query(`ALTER ROLE ${role} PASSWORD 'other'`),
         mend: () => server.query(`ALTER ROLE ${role} PASSWORD 'right'`),
