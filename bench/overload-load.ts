@@ -6,7 +6,12 @@ import { syncRequest, type Subject } from './load.js';
 export type Load =
   | { readonly kind: 'syncs'; readonly atATime: number }
   | { readonly kind: 'arriving-syncs'; readonly perSecond: number }
-  | { readonly kind: 'pipelines'; readonly connections: number; readonly requests: number }
+  | {
+      readonly kind: 'pipelines';
+      readonly connections: number;
+      readonly requests: number;
+      readonly header?: string;
+    }
   | { readonly kind: 'half-open'; readonly connections: number }
   | { readonly kind: 'unread-answers'; readonly connections: number }
   | { readonly kind: 'slow-bodies'; readonly connections: number }
@@ -36,7 +41,8 @@ export function run({ load, target, subjects, seconds }: LoadOrder): Promise<See
     case 'arriving-syncs':
       return arrive(port, sync, load.perSecond, seconds);
     case 'pipelines': {
-      const requests = 'GET /api/docs HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(load.requests);
+      const head = `GET /api/docs HTTP/1.1\r\nHost: a\r\n${load.header ?? ''}\r\n`;
+      const requests = head.repeat(load.requests);
       return holdOpen(port, load.connections, requests, seconds);
     }
     case 'half-open':

@@ -97,6 +97,10 @@ function rows(capacity: number): Row[] {
       name: '150 x 2,000 pipelined, nothing read',
       load: { kind: 'pipelines', connections: 150, requests: 2000 },
     },
+    {
+      name: 'the same with an unknown Expect',
+      load: { kind: 'pipelines', connections: 150, requests: 2000, header: 'Expect: x\r\n' },
+    },
     { name: '1,100 half-open connections', load: { kind: 'half-open', connections: 1100 } },
     {
       name: '200 x 100 answers of 100 KB unread',

@@ -40,7 +40,7 @@ class IssuerAdapter extends FastifyAdapter {
 export function httpServer(
   config: ServiceConfig,
   logger: Logger,
-  server = new BoundedServer(config.trustedProxies, logger),
+  server = new BoundedServer(config, logger),
 ): FastifyAdapter {
   const unreadable = new UnreadableRequests(server, logger);
   const options: FastifyServerOptions = {

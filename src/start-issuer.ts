@@ -143,7 +143,7 @@ async function createApp(
   catalog: LoadedCatalog,
   { logger, clock = new Clock(), lingerMs = LINGER_MS }: StartOptions,
 ): Promise<NestFastifyApplication> {
-  const server = new BoundedServer(config.trustedProxies, logger);
+  const server = new BoundedServer(config, logger);
   const adapter = httpServer(config, logger, server);
   hangUpWithAnAnswer(adapter.getInstance(), lingerMs);
   const app = await NestFactory.create<NestFastifyApplication>(

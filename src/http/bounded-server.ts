@@ -1,18 +1,20 @@
 import { randomBytes } from 'node:crypto';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type ServerOptions as TlsOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { connectionLimits } from './connection-limits.js';
 import { guarded } from '../platform/guarded.js';
 import type { Logger } from '../platform/logging.js';
+import type { ServiceConfig } from '../platform/service-config.js';
+import { NO_HOST, refuse, UNKNOWN_EXPECTATION } from './bare-answer.js';
 import type { Connection } from './connection.js';
 import { Connections } from './connections.js';
 import { Gates } from './gates.js';
 
 /** From the opening of a connection, or the first byte of a further request, to the end of its headers. */
-export const HEADERS_TIMEOUT_MS = 10_000;
+const HEADERS_TIMEOUT_MS = 10_000;
 /** The same to the end of its body. */
-export const REQUEST_TIMEOUT_MS = 30_000;
+const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
 const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;
 const SWEEP_MS = 1000;
@@ -27,11 +29,11 @@ export class BoundedServer {
   private requests = 0;
 
   constructor(
-    trustedProxies: readonly string[],
+    config: Pick<ServiceConfig, 'trustedProxies' | 'databasePoolSize'>,
     private readonly logger: Logger,
-    limits = connectionLimits(),
+    limits = connectionLimits(config.databasePoolSize),
   ) {
-    this.connections = new Connections(limits, trustedProxies, logger);
+    this.connections = new Connections(limits, config.trustedProxies, logger);
     this.gates = new Gates(() => this.accepted, logger);
   }
 
@@ -48,6 +50,8 @@ export class BoundedServer {
       requestTimeout: REQUEST_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       connectionsCheckingInterval: SWEEP_MS,
+      // Node would answer a request without one by itself, past every bound.
+      requireHostHeader: false,
     };
     const server: Server = tls
       ? createTlsServer({ ...options, ...tls, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS })
@@ -83,6 +87,7 @@ export class BoundedServer {
     const secure = (socket: Socket) => {
       const raw = handshakes.get(peerOf(socket));
       if (raw) this.connections.secure(raw, socket).feedInSlices();
+      else socket.destroy();
     };
     server.on('connection', guarded(this.logger, 'connection', begin));
     server.on('secureConnection', guarded(this.logger, 'secureConnection', secure));
@@ -95,12 +100,25 @@ export class BoundedServer {
 
   private takeRequests(server: Server, listener: RequestListener): void {
     const requestId = () => this.nextRequestId();
-    const take: RequestListener = (request, answer) => {
+    const pass: RequestListener = (request, answer) => {
+      if (lacksHost(request)) refuse(NO_HOST, request, answer, requestId(), this.logger);
+      else this.gates.pass(request, answer, requestId, listener);
+    };
+    const refuseExpectation: RequestListener = (request, answer) => {
+      refuse(UNKNOWN_EXPECTATION, request, answer, requestId(), this.logger);
+    };
+    server.on('request', guarded(this.logger, 'request', this.inTurn(pass)));
+    // Node would answer it by itself, past every bound.
+    const expectation = guarded(this.logger, 'checkExpectation', this.inTurn(refuseExpectation));
+    server.on('checkExpectation', expectation);
+  }
+
+  private inTurn(work: RequestListener): RequestListener {
+    return (request, answer) => {
       this.connections.of(request.socket)?.take(request, answer, () => {
-        this.gates.pass(request, answer, requestId, listener);
+        work(request, answer);
       });
     };
-    server.on('request', guarded(this.logger, 'request', take));
   }
 
   private sweepUntilClosed(server: Server): void {
@@ -115,6 +133,12 @@ export class BoundedServer {
   }
 }
 
-function peerOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress ?? ''} ${remotePort ?? ''}`;
+/** RFC 9112 section 3.2: a request of HTTP/1.1 has one. */
+function lacksHost({ headers, httpVersion }: IncomingMessage): boolean {
+  return headers.host === undefined && httpVersion === '1.1';
+}
+
+/** Both ends of a connection: no two open ones have the same. */
+function peerOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return [remoteAddress, remotePort, localAddress, localPort].join(' ');
 }

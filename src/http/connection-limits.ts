@@ -10,15 +10,19 @@ export interface ConnectionLimits {
 
 const MOST_CONNECTIONS = 8192;
 const FEWEST_CONNECTIONS = 16;
-/** Files that are no connections of clients: the database's, the keys' and the log's. */
+/** Files that are not connections of clients: the catalog's, the keys' and the log's. The database's come on top. */
 const RESERVED_FILES = 128;
 const MOST_CONNECTIONS_PER_ADDRESS = 1024;
 const REQUESTS_PER_CONNECTION = 1000;
 const UNREAD_ANSWER_MS = 10_000;
 
 /** Half of all connections is the most that one address gets, so that there is room for a second one. */
-export function connectionLimits(openFiles: number = openFilesLimit()): ConnectionLimits {
-  const spare = Math.max(FEWEST_CONNECTIONS, openFiles - RESERVED_FILES);
+export function connectionLimits(
+  databasePoolSize: number,
+  openFiles: number = openFilesLimit(),
+): ConnectionLimits {
+  const reserved = RESERVED_FILES + databasePoolSize;
+  const spare = Math.max(FEWEST_CONNECTIONS, openFiles - reserved);
   const connections = Math.min(MOST_CONNECTIONS, spare);
   return {
     connections,

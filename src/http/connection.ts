@@ -86,7 +86,7 @@ export class Connection {
         const slice = bytes.subarray(end, (end += length));
         if (this.current === null) this.beginning ??= slice;
         for (const parse of parsers) parse.call(socket, slice);
-        if (this.waiting.length > 0 && end < bytes.length) {
+        if (this.waiting.length > 0) {
           this.hold(bytes.subarray(end));
           return;
         }
@@ -99,7 +99,7 @@ export class Connection {
   private hold(rest: Buffer): void {
     this.isHeld = true;
     this.socket.pause();
-    this.socket.unshift(rest);
+    if (rest.length > 0) this.socket.unshift(rest);
   }
 
   private start(exchange: Exchange): void {
@@ -116,8 +116,10 @@ export class Connection {
     this.unreadSince = null;
     if (this.socket.destroyed) return;
     const next = this.waiting.shift();
+    // The rest of what was sent ahead may be the body of `next`.
+    if (this.waiting.length === 0) this.readOn();
     if (next === undefined) {
-      this.rest();
+      this.change('idle');
       return;
     }
     this.current = next;
@@ -128,8 +130,7 @@ export class Connection {
     setImmediate(guarded(this.logger, 'a request sent ahead', start));
   }
 
-  private rest(): void {
-    this.change('idle');
+  private readOn(): void {
     if (!this.isHeld) return;
     this.isHeld = false;
     const goOn = () => this.socket.resume();

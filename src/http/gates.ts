@@ -2,11 +2,11 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { FastifyInstance } from 'fastify';
 import { guarded } from '../platform/guarded.js';
 import type { Logger } from '../platform/logging.js';
-import { turnAway, turnAwayLate } from './busy-answer.js';
+import { BUSY, refuse, refuseReply } from './bare-answer.js';
 import { type Lane, laneOf } from './lane.js';
 import { type Applicant, type GateLimits, RequestGate } from './request-gate.js';
 
-export type GatedLane = Exclude<Lane, 'documents'>;
+type GatedLane = Exclude<Lane, 'documents'>;
 
 /**
  * 32 syncs keep two cores and the database busy. The line holds what is answered within half a second then; the time
@@ -14,13 +14,17 @@ export type GatedLane = Exclude<Lane, 'documents'>;
  */
 const LIMITS: Readonly<Record<GatedLane, GateLimits>> = {
   instances: { slots: 32, startsPerTurn: 8, places: 192, waitMs: 2000 },
+  metrics: { slots: 2, startsPerTurn: 1, places: 8, waitMs: 2000 },
   others: { slots: 16, startsPerTurn: 4, places: 64, waitMs: 2000 },
 };
 
+const TELL_EVERY_MS = 10_000;
+
 /** A gate for each lane that has one. Documents pass by: a validator keeps a refusal for a day. */
 export class Gates {
-  readonly turnedAway: Record<GatedLane, number> = { instances: 0, others: 0 };
+  readonly turnedAway: Record<GatedLane, number> = { instances: 0, metrics: 0, others: 0 };
   private readonly gates: Readonly<Record<GatedLane, RequestGate>>;
+  private toldAtMs = Number.NEGATIVE_INFINITY;
   /** The gate whose slot a request holds. */
   private readonly slots = new WeakMap<IncomingMessage, RequestGate>();
 
@@ -31,6 +35,7 @@ export class Gates {
   ) {
     this.gates = {
       instances: new RequestGate(LIMITS.instances, accepted, logger),
+      metrics: new RequestGate(LIMITS.metrics, accepted, logger),
       others: new RequestGate(LIMITS.others, accepted, logger),
     };
   }
@@ -56,7 +61,7 @@ export class Gates {
         next(request, answer);
       },
       turnedAway: () => {
-        turnAway(request, answer, requestId(), this.logger);
+        refuse(BUSY, request, answer, requestId(), this.logger);
       },
     };
     const pass = () => {
@@ -77,7 +82,7 @@ export class Gates {
         this.wait(lane, request.raw, reply.raw, {
           admitted: done,
           turnedAway: () => {
-            turnAwayLate(reply);
+            refuseReply(BUSY, reply);
           },
         });
       }
@@ -87,6 +92,14 @@ export class Gates {
       this.release(request.raw);
       done();
     });
+  }
+
+  /** Not for each request: they come in thousands. */
+  private tell(lane: GatedLane): void {
+    const now = performance.now();
+    if (now - this.toldAtMs < TELL_EVERY_MS) return;
+    this.toldAtMs = now;
+    this.logger.warn({ lane }, 'more requests than can be answered: some are turned away');
   }
 
   private release(request: IncomingMessage): void {
@@ -108,6 +121,7 @@ export class Gates {
       },
       turnedAway: () => {
         this.turnedAway[lane] += 1;
+        this.tell(lane);
         turnedAway();
       },
     };

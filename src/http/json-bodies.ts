@@ -5,6 +5,9 @@ import type { Logger } from '../platform/logging.js';
 import { BodyBounds } from './body-bounds.js';
 
 const FIRST_ROOM_BYTES = 4096;
+/** Every sync and seat link fits into it. */
+const FREE_BYTES = 16_384;
+const BUDGET_BYTES = 64 * 1_048_576;
 /** Twice what a network of the shortest packets makes of 1 MiB. Each costs microseconds, however short. */
 const MAX_PIECES = 4096;
 
@@ -13,6 +16,7 @@ const MAX_PIECES = 4096;
  * parser. An empty body is none: many clients announce JSON with every request.
  */
 export function readJsonBodies(fastify: FastifyInstance, maxBytes: number, logger: Logger): void {
+  const budget = new BodyBudget(BUDGET_BYTES);
   const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', (request, payload, done) => {
@@ -20,15 +24,18 @@ export function readJsonBodies(fastify: FastifyInstance, maxBytes: number, logge
       done(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE());
       return;
     }
-    const body = new GrowingBody(maxBytes);
+    const body = new GrowingBody(maxBytes, budget);
     const bounds = new BodyBounds();
     let pieces = 0;
     const stopListening = () => {
       payload.off('data', onData).off('end', onEnd).off('error', onError);
+      body.release();
     };
     const onError = guarded(logger, 'error of a body', (error: Error) => {
       stopListening();
-      payload.pause();
+      // Chunks are not read on: see endUnreadChunks. Of a body of known length Node would wait for the rest.
+      if (request.headers['transfer-encoding'] === undefined) payload.resume();
+      else payload.pause();
       done(error);
     });
     const onEnd = guarded(logger, 'end of a body', () => {
@@ -44,7 +51,9 @@ export function readJsonBodies(fastify: FastifyInstance, maxBytes: number, logge
       pieces += 1;
       bounds.read(piece);
       if (pieces > MAX_PIECES) onError(tooManyPieces());
-      else if (!body.append(piece)) onError(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE());
+      else if (body.length + piece.length > maxBytes)
+        onError(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE());
+      else if (!body.append(piece)) onError(tooManyAtOnce());
     });
     payload.on('data', onData).on('end', onEnd).on('error', onError);
   });
@@ -54,15 +63,19 @@ export function readJsonBodies(fastify: FastifyInstance, maxBytes: number, logge
 class GrowingBody {
   length = 0;
   private bytes = Buffer.allocUnsafe(FIRST_ROOM_BYTES);
+  private released = false;
 
-  constructor(private readonly maxBytes: number) {}
+  constructor(
+    private readonly maxBytes: number,
+    private readonly budget: BodyBudget,
+  ) {}
 
-  /** @returns false when the body is longer than it may be */
+  /** @returns false when there is no room for it beside the bodies of others */
   append(piece: Buffer): boolean {
     const length = this.length + piece.length;
-    if (length > this.maxBytes) return false;
     if (length > this.bytes.length) {
       const room = Math.min(this.maxBytes, Math.max(length, this.bytes.length * 2));
+      if (!this.budget.change(this.bytes.length, room)) return false;
       const grown = Buffer.allocUnsafe(room);
       this.bytes.copy(grown, 0, 0, this.length);
       this.bytes = grown;
@@ -75,6 +88,36 @@ class GrowingBody {
   text(): string {
     return this.bytes.toString('utf8', 0, this.length);
   }
+
+  /** Gives its room back; twice does nothing. What it holds stays readable. */
+  release(): void {
+    this.budget.change(this.released ? 0 : this.bytes.length, 0);
+    this.released = true;
+  }
+}
+
+/**
+ * What all bodies that are being read may take together. The first bytes of each are free, and they are all that a
+ * sync has: clients that send long bodies slowly keep none of those away.
+ */
+class BodyBudget {
+  private taken = 0;
+
+  constructor(private readonly maxBytes: number) {}
+
+  /** Takes the room of one body from `before` to `after`. @returns false when there is not so much left */
+  change(before: number, after: number): boolean {
+    const more = Math.max(0, after - FREE_BYTES) - Math.max(0, before - FREE_BYTES);
+    if (more > 0 && this.taken + more > this.maxBytes) return false;
+    this.taken += more;
+    return true;
+  }
+}
+
+function tooManyAtOnce(): IssuerError {
+  return new IssuerError('UNAVAILABLE', 'Too many long bodies arrive at once: try again shortly.', {
+    retryAfterSeconds: 5,
+  });
 }
 
 function tooManyPieces(): IssuerError {

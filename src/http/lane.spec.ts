@@ -6,7 +6,7 @@ describe('laneOf', () => {
     ['/oauth/discovery/keys', 'documents'],
     ['/oauth/discovery/keys?a=/graphql', 'documents'],
     ['/status/0', 'others'],
-    ['/-/metrics', 'others'],
+    ['/-/metrics', 'metrics'],
     ['/-/liveness', 'documents'],
     ['/-/readiness', 'documents'],
     ['/graphql', 'instances'],

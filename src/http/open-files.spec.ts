@@ -18,8 +18,11 @@ describe('the limit of open files', () => {
   });
 
   it('leaves a reserve for files that are no connections', () => {
-    expect(connectionLimits(1024)).toMatchObject({ connections: 896, connectionsPerAddress: 448 });
-    expect(connectionLimits(Infinity)).toMatchObject({ connections: 8192 });
-    expect(connectionLimits(64).connections).toBeGreaterThan(0);
+    expect(connectionLimits(10, 1024)).toMatchObject({
+      connections: 886,
+      connectionsPerAddress: 443,
+    });
+    expect(connectionLimits(10, Infinity)).toMatchObject({ connections: 8192 });
+    expect(connectionLimits(10, 64).connections).toBeGreaterThan(0);
   });
 });

@@ -3,7 +3,7 @@ import type { BoundedServer } from './bounded-server.js';
 import type { Connections } from './connections.js';
 import type { Gates } from './gates.js';
 
-const LANES = ['instances', 'others'] as const;
+const LANES = ['instances', 'metrics', 'others'] as const;
 
 /** What the bounds of the HTTP server are doing, for `GET /-/metrics`. */
 export function observeServer({ connections, gates }: BoundedServer, registry: Registry): void {
@@ -41,7 +41,7 @@ function observeConnections(connections: Connections, registry: Registry): void 
 function observeGates(gates: Gates, registry: Registry): void {
   new Gauge({
     name: 'issuer_requests',
-    help: 'Requests by lane (instances, others) and state: in_work, or waiting for a slot.',
+    help: 'Requests by lane (instances, metrics, others) and state: in_work, or waiting for a slot.',
     labelNames: ['lane', 'state'],
     registers: [registry],
     collect() {

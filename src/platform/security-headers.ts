@@ -9,6 +9,12 @@ const STRICT_TRANSPORT_SECURITY = 'max-age=31536000';
 /** Answers to programs: a browser that shows one loads nothing for it, and in no frame. */
 const NOTHING = "default-src 'none'; frame-ancestors 'none'";
 
+/** The headers of every answer that is not a page. */
+export const FOR_PROGRAMS = {
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': NOTHING,
+} as const;
+
 /** Swagger UI brings its scripts as files, but sets styles in its page and by its scripts. */
 const DOCS = [
   "default-src 'none'",

@@ -45,6 +45,7 @@ export class UnreadableRequests {
       this.newest.set(request.socket, { request, response, previous });
     };
     server.prependListener('request', guarded(this.logger, 'request', note));
+    server.prependListener('checkExpectation', guarded(this.logger, 'checkExpectation', note));
   }
 
   /** Node's event `clientError`. A failure in here costs this connection and no other. */

@@ -34,7 +34,10 @@ describe('the bounded server', () => {
     limits: Partial<ConnectionLimits> = {},
     trustedProxies: readonly string[] = [],
   ): Promise<void> {
-    bounded = new BoundedServer(trustedProxies, createLogger('fatal'), { ...LIMITS, ...limits });
+    bounded = new BoundedServer({ trustedProxies, databasePoolSize: 10 }, createLogger('fatal'), {
+      ...LIMITS,
+      ...limits,
+    });
     server = bounded.create(listener, null);
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   }
@@ -90,6 +93,38 @@ describe('the bounded server', () => {
       }
       await until(() => text().split('HTTP/1.1 200').length === requests + 1);
       expect(parsed).toBe(requests);
+    });
+
+    it('reads the body of a request that was sent ahead', async () => {
+      await serve((request, answer) => {
+        let length = 0;
+        request.on('data', (bytes: Buffer) => (length += bytes.length));
+        request.on('end', () => answer.end(`${length} bytes`));
+      });
+      const post = 'POST /.well-known/a HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n';
+      const { text } = await client(`${get('/.well-known/a')}${post}${'x'.repeat(5000)}`);
+      await until(() => text().includes('5000 bytes'));
+      expect(text().match(/\d+ bytes/g)).toEqual(['0 bytes', '5000 bytes']);
+    });
+
+    it.each([
+      ['in packets of their own', get('/.well-known/a')],
+      ['with an expectation', get('/.well-known/a').replace('\r\n\r\n', '\r\nExpect: x\r\n\r\n')],
+      ['without a host', 'GET /.well-known/a HTTP/1.1\r\n\r\n'],
+    ])('parses no further than it has answered either when they come %s', async (_how, request) => {
+      const open: ServerResponse[] = [];
+      await serve((_request, answer) => open.push(answer));
+      let parsed = 0;
+      for (const event of ['request', 'checkExpectation']) server.on(event, () => (parsed += 1));
+      const { socket } = await client(get('/.well-known/first'));
+      socket.setNoDelay(true);
+      await until(() => open.length === 1);
+      for (let packet = 0; packet < 30; packet += 1) {
+        socket.write(request.repeat(10));
+        await nextTurn();
+      }
+      await sleep(100);
+      expect(parsed).toBeLessThan(50);
     });
 
     it('says "Connection: close" with the last request that it may ask, and drops what follows', async () => {
