@@ -71,7 +71,7 @@ describe('a listener with TLS of its own', () => {
     ['an admin without a token', 'GET /api/v1/licenses HTTP/1.1\r\nHost: a', '401'],
     ['a URL that cannot be decoded', 'GET /%zz HTTP/1.1\r\nHost: a', '400'],
     ['a request without a host', 'GET /-/liveness HTTP/1.1', '400'],
-    ['an unknown expectation', 'GET /-/liveness HTTP/1.1\r\nHost: a\r\nExpect: tea', '417'],
+    ['an unknown expectation', 'GET /-/liveness HTTP/1.1\r\nHost: a\r\nExpect: tea', '400'],
     ['a request that cannot be read', 'GET / HTTP/9.9', '400'],
   ])('says on the answer to %s that browsers come by TLS only', async (_what, head, status) => {
     const answer = await ask(Number(new URL(issuer.url).port), pair.cert, head);
