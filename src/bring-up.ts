@@ -15,6 +15,7 @@ import { Readiness } from './probes/readiness.js';
 import { namingTheDatabase, StartRefusedError } from './refusals-of-a-start.js';
 import { SealingJobs } from './scheduler/sealing-jobs.js';
 import { RotateSigningKeys } from './signing-keys/rotate-signing-keys.js';
+import { SigningKeyRepository } from './signing-keys/signing-key.repository.js';
 import { SigningTokenError } from './signing-keys/signing-token-error.js';
 import { SigningKeys } from './signing-keys/signing-keys.service.js';
 import { IssuanceSnapshots } from './token-issuance/issuance-snapshots.js';
@@ -34,8 +35,11 @@ export async function bringUp(
 
   const migrationsAt = access.directUrl === access.url ? 'DATABASE_URL' : 'DATABASE_DIRECT_URL';
   await namingTheDatabase(migrationsAt, () => migrate(dataSource, access.directUrl));
-  app.get(Sealing).useKey(access.keyEncryptionKey);
   await namingTheDatabase('DATABASE_URL', () => database.connect(access.url));
+  const sample = await app.get(SigningKeyRepository).sealedSample(database.manager);
+  await refusingWrongSecrets(() => {
+    app.get(Sealing).useKey(access.keyEncryptionKey, sample);
+  });
   app.get(Readiness).markSchemaCurrent();
   // The listener may be open: whatever a token needs in the database is there before a key can sign.
   await app.get(IssuanceSnapshots).recordCurrent();
@@ -56,7 +60,7 @@ async function bringUpKeys(app: INestApplicationContext): Promise<void> {
   await app.get(AuxiliaryKeys).refresh();
 }
 
-async function refusingWrongSecrets(work: () => Promise<void>): Promise<void> {
+async function refusingWrongSecrets(work: () => Promise<void> | void): Promise<void> {
   try {
     await work();
   } catch (error) {

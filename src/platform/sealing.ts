@@ -14,6 +14,12 @@ export class UnsealError extends Error {
   override readonly name = 'UnsealError';
 }
 
+/** A sealed value of the database, with what it belongs to. */
+export interface SealedSample {
+  readonly sealed: Buffer;
+  readonly owner: string;
+}
+
 /** A key-encryption key with the header of all that is sealed under it. */
 interface SealingKey {
   readonly bytes: Buffer;
@@ -37,8 +43,21 @@ export class Sealing {
     this.#previous = previous && sealingKey(previous);
   }
 
-  useKey(keyEncryptionKey: Buffer): void {
+  /**
+   * Takes the key into use. A key that does not open the sample is forgotten at once: nothing may be
+   * sealed with it, for nobody could open that after the key was mended.
+   * @param sample one sealed value of the database; null when it has none
+   * @throws {UnsealError}
+   */
+  useKey(keyEncryptionKey: Buffer, sample: SealedSample | null = null): void {
     this.#known = sealingKey(keyEncryptionKey);
+    if (sample === null) return;
+    try {
+      this.open(sample.sealed, sample.owner).fill(0);
+    } catch (error) {
+      this.#known = null;
+      throw error;
+    }
   }
 
   /** The first `SEAL_HEADER_BYTES` of whatever is sealed under the current key. */

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type EntityManager, IsNull, Not } from 'typeorm';
 import { Metrics } from '../platform/metrics.js';
 import { type SealedColumn, sealedOwner } from '../platform/sealed-columns.js';
-import { Sealing } from '../platform/sealing.js';
+import { type SealedSample, Sealing } from '../platform/sealing.js';
 import { KeyStore } from './key-store.js';
 import { SigningKeyEntity } from './signing-key.entity.js';
 import type { GeneratedKey, SigningKey } from './signing-key.js';
@@ -106,6 +106,17 @@ export class SigningKeyRepository {
 
   async forget(manager: EntityManager, kid: string, unpublishedAt: Date): Promise<void> {
     await manager.update(SigningKeyEntity, { kid }, { unpublishedAt });
+  }
+
+  /** A sealed private half, to try a key-encryption key on; null in a database without keys. */
+  async sealedSample(manager: EntityManager): Promise<SealedSample | null> {
+    const row = await manager.findOne(SigningKeyEntity, {
+      where: { sealedPrivateKey: Not(IsNull()) },
+      order: { phase: 'ASC' },
+    });
+    const sealed = row?.sealedPrivateKey ?? null;
+    if (!row || sealed === null) return null;
+    return { sealed, owner: sealedOwner(SEALED_SIGNING_KEYS, row.kid) };
   }
 
   /** A fresh key, in no row yet. @throws {SigningTokenError} */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import { expectKeptKeys, expectRecovery } from '../support/kept-keys.js';
+import { expectKeptKeys, expectRecovery, LICENSE } from '../support/kept-keys.js';
 import { someOf } from '../support/proofs.js';
 import { type RestartedIssuer, restartedIssuer } from '../support/restarted-issuer.js';
 import { createTestDatabase, type TestDatabase, testServerUrl } from '../support/test-database.js';
@@ -118,6 +118,20 @@ describe('a start that the database of DATABASE_URL keeps from working', () => {
     issuer.environment.KEY_ENCRYPTION_KEY = randomBytes(32).toString('base64');
     await expect(issuer.start()).rejects.toThrow(/^KEY_ENCRYPTION_KEY does not open/);
     await expect(fetch(issuer.url)).rejects.toThrow();
+    issuer.environment.KEY_ENCRYPTION_KEY = right;
+  });
+
+  it('seals nothing with a wrong key-encryption key that a later attempt finds', async () => {
+    await issuer.stop();
+    const right = issuer.environment.KEY_ENCRYPTION_KEY ?? '';
+    await server.query(`ALTER ROLE ${role} PASSWORD 'other'`);
+    issuer.environment.KEY_ENCRYPTION_KEY = randomBytes(32).toString('base64');
+    await issuer.start();
+    await server.query(`ALTER ROLE ${role} PASSWORD 'right'`);
+    const wrongKey = /KEY_ENCRYPTION_KEY does not open/;
+    while (!wrongKey.test((await issuer.obstacle()) ?? '')) await sleep(50);
+    expect(await issuer.keySet()).toEqual({ status: 200, text: keys });
+    expect((await issuer.admin('POST', 'licenses', LICENSE)).status).toBe(503);
     issuer.environment.KEY_ENCRYPTION_KEY = right;
   });
 

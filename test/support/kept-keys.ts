@@ -1,6 +1,6 @@
 import type { RestartedIssuer } from './restarted-issuer.js';
 
-const LICENSE = {
+export const LICENSE = {
   plan: 'ultimate',
   kind: 'online_cloud',
   seats: 1,
