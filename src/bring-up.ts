@@ -12,7 +12,7 @@ import { migrate } from './platform/migrate.js';
 import { Notifications } from './platform/notifications.js';
 import { Sealing, UnsealError } from './platform/sealing.js';
 import { Readiness } from './probes/readiness.js';
-import { namingTheDatabase, StartRefusedError } from './refusals-of-a-start.js';
+import { namingTheDatabase, StartRefusedError, TokenRefusedError } from './refusals-of-a-start.js';
 import { SealingJobs } from './scheduler/sealing-jobs.js';
 import { RotateSigningKeys } from './signing-keys/rotate-signing-keys.js';
 import { SigningKeyRepository } from './signing-keys/signing-key.repository.js';
@@ -65,7 +65,7 @@ async function refusingWrongSecrets(work: () => Promise<void> | void): Promise<v
     await work();
   } catch (error) {
     if (error instanceof SigningTokenError) {
-      throw new StartRefusedError(`The signing keys cannot be used: ${error.message}.`);
+      throw new TokenRefusedError(`The signing keys cannot be used: ${error.message}.`);
     }
     if (!(error instanceof UnsealError)) throw error;
     throw new StartRefusedError(

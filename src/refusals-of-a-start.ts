@@ -9,6 +9,12 @@ export class StartRefusedError extends Error {
 /** The database lets us in no more. That can be mended there, so a service that publishes keys waits for it. */
 export class DatabaseClosedError extends StartRefusedError {}
 
+/**
+ * The PKCS #11 token cannot be used. A token comes back, so a service that publishes keys waits for it. A PIN
+ * that was refused is not tried again by this process, so the wait does not lock the token.
+ */
+export class TokenRefusedError extends StartRefusedError {}
+
 const LISTENING: ReadonlyMap<unknown, string> = new Map([
   ['EADDRINUSE', 'PORT: another process listens on this port of HOST already'],
   ['EACCES', 'PORT: this user may not listen on this port: those below 1024 are for root'],

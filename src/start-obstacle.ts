@@ -4,7 +4,11 @@ import { EmbeddedPostgresError } from './platform/embedded-postgres-trouble.js';
 import { fileTrouble, hasErrno, noSpaceLeft } from './platform/file-trouble.js';
 import { MigrationHeldUpError } from './platform/migration-locks.js';
 import type { ServiceConfig } from './platform/service-config.js';
-import { DatabaseClosedError, StartRefusedError } from './refusals-of-a-start.js';
+import {
+  DatabaseClosedError,
+  StartRefusedError,
+  TokenRefusedError,
+} from './refusals-of-a-start.js';
 import { KeysSetBackError } from './signing-keys/dropped-keys.js';
 
 const UNTIL_THEN = 'keys of the last run are published, nothing is issued';
@@ -34,7 +38,7 @@ export function obstacleOf(error: unknown, config: ServiceConfig): Obstacle {
 
 /** What is wrong with a setting, and stays wrong: a start that meets it ends, whatever it publishes. */
 export function isWrongSetting(error: unknown): boolean {
-  if (error instanceof DatabaseClosedError) return false;
+  if (error instanceof DatabaseClosedError || error instanceof TokenRefusedError) return false;
   return error instanceof StartRefusedError || error instanceof DataDirInUseError;
 }
 

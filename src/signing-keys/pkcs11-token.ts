@@ -73,8 +73,7 @@ export class Pkcs11Token {
     this.closed = true;
     while (this.busy > 0) await new Promise((turn) => setTimeout(turn, 10));
     for (const session of this.idle.splice(0)) discard(session);
-    if (this.initialised) this.cryptoki?.C_Finalize();
-    this.cryptoki = null;
+    this.finalise();
   }
 
   private async attempt<Result>(work: (session: TokenSession) => Promise<Result>): Promise<Result> {
@@ -95,7 +94,7 @@ export class Pkcs11Token {
     if (this.closed) throw new SigningTokenError('the PKCS #11 token was closed at the shutdown');
     const cryptoki = (this.cryptoki ??= this.initialise());
     // Looked for each time: a token that was put back may be in another slot.
-    const slot = this.slot(cryptoki);
+    const slot = this.slotOrFinalise(cryptoki);
     const handle = cryptoki.C_OpenSession(slot, CKF.SERIAL_SESSION | CKF.RW_SESSION);
     this.login(cryptoki, handle);
     const hashes = cryptoki.C_GetMechanismList(slot).includes(CKM.SHA256_RSA_PKCS);
@@ -112,6 +111,24 @@ export class Pkcs11Token {
       if (!ALREADY.has(returnedBy(error))) throw error;
     }
     return cryptoki;
+  }
+
+  private finalise(): void {
+    const { cryptoki } = this;
+    this.cryptoki = null;
+    if (this.initialised) cryptoki?.C_Finalize();
+    this.initialised = false;
+  }
+
+  /** Some libraries look for tokens only when they are initialised: the next attempt does that again. */
+  private slotOrFinalise(cryptoki: Cryptoki): Handle {
+    try {
+      return this.slot(cryptoki);
+    } catch (error) {
+      const isOnlyUser = this.busy === 1 && this.idle.length === 0;
+      if (isOnlyUser) this.finalise();
+      throw error;
+    }
   }
 
   private slot(cryptoki: Cryptoki): Handle {

@@ -157,6 +157,33 @@ async function started(environment: Readonly<Record<string, string>>): Promise<C
     await signedBy(issuer, await createLicense(issuer));
   });
 
+  it('keep a start waiting that publishes the keys of the last run, until the token is back', async () => {
+    const first = await started(hsm.environment);
+    const licenseKey = await createLicense(first);
+    const kid = await signedBy(first, licenseKey);
+    first.child.kill('SIGTERM');
+    await first.ended;
+    await hsm.pullOut();
+    const again = await started({ ...hsm.environment, DATA_DIR: first.dataDir });
+    while (!again.output.stdout.includes('PKCS11_TOKEN_LABEL: no token is')) await sleep(20);
+    expect((await fetch(`${again.url}/oauth/discovery/keys`)).status).toBe(200);
+    expect((await again.sync(licenseKey)).status).toBe(503);
+    await hsm.putBack();
+    while ((await fetch(`${again.url}/-/readiness`)).status !== 200) await sleep(50);
+    await expect(signedBy(again, licenseKey)).resolves.toBe(kid);
+  });
+
+  it('keep a start waiting whose PIN is refused, and give the token that PIN only once', async () => {
+    const first = await started(hsm.environment);
+    first.child.kill('SIGTERM');
+    await first.ended;
+    const wrong = { ...hsm.environment, PKCS11_PIN: 'a-wrong-pin', DATA_DIR: first.dataDir };
+    const again = await started(wrong);
+    while (!again.output.stdout.includes('PKCS11_PIN: the token does not')) await sleep(20);
+    expect((await fetch(`${again.url}/oauth/discovery/keys`)).status).toBe(200);
+    await expect(hsm.run('refused-pin.mjs')).resolves.toBe('CKR_PIN_INCORRECT CKR_PIN_INCORRECT');
+  });
+
   it.each([
     [{ PKCS11_PIN: 'a-wrong-pin' }, /PKCS11_PIN: the token does not take this PIN: CKR_PIN_INCO/],
     [{ PKCS11_TOKEN_LABEL: 'other' }, /PKCS11_TOKEN_LABEL: no token is labelled "other"/],

@@ -1,6 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +27,9 @@ export interface SoftHsm {
   run(script: string): Promise<string>;
   /** What stands on it, as its library tells. */
   read(): Promise<TokenContent>;
+  /** As when the token is unplugged. */
+  pullOut(): Promise<void>;
+  putBack(): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -82,6 +85,14 @@ export async function createSoftHsm(settings = ''): Promise<SoftHsm> {
     environment,
     run: runScript,
     read: async () => JSON.parse(await runScript('read-token.mjs')) as TokenContent,
+    pullOut: async () => {
+      await rename(join(folder, 'tokens'), join(folder, 'aside'));
+      await mkdir(join(folder, 'tokens'));
+    },
+    putBack: async () => {
+      await rm(join(folder, 'tokens'), { recursive: true });
+      await rename(join(folder, 'aside'), join(folder, 'tokens'));
+    },
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }
