@@ -114,6 +114,18 @@ describe('an error that no guard has caught', () => {
       expect(service.restart).toBe('unless-stopped');
     }
   });
+
+  it('has a key set to publish whatever its database does, in docker-compose.yml and in the image', () => {
+    const compose = parse(readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8')) as {
+      readonly services: { readonly issuer: { readonly depends_on: unknown } };
+    };
+    const dependsOn = { postgres: { condition: 'service_started' } };
+    expect(compose.services.issuer.depends_on).toEqual(dependsOn);
+    const [, check] =
+      /^HEALTHCHECK(.*\n.*)/m.exec(readFileSync(join(ROOT, 'Dockerfile'), 'utf8')) ?? [];
+    expect(check).toContain('/-/liveness');
+    expect(check).not.toContain('/-/readiness');
+  });
 });
 
 /** Asks for the keys again and again on one connection. @returns the statuses; 0 for no answer */
