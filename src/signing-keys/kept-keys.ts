@@ -28,6 +28,7 @@ export class KeptKeys {
   /** What the last run kept, and when that was read from the database. Null when it cannot be published. */
   async ofLastRun(): Promise<{ published: PublishedKeys; readAt: Date | null } | null> {
     const published = await this.file.read();
+    this.written ??= published && JSON.stringify(published);
     return published && { published, readAt: await this.file.confirmedAt() };
   }
 
