@@ -10,12 +10,12 @@ const AWAY_RETRY_MS = 500;
 const RETRY_FIRST_MS = 500;
 const RETRY_LAST_MS = 10_000;
 
-export interface BringingUpOptions {
+interface BringingUpOptions {
   readonly config: ServiceConfig;
-  /** Whether keys of the last run are published: then nearly nothing ends the start. */
-  readonly publishesKept: boolean;
+  /** Whether the service publishes keys by now: then nearly nothing ends the start. */
+  readonly isListening: () => boolean;
   readonly logger: Logger;
-  /** Gives it up. */
+  /** Ends all attempts. */
   readonly signal: AbortSignal;
   /** Told what is in the way, and null once nothing is. */
   readonly tell: (obstacle: string | null) => void;
@@ -30,8 +30,9 @@ export class BringingUp {
 
   /**
    * Makes the first attempt, and leaves further ones to the background.
-   * @returns what resolves once an attempt has worked
-   * @throws what must be mended before a start
+   * @returns a promise that resolves once an attempt has worked; it rejects when nothing is published and
+   *   somebody must mend what the error says
+   * @throws {StartRefusedError} what must be mended before a start
    */
   async begin(): Promise<{ readonly broughtUp: Promise<void> }> {
     try {
@@ -41,15 +42,15 @@ export class BringingUp {
       this.options.signal.throwIfAborted();
       if (!this.waitsFor(error)) throw refusalOf(error, this.options.config);
       const broughtUp = this.keepTrying(error);
-      // Whoever wants to know waits for it; nobody has to.
+      // Callers may ignore it, so a rejection is handled here.
       broughtUp.catch(() => undefined);
       return { broughtUp };
     }
   }
 
   private waitsFor(error: unknown): boolean {
-    const { publishesKept, config } = this.options;
-    return publishesKept ? !isWrongSetting(error) : passes(error, config);
+    const { isListening, config } = this.options;
+    return isListening() ? !isWrongSetting(error) : passes(error, config);
   }
 
   private async tryOnce(): Promise<void> {
@@ -72,7 +73,7 @@ export class BringingUp {
         await this.tryOnce();
         break;
       } catch (next) {
-        if (!this.goesOnAfter(next)) throw next;
+        if (!this.goesOnAfter(next)) throw this.told(next);
         error = next;
       }
     }
@@ -83,8 +84,15 @@ export class BringingUp {
   private goesOnAfter(error: unknown): boolean {
     if (this.options.signal.aborted) return false;
     return (
-      this.options.publishesKept || this.waitsFor(error) || error instanceof DatabaseClosedError
+      this.options.isListening() || this.waitsFor(error) || error instanceof DatabaseClosedError
     );
+  }
+
+  /** What the attempts end with, after the readiness was told. */
+  private told(error: unknown): unknown {
+    if (this.options.signal.aborted) return error;
+    this.options.tell(obstacleOf(error, this.options.config).text);
+    return refusalOf(error, this.options.config);
   }
 
   private report({ text, passesByItself }: Obstacle, error: unknown): void {

@@ -36,12 +36,12 @@ const LINGER_MS = 500;
 /** Connections that the kernel keeps until we take them; it may have a bound of its own (somaxconn). */
 const BACKLOG = 4096;
 
-export interface StartOptions {
+interface StartOptions {
   readonly logger: Logger;
   readonly clock?: Clock;
   /** Gives up a start that is under way. */
   readonly signal?: AbortSignal;
-  /** How long a stop goes on answering; 500 ms unless told. */
+  /** How long a stop goes on answering; 500 ms by default. */
   readonly lingerMs?: number;
 }
 
@@ -112,7 +112,8 @@ async function listenAndBringUp(
   const tell = (obstacle: string | null) => {
     readiness.markObstacle(obstacle);
   };
-  const bringing = new BringingUp(attempt, { config, publishesKept, logger, signal, tell });
+  const isListening = () => app.getHttpServer().listening;
+  const bringing = new BringingUp(attempt, { config, isListening, logger, signal, tell });
   const listener = { port: config.port, host: config.host, backlog: BACKLOG };
   const listen = () => namingTheListener(() => app.listen(listener));
   if (publishesKept) {

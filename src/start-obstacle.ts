@@ -20,6 +20,9 @@ const INSUFFICIENT_PRIVILEGE = '42501';
 /** Errors whose own text says what to mend, and holds nothing that a status page must not show. */
 const CLEAR = [DataDirInUseError, KeysSetBackError, MigrationHeldUpError, StartRefusedError];
 
+/** Errors whose text needs no frame to be understood as the last line of a start. */
+const CLEAR_ALONE = [DataDirInUseError, EmbeddedPostgresError, StartRefusedError];
+
 /** Why the database is not up yet. */
 export interface Obstacle {
   /** One line with path and remedy, without secrets: for the log and the readiness. */
@@ -51,10 +54,7 @@ export function passes(error: unknown, config: ServiceConfig): boolean {
 
 /** What ends a start that has nothing to publish: with what to mend, where that is known. */
 export function refusalOf(error: unknown, config: ServiceConfig): unknown {
-  const isClear =
-    error instanceof EmbeddedPostgresError ||
-    error instanceof StartRefusedError ||
-    isWrongSetting(error);
+  const isClear = CLEAR_ALONE.some((kind) => error instanceof kind);
   const text = isClear ? null : mendableText(error, config);
   if (text === null) return error;
   return new StartRefusedError(`The service cannot start: ${text}.`, { cause: error });
