@@ -68,7 +68,6 @@ export async function startIssuer(
   for (const warning of [...appConfig.warnings, ...catalog.warnings]) options.logger.warn(warning);
   const config = serviceConfig(appConfig);
   if (config.embedded) await requireFreeDataDir(config.dataDir);
-  await sweepAbandonedDrafts(config, options);
   return serve(config, catalog, options);
 }
 
@@ -88,6 +87,8 @@ async function serve(
     await own?.stop();
   });
   const attempt = async () => {
+    // Behind the listener where kept keys are published: a slow disk must not keep them back.
+    await sweepAbandonedDrafts(config, options);
     const embedded = own && (await own.start());
     await bringUp(app, dataSource, await databaseAccess(config, embedded));
   };
