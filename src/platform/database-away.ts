@@ -105,7 +105,7 @@ function ownTroubleOf(error: Error): DatabaseTrouble | null {
   return TROUBLE_BY_MESSAGE.find(([text]) => error.message.startsWith(text))?.[1] ?? null;
 }
 
-/** Asked of what is no passing trouble. */
+/** Call it only for errors without a trouble of their own. */
 function isClosed(error: Error): boolean {
   const code = codeOf(error);
   if (CLOSED_CLASSES.test(code) || UNTRUSTED.test(code)) return true;

@@ -16,7 +16,7 @@ export class DatabaseClient extends Client {
   constructor(options: ClientConfig & { readonly outcomes?: StatementOutcomes } = {}) {
     super(options);
     this.outcomes = options.outcomes ?? new StatementOutcomes();
-    // Whoever holds it is told by the next statement; without a listener the process would end.
+    // The next statement fails with the same error. Without a listener the process would end.
     this.on('error', () => undefined);
     const query = this.query.bind(this) as Call;
     Object.defineProperty(this, 'query', {

@@ -15,7 +15,7 @@ const ANSWERS_WITHIN_MS = SLOW_MS;
 /** Probes come every ten seconds or so. */
 const LATE_ANSWER_COUNTS_FOR_MS = 20_000;
 const WRITE_AGAIN_AFTER_MS = 10_000;
-/** Trouble that comes and goes is told no more often. */
+/** Trouble that comes and goes is logged at most once in this time. */
 const TELL_AGAIN_AFTER_MS = 60_000;
 
 const LOOK = `SELECT current_setting('transaction_read_only') = 'on' AS "readOnly"`;

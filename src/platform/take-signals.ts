@@ -3,9 +3,9 @@ import { hasTerminal } from './linux-process.js';
 /**
  * To be imported first by every entry point, before what takes long to load.
  *
- * Node opens its inspector at SIGUSR1, to every user of the machine: whoever connects reads the
- * key-encryption key. Node also ends at SIGHUP, and undoes what `nohup` has set: a service that has no
- * terminal would end with the session of whoever started it.
+ * Node opens its inspector at SIGUSR1, to every user of the machine. Through it they can read the
+ * key-encryption key. Node also ends at SIGHUP, and undoes what `nohup` has set. A service without a
+ * terminal would then end with the session in which it was started.
  */
 process.on('SIGUSR1', () => undefined);
 
