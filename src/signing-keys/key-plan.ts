@@ -98,8 +98,8 @@ function replicasBehind({ total, named }: ReplicasBehind): IssuerError {
     'REPLICAS_BEHIND',
     `${total} replica(s) do not publish the key that stands by: ${names.join(', ')}${more}. Let each ` +
       'of them reach the database again, or stop it. If it has ended, strike it out: ' +
-      'DELETE /api/v1/replicas/<id>, or npm run keys -- strike-out <id>. Without that it counts until ' +
-      '24 hours after it was last heard of.',
+      'DELETE /api/v1/replicas/<id>, or npm run keys -- strike-out <id>. Its validators need time from ' +
+      'then on: see may_sign_from. Without that it counts until 24 hours after it was last heard of.',
     {
       members: {
         replicas_behind: total,

@@ -72,16 +72,30 @@ const BEHIND = `
   WHERE place <= ${MOST_NAMED} ORDER BY kid, place`;
 
 /** A replica that is gone may have published a revoked key until now: validators trust it accordingly. */
-const removal = (which: string): string => `
-  WITH gone AS (DELETE FROM replicas r WHERE ${which} RETURNING r.*),
-  late AS (
-    UPDATE signing_keys SET dropped_late_at = greatest(dropped_late_at, $1)
-    WHERE revoked_at IS NOT NULL AND unpublished_at < $1
-      AND kid IN (SELECT unnest(publishes) FROM gone)
-  )
+const droppedUntilNow = `
+  UPDATE signing_keys SET dropped_late_at = greatest(dropped_late_at, $1)
+  WHERE revoked_at IS NOT NULL AND unpublished_at < $1
+    AND kid IN (SELECT unnest(publishes) FROM gone)`;
+
+/** It may have served a key set without the standby until now: validators know that key only later. */
+const lackedUntilNow = `
+  UPDATE signing_keys SET published_late_at = greatest(published_late_at, $1)
+  WHERE phase = 'next' AND published_at < $3
+    AND EXISTS (SELECT FROM gone WHERE signing_keys.kid <> ALL (gone.publishes))`;
+
+const REMOVE = `
+  WITH gone AS (DELETE FROM replicas r WHERE r.id = $2 RETURNING r.*),
+  dropped AS (${droppedUntilNow}), lacked AS (${lackedUntilNow})
   SELECT ${COLUMNS} FROM gone r`;
-const REMOVE = removal('r.id = $2');
-const REMOVE_UNHEARD = removal('r.seen_at NOT BETWEEN $2 AND $3');
+
+/** These are not known to be gone now: most ended a day ago, and the switch has waited since. */
+const REMOVE_UNHEARD = `
+  WITH gone AS (DELETE FROM replicas r WHERE r.seen_at NOT BETWEEN $2 AND $3 RETURNING r.*),
+  dropped AS (${droppedUntilNow})
+  SELECT ${COLUMNS} FROM gone r`;
+
+/** A replica takes a new key over within ten seconds; one that needs longer was cut off. */
+const LATE_AFTER_MS = 60_000;
 
 /** The rows of the processes that share the database. */
 @Injectable()
@@ -137,16 +151,11 @@ export class ReplicaRepository {
   }
 
   /** Validators know a standby that some replica began to publish late only that much later. */
-  async publishedLate(
-    manager: EntityManager,
-    kids: readonly string[],
-    at: Date,
-    lateAfterMs: number,
-  ): Promise<void> {
+  async publishedLate(manager: EntityManager, kids: readonly string[], at: Date): Promise<void> {
     await manager.query(
       `UPDATE signing_keys SET published_late_at = greatest(published_late_at, $2)
        WHERE kid = ANY ($1) AND phase = 'next' AND published_at < $3`,
-      [kids, at, new Date(at.getTime() - lateAfterMs)],
+      [kids, at, lateBefore(at)],
     );
   }
 
@@ -160,10 +169,15 @@ export class ReplicaRepository {
 
   /** @returns the row as it was; null without one */
   async remove(manager: EntityManager, id: string, now: Date): Promise<Replica | null> {
-    return (await manager.query<Replica[]>(REMOVE, [now, id]))[0] ?? null;
+    return (await manager.query<Replica[]>(REMOVE, [now, id, lateBefore(now)]))[0] ?? null;
   }
 
   async removeUnheard(manager: EntityManager, heard: Heard, now: Date): Promise<void> {
     await manager.query(REMOVE_UNHEARD, [now, heard.since, heard.until]);
   }
+}
+
+/** Who does not publish a key that is older than that is late. */
+function lateBefore(at: Date): Date {
+  return new Date(at.getTime() - LATE_AFTER_MS);
 }

@@ -20,8 +20,6 @@ import {
 const SILENT_AFTER_MS = 60_000;
 /** How long the row of a silent replica is kept. */
 const KEPT_MS = 86_400_000;
-/** A replica takes a new key over within ten seconds; one that needs longer was cut off. */
-const LATE_AFTER_MS = 60_000;
 /** Of the time that a stop may take. */
 const FAREWELL_MS = 1000;
 
@@ -70,7 +68,7 @@ export class Replicas implements BeforeApplicationShutdown {
   async acknowledge(manager: EntityManager, signsWith: string | null): Promise<void> {
     if (this.published === null || this.stopping) return;
     const publishes = [...this.published];
-    // Before the row: whoever reads that this replica publishes a key also reads since when.
+    // Comes before the row. A reader of the row that finds a key in it also finds since when it is there.
     await this.tellChanges(manager);
     const [hostName, processId] = [hostname(), process.pid];
     const { id, startedAt } = this;
@@ -125,8 +123,8 @@ export class Replicas implements BeforeApplicationShutdown {
   }
 
   /**
-   * Nothing waits any longer for a replica that an operator knows to be dead. One that lives comes back
-   * with its next acknowledgement.
+   * Nothing waits any longer for a replica that an operator knows to be dead, but for its validators. One
+   * that lives comes back with its next acknowledgement.
    * @returns its row as it was; null without one
    */
   async strikeOut(id: string): Promise<Replica | null> {
@@ -145,7 +143,7 @@ export class Replicas implements BeforeApplicationShutdown {
     const changes = this.unacknowledged;
     if (!changes) return;
     const { at, began, ended } = changes;
-    await this.replicas.publishedLate(manager, [...began], at, LATE_AFTER_MS);
+    await this.replicas.publishedLate(manager, [...began], at);
     await this.replicas.droppedLate(manager, [...ended], at);
     if (this.unacknowledged === changes) this.unacknowledged = null;
   }

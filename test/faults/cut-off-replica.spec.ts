@@ -116,6 +116,8 @@ describe('three replicas, as processes, one of them cut off from the database', 
     expect(await keysCommand('replicas')).toContain(`${silent}  silent  on ${hostname()}`);
     expect(await keysCommand('list')).toContain(`may still publish it: ${silent}`);
     expect(await keysCommand('strike-out', silent)).not.toContain(silent);
+    expect(await answerOf(rotate(), 409)).toMatchObject({ code: 'ROTATION_TOO_EARLY' });
+    await ageKeys(replicas.pool, '2 hours');
     await answerOf(rotate());
   });
 

@@ -147,6 +147,21 @@ describe('a replica that is cut off from the database', () => {
     expect((await rotate()).status).toBe(200);
   });
 
+  it('lets the key that it lacks when it stops in order sign as late as that', async () => {
+    clock.advance(LEAD);
+    await Promise.all([keepKeys(issuer), keepKeys(cutOff)]);
+    link.close();
+    expect((await rotate()).status).toBe(200);
+    clock.advance(23 * HOUR);
+    await link.open();
+    await cutOff.stop();
+
+    expect(await replicasOf(issuer)).toHaveLength(1);
+    const { may_sign_from: allowedFrom } = await keyIn(issuer, 'next');
+    expect(allowedFrom).toBe(new Date(clock.now().getTime() + LEAD).toISOString());
+    expect(await (await rotate()).json()).toMatchObject({ code: 'ROTATION_TOO_EARLY' });
+  });
+
   it('says so once the keys are unread for too long, stays ready, and can be stopped', async () => {
     const readAt = clock.now().toISOString();
     link.close();

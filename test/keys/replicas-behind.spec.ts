@@ -12,6 +12,7 @@ const START = '2026-03-01T00:00:00.000Z';
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
 const DAY = 24 * HOUR;
+const LEAD = 95_040 * SECOND;
 
 let clock: FakeClock;
 let issuer: TestIssuer;
@@ -23,8 +24,22 @@ afterEach(() => issuer.stop());
 
 const rotate = () => issuer.admin('POST', 'signing_keys/rotate');
 
+/** Validators that fetched the keys just now may have fetched them from a replica without the standby. */
+async function switchesAfterTheLead(): Promise<void> {
+  const allowedFrom = new Date(clock.now().getTime() + LEAD).toISOString();
+  expect((await keyIn(issuer, 'next')).may_sign_from).toBe(allowedFrom);
+  clock.advance(LEAD - 1);
+  expect(await keepKeys(issuer)).toEqual([]);
+  expect(await (await rotate()).json()).toMatchObject({
+    code: 'ROTATION_TOO_EARLY',
+    allowed_from: allowedFrom,
+  });
+  clock.advance(1);
+  expect(await keepKeys(issuer)).toEqual(['switch']);
+}
+
 describe('a planned switch', () => {
-  it('waits for a replica that does not publish the next key, until that is struck out', async () => {
+  it('waits for a replica that lacks the next key, and after it was struck out for its validators', async () => {
     const { licenseKey } = await registerPaidLicense(issuer, { expires_on: '2030-01-01' });
     const gitlab = new GitlabInstance(issuer.url, { licenseKey, instanceId: randomUUID() });
     const [old, standby] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
@@ -58,7 +73,7 @@ describe('a planned switch', () => {
     expect(struckOut.status).toBe(200);
     expect(await struckOut.json()).toMatchObject({ id: dead, host_name: 'node-3' });
     expect((await issuer.admin('DELETE', `replicas/${dead}`)).status).toBe(404);
-    expect(await keepKeys(issuer)).toEqual(['switch']);
+    await switchesAfterTheLead();
     expect((await keyIn(issuer, 'current')).kid).toBe(standby.kid);
     expect(await readiness(issuer)).toMatchObject({ checks: { rotation: 'scheduled' } });
 
