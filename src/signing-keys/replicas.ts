@@ -25,9 +25,9 @@ const FAREWELL_MS = 1000;
 
 /** What changed in the published keys of this process since it last acknowledged them. */
 interface Unacknowledged {
-  at: Date;
-  readonly began: Set<string>;
-  readonly ended: Set<string>;
+  readonly at: Date;
+  readonly began: ReadonlySet<string>;
+  readonly ended: ReadonlySet<string>;
 }
 
 /** The processes that share the database, and which keys each of them has acknowledged. */
@@ -54,10 +54,11 @@ export class Replicas implements BeforeApplicationShutdown {
   publish(kids: readonly string[]): Date {
     const now = this.clock.now();
     if (this.published) {
-      const changes = this.unacknowledged ?? { at: now, began: new Set(), ended: new Set() };
+      // Not changed in place: what is being noted may be taken off only as it was.
+      const [began, ended] = [this.unacknowledged?.began ?? [], this.unacknowledged?.ended ?? []];
+      const changes = { at: now, began: new Set(began), ended: new Set(ended) };
       for (const kid of kids) if (!this.published.has(kid)) changes.began.add(kid);
       for (const kid of this.published) if (!kids.includes(kid)) changes.ended.add(kid);
-      changes.at = now;
       if (changes.began.size + changes.ended.size > 0) this.unacknowledged = changes;
     }
     this.published = new Set(kids);

@@ -1,5 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import { Database } from '../../src/platform/database.js';
+import { Replicas } from '../../src/signing-keys/replicas.js';
 import { SigningKeys } from '../../src/signing-keys/signing-keys.service.js';
 import { DatabaseLink } from '../faults/database-link.js';
 import { FakeClock } from '../support/fake-clock.js';
@@ -160,6 +164,31 @@ describe('a replica that is cut off from the database', () => {
     const { may_sign_from: allowedFrom } = await keyIn(issuer, 'next');
     expect(allowedFrom).toBe(new Date(clock.now().getTime() + LEAD).toISOString());
     expect(await (await rotate()).json()).toMatchObject({ code: 'ROTATION_TOO_EARLY' });
+  });
+
+  it('notes also what began while it was noting what began before', async () => {
+    const replicas = issuer.running.app.get(Replicas);
+    const { manager } = issuer.running.app.get(Database);
+    const [current, next] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
+    const beginsLate = () => {
+      clock.advance(HOUR);
+      replicas.publish([current.kid]);
+      replicas.publish([current.kid, next.kid]);
+    };
+    beginsLate();
+    const session = new Client({ connectionString: issuer.database.url });
+    await session.connect();
+    await session.query('BEGIN; SELECT FROM signing_keys FOR UPDATE');
+    const noted = replicas.acknowledge(manager, current.kid);
+    const waiting = `SELECT FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    while ((await session.query(waiting)).rowCount === 0) await sleep(10);
+    beginsLate();
+    await session.end();
+    await noted;
+    await replicas.acknowledge(manager, current.kid);
+    const allowedFrom = new Date(clock.now().getTime() + LEAD).toISOString();
+    expect((await keyIn(issuer, 'next')).may_sign_from).toBe(allowedFrom);
   });
 
   it('says so once the keys are unread for too long, stays ready, and can be stopped', async () => {
