@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
@@ -32,7 +32,7 @@ interface Unacknowledged {
 
 /** The processes that share the database, and which keys each of them has acknowledged. */
 @Injectable()
-export class Replicas implements BeforeApplicationShutdown {
+export class Replicas implements OnApplicationShutdown {
   /** Of this process: each start has a new one. */
   readonly id: string;
   private readonly startedAt: Date;
@@ -132,8 +132,11 @@ export class Replicas implements BeforeApplicationShutdown {
     return this.replicas.remove(this.database.manager, id, this.clock.now());
   }
 
-  /** Takes the row of this process away, so that nobody waits for it. Bounded: a stop must not hang. */
-  async beforeApplicationShutdown(): Promise<void> {
+  /**
+   * Takes the row of this process away, so that nobody waits for it. Comes after the last answer, for until
+   * then it publishes its keys. Bounded: a stop must not hang.
+   */
+  async onApplicationShutdown(): Promise<void> {
     this.stopping = true;
     if (!this.hasRow) return;
     const gone = this.strikeOut(this.id).catch(() => undefined);
