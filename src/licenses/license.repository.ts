@@ -39,11 +39,12 @@ const KNOWN_KEY = preparedStatement('known_key', OF_KEY);
 /** Each replacement leaves one. An operator has reasons for a few. */
 const MAX_OLD_KEYS = 5;
 
-// No old key outlives the grace of the newest replacement, and only the newest of them stay.
+// No old key outlives the grace of the newest replacement, and only the newest of them stay. One that was
+// replaced only after that grace, by a clock that was ahead, does not stay at all.
 const SHORTEN_OLD_KEYS = `
   UPDATE replaced_license_keys SET valid_until = $2 WHERE license_id = $1 AND valid_until > $2`;
 const DROP_OLD_KEYS = `
-  DELETE FROM replaced_license_keys WHERE license_id = $1 AND ($2 OR digest NOT IN (
+  DELETE FROM replaced_license_keys WHERE license_id = $1 AND ($2 OR replaced_at >= $3 OR digest NOT IN (
     SELECT digest FROM replaced_license_keys WHERE license_id = $1
     ORDER BY replaced_at DESC LIMIT ${MAX_OLD_KEYS - 1}))`;
 
@@ -82,7 +83,7 @@ export class LicenseRepository {
   async replaceKey(manager: EntityManager, license: LicenseEntity): Promise<LicenseEntity> {
     const { id, keyReplacedAt, previousKeyValidUntil: until } = license;
     const atOnce = until?.getTime() === keyReplacedAt?.getTime();
-    await manager.query(DROP_OLD_KEYS, [id, atOnce]);
+    await manager.query(DROP_OLD_KEYS, [id, atOnce, until]);
     await manager.query(SHORTEN_OLD_KEYS, [id, until]);
     return this.save(manager, license);
   }

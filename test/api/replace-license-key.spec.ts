@@ -108,6 +108,15 @@ describe('replacing the key of a license', () => {
       expect(denials).toEqual(['LICENSE_NOT_FOUND', 'LICENSE_NOT_FOUND', null]);
     });
 
+    it('ends an old key also where the clock of the replica that replaced it was ahead', async () => {
+      clock.advance(120_000);
+      await replace({ grace_seconds: 7200 });
+      clock.set(NOW);
+      const third = await generated({ grace_seconds: 60 });
+      expect(await denialOf(first)).toBe('LICENSE_NOT_FOUND');
+      expect(await denialOf(third)).toBeNull();
+    });
+
     it('ends every old key at once with a grace of 0', async () => {
       const second = await generated();
       await replace({ grace_seconds: 0 });
