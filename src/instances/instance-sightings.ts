@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/database.js';
@@ -21,7 +21,7 @@ const MAX_LINES = 20;
  * license key. Counted in memory, for no request waits for it, and written from time to time.
  */
 @Injectable()
-export class InstanceSightings implements BeforeApplicationShutdown {
+export class InstanceSightings implements OnApplicationShutdown {
   private counts = new SightingCounts();
   private flushing: Promise<void> | null = null;
   private readonly uncounted: Counter;
@@ -58,9 +58,16 @@ export class InstanceSightings implements BeforeApplicationShutdown {
     await this.database.transaction((manager) => this.repository.forgetOld(manager, now));
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    const flushed = this.flush().catch(() => undefined);
+  /** After the last answer. Bounded: a stop must not hang. */
+  async onApplicationShutdown(): Promise<void> {
+    const flushed = this.lastFlush().catch(() => undefined);
     await Promise.race([flushed, sleep(LAST_FLUSH_MS, undefined, { ref: false })]);
+  }
+
+  private async lastFlush(): Promise<void> {
+    // One that is under way has begun without what was counted since.
+    await this.flushing?.catch(() => undefined);
+    await this.flush();
   }
 
   private async write(): Promise<void> {

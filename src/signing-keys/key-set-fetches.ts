@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Database } from '../platform/database.js';
 import { FetchCounts, oneFetch } from './fetch-counts.js';
 import { KeySetFetchRepository } from './key-set-fetch.repository.js';
@@ -12,7 +12,7 @@ const LAST_FLUSH_MS = 1000;
  * memory, for the key set must not wait for the database, and written from time to time.
  */
 @Injectable()
-export class KeySetFetches implements BeforeApplicationShutdown {
+export class KeySetFetches implements OnApplicationShutdown {
   private counts = new FetchCounts();
   private flushing: Promise<void> | null = null;
 
@@ -33,9 +33,16 @@ export class KeySetFetches implements BeforeApplicationShutdown {
     }));
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    const flushed = this.flush().catch(() => undefined);
+  /** After the last answer. Bounded: a stop must not hang. */
+  async onApplicationShutdown(): Promise<void> {
+    const flushed = this.lastFlush().catch(() => undefined);
     await Promise.race([flushed, sleep(LAST_FLUSH_MS, undefined, { ref: false })]);
+  }
+
+  private async lastFlush(): Promise<void> {
+    // One that is under way has begun without what was counted since.
+    await this.flushing?.catch(() => undefined);
+    await this.flush();
   }
 
   private async write(): Promise<void> {

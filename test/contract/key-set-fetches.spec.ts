@@ -1,5 +1,6 @@
 import { Client } from 'pg';
 import { KeySetFetches } from '../../src/signing-keys/key-set-fetches.js';
+import { whileItDrains } from '../support/draining.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 
@@ -135,10 +136,13 @@ describe('who fetched the key set', () => {
     expect(await rows()).toMatchObject([{ user_agent: 'patient', fetches: 2 }]);
   });
 
-  it('is written by a replica that stops', async () => {
+  it('is written by a replica that stops, up to its last answer', async () => {
     const replica = await startTestIssuer({ sharing: issuer, clock });
-    await get('192.0.2.1', 'the last one', { of: replica });
-    await replica.stop();
+    const { rows: keys } = await client.query<{ kid: string }>('SELECT kid FROM signing_keys');
+    await whileItDrains(replica, () => {
+      const fetches = replica.running.app.get(KeySetFetches);
+      fetches.note(keys[0]?.kid ?? '', 'the last one', '127.0.0.1', clock.now());
+    });
     expect(await rows()).toMatchObject([{ network: '127.0.0.0/24', user_agent: 'the last one' }]);
   });
 });

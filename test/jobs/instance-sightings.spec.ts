@@ -1,6 +1,7 @@
 import { InstanceSightings } from '../../src/instances/instance-sightings.js';
 import type { AdmittedRequest } from '../../src/instances/sighting-counts.js';
 import { select } from '../contract/ledger.js';
+import { whileItDrains } from '../support/draining.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { instanceOf, stopJobs, syncedInstance } from '../support/instance-health.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
@@ -49,6 +50,18 @@ describe('sightings of instances', () => {
     await select(issuer, 'ALTER TABLE away RENAME TO instance_sightings');
     await of(issuer).flush();
     expect(await kept()).toEqual([{ requests: 6 }]);
+  });
+
+  it('are written by a replica that stops, up to its last answer', async () => {
+    const third = await startTestIssuer({ clock, sharing: issuer });
+    stopJobs(third);
+    await whileItDrains(third, () => {
+      of(third).note(request);
+      // A write that is under way knows nothing of what comes after it has begun.
+      void of(third).flush();
+      of(third).note(request);
+    });
+    expect(await kept()).toEqual([{ requests: 8 }]);
   });
 
   it('are dropped 14 days after the last one, and not before', async () => {

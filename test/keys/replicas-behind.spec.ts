@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { connect } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { select } from '../contract/ledger.js';
 import { registerPaidLicense } from '../support/builders.js';
+import { whileItDrains } from '../support/draining.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { GitlabInstance } from '../support/gitlab-instance.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
@@ -141,23 +140,15 @@ describe('a replica that is being stopped', () => {
     clock.advance(LEAD);
     await Promise.all([keepKeys(issuer), keepKeys(other)]);
     const leaked = await keyIn(issuer, 'current');
-    const { hostname: host, port } = new URL(other.url);
-    const open = connect(Number(port), host);
-    open.write('POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n');
-    open.write('Content-Length: 2\r\n\r\n{');
-    await fetch(`${other.url}/-/liveness`);
-    const stopped = other.stop();
-    while (await fetch(`${other.url}/-/liveness`).catch(() => null)) await sleep(10);
-
-    const revoked = await issuer.admin('POST', `signing_keys/${leaked.kid}/revoke`);
-    expect(await revoked.json()).toMatchObject({
-      outcome: 'revoke',
-      still_published: true,
-      not_acknowledged_by: { total: 1 },
+    await whileItDrains(other, async () => {
+      const revoked = await issuer.admin('POST', `signing_keys/${leaked.kid}/revoke`);
+      expect(await revoked.json()).toMatchObject({
+        outcome: 'revoke',
+        still_published: true,
+        not_acknowledged_by: { total: 1 },
+      });
+      clock.advance(SECOND);
     });
-    clock.advance(SECOND);
-    open.destroy();
-    await stopped;
     expect(await replicasOf(issuer)).toHaveLength(1);
     const shown = (await timeline(issuer)).find(({ kid }) => kid === leaked.kid);
     expect(shown?.trusted_until).toBe(new Date(clock.now().getTime() + DAY).toISOString());
