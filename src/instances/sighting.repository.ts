@@ -35,7 +35,7 @@ const LICENSE_USE = (instance: string, license: string) => `
   'expiresOn', ${license}.expires_on, 'revokedAt', ${license}.revoked_at,
   'firstSeenAt', ${instance}.created_at, 'lastSeenAt', ${instance}.last_seen_at`;
 
-// What was denied may name an instance that there is not.
+// A denied request may name an unknown instance.
 const NOTED = `
   FROM unnest($1::uuid[], $2::text[]) AS noted (license_id, instance_uuid)
   JOIN instances i ON i.license_id = noted.license_id AND i.instance_id = noted.instance_uuid`;

@@ -22,8 +22,9 @@ export type SwitchStep = Extract<KeyStep, { step: 'switch' }>;
 export type Wanted = (step: KeyStep) => boolean;
 
 /**
- * What the plan of the keys says now. A planned switch waits until every replica publishes the key that
- * is to sign; meanwhile the old key goes on signing. Nothing else waits, least of all a revocation.
+ * Plans the steps of the keys, and says which one is due. A planned switch waits until every replica
+ * publishes the key that is to sign; meanwhile the old key goes on signing. Nothing else waits, least of
+ * all a revocation.
  */
 @Injectable()
 export class KeyPlan {
