@@ -30,7 +30,7 @@ class IssuerAdapter extends FastifyAdapter {
     return this.getInstance();
   }
 
-  /** Nest would also read forms, which nothing here speaks: Fastify's own parser of JSON stays alone. */
+  /** Nest would also read forms, which nothing here speaks. */
   override registerParserMiddleware(): void {
     this.getInstance().removeContentTypeParser('text/plain');
   }

@@ -5,8 +5,9 @@ import {
   Injectable,
   type NestInterceptor,
 } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { type Observable, throwError, timeout } from 'rxjs';
+import { millisecondsSinceArrival } from './arrival.js';
 import { databaseAway } from './database-away.js';
 import { SERVICE_CONFIG, type ServiceConfig } from './service-config.js';
 
@@ -44,8 +45,8 @@ export class AnswerDeadline implements NestInterceptor {
   }
 
   private leftOf(context: ExecutionContext): number {
-    const { elapsedTime } = context.switchToHttp().getResponse<FastifyReply>();
-    return Math.max(0, this.milliseconds - elapsedTime);
+    const { raw } = context.switchToHttp().getRequest<FastifyRequest>();
+    return Math.max(0, this.milliseconds - millisecondsSinceArrival(raw));
   }
 }
 

@@ -3,6 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { InstanceSightings } from '../instances/instance-sightings.js';
+import { millisecondsSinceArrival } from '../platform/arrival.js';
 import { databaseDeadlineMs, Deadline } from '../platform/answer-deadline.js';
 import { addressOf } from '../platform/client-address.js';
 import { asIssuerError, INTERNAL } from '../platform/error-faces.js';
@@ -38,7 +39,8 @@ export class GraphqlController {
       get address() {
         return addressOf(request);
       },
-      deadline: new Deadline(this.deadlineMs),
+      // The wait for its turn counts.
+      deadline: new Deadline(this.deadlineMs - millisecondsSinceArrival(request.raw)),
       outcome: 'answered',
     };
     try {

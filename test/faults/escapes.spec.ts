@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { parse } from 'yaml';
 import {
   buildIssuer,
@@ -16,7 +17,7 @@ import { someOf } from '../support/proofs.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const ROOT = resolve(__dirname, '../..');
-const NODE_OPTIONS = `--import=${join(ROOT, 'test', 'support', 'escape.mjs')}`;
+const NODE_OPTIONS = `--import=${pathToFileURL(join(ROOT, 'test', 'support', 'escape.mjs')).href}`;
 const EXIT_CODE = 70;
 const POSTMASTER_PID = join('postgres', 'postmaster.pid');
 const KEYS = '/oauth/discovery/keys';

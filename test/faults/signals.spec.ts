@@ -174,7 +174,7 @@ describe('a service that was started in a terminal', () => {
 async function startInTerminal(line: (command: string) => string) {
   const port = String(await freePort());
   const logFile = join(folder, `log-${port}`);
-  const command = `${process.execPath} ${MAIN} > ${logFile}`;
+  const command = `'${process.execPath}' '${MAIN}' > '${logFile}'`;
   const terminal = run('script', ['-qfc', line(command), '/dev/null'], {
     PATH: process.env.PATH ?? '',
     SHELL: '/bin/sh',
