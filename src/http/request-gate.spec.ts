@@ -117,7 +117,7 @@ describe('RequestGate', () => {
       accepted += 1;
       await nextTurn();
     }
-    expect(turns).toBe(17);
+    expect(turns).toBe(65);
     expect(heard).toEqual(['a in']);
   });
 });
