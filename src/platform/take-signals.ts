@@ -9,14 +9,19 @@ import { hasTerminal } from './linux-process.js';
  */
 process.on('SIGUSR1', () => undefined);
 
+const CLOSE_EVERY_MS = 50;
+const SIGNAL_TAKES_EFFECT_MS = 10_000;
+
 /** A terminal that is closed later is gone, so this is asked once. */
 export const startedInTerminal = hasTerminal();
 if (!startedInTerminal) process.on('SIGHUP', () => undefined);
 
 closeUnwantedInspector();
-// A signal that came just before the first line may take effect just after it.
+// A thread of Node's opens the inspector. On a busy machine it may run long after the signal, and after this line.
 // eslint-disable-next-line local/guarded-listeners -- there is no logger yet; a start may end by what fails here
-setImmediate(closeUnwantedInspector).unref();
+const watch = setInterval(closeUnwantedInspector, CLOSE_EVERY_MS).unref();
+// eslint-disable-next-line local/guarded-listeners -- as above
+setTimeout(clearInterval, SIGNAL_TAKES_EFFECT_MS, watch).unref();
 
 /** SIGUSR1 may have come before the first line. Who starts Node with `--inspect` wants it open. */
 function closeUnwantedInspector(): void {

@@ -8,8 +8,9 @@ const { isatty } = require('node:tty');
 process.on('SIGUSR1', () => undefined);
 if (!hasTerminal()) process.on('SIGHUP', () => undefined);
 closeUnwantedInspector();
-// A signal that came just before the first line may take effect just after it.
-setImmediate(closeUnwantedInspector).unref();
+// A thread of Node's opens the inspector. On a busy machine it may run long after the signal, and after this line.
+const watch = setInterval(closeUnwantedInspector, 50).unref();
+setTimeout(clearInterval, 10_000, watch).unref();
 
 function closeUnwantedInspector() {
   if (!process.features.inspector) return;
