@@ -5,11 +5,11 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Pool } from 'pg';
-import { dataSourceOptions } from '../config/data-source.js';
+import { dataSourceOptions } from '../src/data-source.js';
 import { auxiliaryKeyOf, generateAuxiliaryKey } from '../src/auxiliary-keys/auxiliary-key.js';
 import { Clock } from '../src/platform/clock.js';
-import { startEmbeddedPostgres } from '../src/platform/embedded-postgres.js';
-import { migrate } from '../src/platform/migrate.js';
+import { startEmbeddedPostgres } from '../src/embedded-postgres/embedded-postgres.js';
+import { migrate } from '../src/database/migrate.js';
 import { encodeStatusList } from '../src/token-revocation/encode-status-list.js';
 import { revokedWords } from '../src/token-revocation/revoked-words.js';
 

@@ -6,10 +6,10 @@ import { type Environment, EnvironmentReader } from './environment-reader.js';
 import { checkFolder } from './read-file.js';
 import {
   type KeyEncryptionKeys,
-  type Pkcs11Config,
+  type HsmConfig,
   readBootstrapAdminToken,
   readKeyEncryptionKeys,
-  readPkcs11,
+  readHsm,
 } from './read-secrets.js';
 import { readTlsFiles } from './tls-files.js';
 
@@ -34,7 +34,7 @@ export interface AppConfig extends KeyEncryptionKeys {
   /** An origin without a trailing slash: the `iss` of every token. */
   readonly issuerUrl: string;
   /** Where signing keys are made; null: in this process, and kept in the database. */
-  readonly pkcs11: Pkcs11Config | null;
+  readonly pkcs11: HsmConfig | null;
   readonly bootstrapAdminToken: string | null;
   readonly catalogDir: string | null;
   readonly serviceTokenTtlSeconds: number;
@@ -101,7 +101,7 @@ function readWith(
     dataDir: reader.text('DATA_DIR') ?? '.data',
     issuerUrl: readIssuerUrl(reader, port),
     ...readKeyEncryptionKeys(reader, databaseUrl === null),
-    pkcs11: readPkcs11(reader),
+    pkcs11: readHsm(reader),
     bootstrapAdminToken: readBootstrapAdminToken(reader),
     catalogDir: reader.text('CATALOG_DIR'),
     serviceTokenTtlSeconds,

@@ -11,7 +11,7 @@ export interface KeyEncryptionKeys {
 }
 
 /** A PKCS #11 token (an HSM), on which signing keys are made and stay. */
-export interface Pkcs11Config {
+export interface HsmConfig {
   /** Path of the library that speaks to it. */
   readonly module: string;
   readonly tokenLabel: string;
@@ -56,7 +56,7 @@ function keyOf(reader: EnvironmentReader, name: string, text: string | null): Bu
 }
 
 /** All variables of the token or none: without one of them, keys would be made elsewhere unnoticed. */
-export function readPkcs11(reader: EnvironmentReader): Pkcs11Config | null {
+export function readHsm(reader: EnvironmentReader): HsmConfig | null {
   const values = {
     PKCS11_MODULE: reader.text('PKCS11_MODULE'),
     PKCS11_TOKEN_LABEL: reader.text('PKCS11_TOKEN_LABEL'),

@@ -12,6 +12,11 @@ import {
 import { AuxiliaryKeysModule } from './auxiliary-keys/auxiliary-keys.module.js';
 import { CatalogModule } from './catalog/catalog.module.js';
 import type { LoadedCatalog } from './catalog/load-catalog.js';
+import { DatabaseModule } from './database/database.module.js';
+import { EntitlementsModule } from './entitlements/entitlements.module.js';
+import { HttpModule } from './http/http.module.js';
+import { LedgerModule } from './ledger/ledger.module.js';
+import { SealingModule } from './sealing/sealing.module.js';
 import { InstanceHealthModule } from './instance-health/instance-health.module.js';
 import { InstancesModule } from './instances/instances.module.js';
 import { SEALED_LICENSE_KEYS } from './licenses/license.repository.js';
@@ -21,7 +26,7 @@ import { OidcModule } from './oidc/oidc.module.js';
 import type { Clock } from './platform/clock.js';
 import type { Logger } from './platform/logging.js';
 import { PlatformModule } from './platform/platform.module.js';
-import type { SealedColumn } from './platform/sealed-columns.js';
+import type { SealedColumn } from './sealing/sealed-columns.js';
 import type { ServiceConfig } from './platform/service-config.js';
 import { ProbesModule } from './probes/probes.module.js';
 import { SchedulerModule } from './scheduler/scheduler.module.js';
@@ -67,7 +72,10 @@ export class AppModule {
 
 function useCases({ config, dataSource, catalog, clock, logger }: Foundations) {
   return [
-    PlatformModule.with(config, logger, clock, ALL_SEALED_COLUMNS),
+    PlatformModule.with(config, logger, clock),
+    DatabaseModule,
+    SealingModule.with(config, ALL_SEALED_COLUMNS),
+    HttpModule,
     // The first contact is made by `bringUp`, which can wait for a database that is away.
     TypeOrmModule.forRoot({ ...dataSource, manualInitialization: true }),
     CatalogModule.with(catalog),
@@ -75,8 +83,10 @@ function useCases({ config, dataSource, catalog, clock, logger }: Foundations) {
     LicensesModule,
     AddOnPurchasesModule,
     InstancesModule,
-    SigningKeysModule,
     AuxiliaryKeysModule,
+    LedgerModule,
+    SigningKeysModule,
+    EntitlementsModule,
     ActivationModule,
     TokenIssuanceModule,
     SelfIssuedTokensModule,

@@ -5,21 +5,21 @@ import type { DatabaseAccess } from './database-access.js';
 import { AuxiliaryKeys } from './auxiliary-keys/auxiliary-keys.service.js';
 import { RotateAuxiliaryKeys } from './auxiliary-keys/rotate-auxiliary-keys.js';
 import { Clock } from './platform/clock.js';
-import { Database } from './platform/database.js';
+import { Database } from './database/database.js';
 import { guarded } from './platform/guarded.js';
 import { LOGGER, type Logger } from './platform/logging.js';
-import { migrate } from './platform/migrate.js';
-import { Notifications } from './platform/notifications.js';
-import { Sealing, UnsealError } from './platform/sealing.js';
+import { migrate } from './database/migrate.js';
+import { Notifications } from './database/notifications.js';
+import { Sealing, UnsealError } from './sealing/sealing.js';
 import { Readiness } from './probes/readiness.js';
 import { namingTheDatabase, StartRefusedError, TokenRefusedError } from './refusals-of-a-start.js';
 import { SealingJobs } from './scheduler/sealing-jobs.js';
 import { RotateSigningKeys } from './signing-keys/rotate-signing-keys.js';
 import { SigningKeyRepository } from './signing-keys/signing-key.repository.js';
-import { SigningTokenError } from './signing-keys/signing-token-error.js';
+import { HsmError } from './signing-keys/hsm-error.js';
 import { SigningKeys } from './signing-keys/signing-keys.service.js';
-import { IssuanceSnapshots } from './token-issuance/issuance-snapshots.js';
-import { IssuanceLedger } from './token-issuance/issuance-ledger.js';
+import { IssuanceSnapshots } from './ledger/issuance-snapshots.js';
+import { IssuanceLedger } from './ledger/issuance-ledger.js';
 
 /**
  * Takes the service from "the process runs" to "tokens can be issued". Every step may be repeated,
@@ -64,7 +64,7 @@ async function refusingWrongSecrets(work: () => Promise<void> | void): Promise<v
   try {
     await work();
   } catch (error) {
-    if (error instanceof SigningTokenError) {
+    if (error instanceof HsmError) {
       throw new TokenRefusedError(`The signing keys cannot be used: ${error.message}.`);
     }
     if (!(error instanceof UnsealError)) throw error;

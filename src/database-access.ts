@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { EmbeddedPostgres } from './platform/embedded-postgres.js';
+import type { EmbeddedPostgres } from './embedded-postgres/embedded-postgres.js';
 import { generatedSecret } from './platform/generated-secret.js';
 import type { ServiceConfig } from './platform/service-config.js';
 

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { isDatabaseClosed } from './platform/database-away.js';
+import { isDatabaseClosed } from './database/away.js';
 
 /** What an operator must mend before the service can start. */
 export class StartRefusedError extends Error {

@@ -2,25 +2,26 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { DataSourceOptions } from 'typeorm';
-import type { AppConfig } from '../config/app-config.js';
-import { dataSourceOptions } from '../config/data-source.js';
+import { type AppConfig, ConfigFaultsError } from '../config/app-config.js';
+import { readTlsFiles } from '../config/tls-files.js';
+import { dataSourceOptions } from './data-source.js';
 import { AppModule } from './app.module.js';
 import { bringUp } from './bring-up.js';
 import { BringingUp } from './bringing-up.js';
 import { type LoadedCatalog, loadCatalog } from './catalog/load-catalog.js';
 import { shippedCatalogDirectory } from './catalog/shipped-catalog.js';
 import { databaseAccess } from './database-access.js';
-import { hangUpWithAnAnswer } from './hang-up.js';
+import { hangUpWithAnAnswer } from './http/hang-up.js';
 import { BoundedServer } from './http/bounded-server.js';
 import { observeServer } from './http/server-metrics.js';
-import { httpServer } from './http-server.js';
-import { serveOpenapi } from './openapi.js';
-import { OwnPostgres } from './own-postgres.js';
+import { httpServer, type TlsFiles } from './http/http-server.js';
+import { serveOpenapi } from './http/openapi.js';
+import { OwnPostgres } from './embedded-postgres/own-postgres.js';
 import { Clock } from './platform/clock.js';
 import { requireFreeDataDir } from './platform/data-dir-lock.js';
-import { STAGING_ROOT } from './platform/embedded-postgres-binaries.js';
-import { CLUSTERS } from './platform/embedded-postgres-cluster.js';
-import { ErrorFilter } from './platform/error-filter.js';
+import { STAGING_ROOT } from './embedded-postgres/binaries.js';
+import { CLUSTERS } from './embedded-postgres/cluster.js';
+import { ErrorFilter } from './http/error-filter.js';
 import { sweepDrafts } from './platform/file-drafts.js';
 import { guarded } from './platform/guarded.js';
 import { type Logger, NestLogger } from './platform/logging.js';
@@ -146,7 +147,7 @@ async function createApp(
   { logger, clock = new Clock(), lingerMs = LINGER_MS }: StartOptions,
 ): Promise<NestFastifyApplication> {
   const server = new BoundedServer(config, logger);
-  const adapter = httpServer(config, logger, server);
+  const adapter = httpServer(config, logger, tlsOf(config), server);
   hangUpWithAnAnswer(adapter.getInstance(), lingerMs);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.on({ config, dataSource, catalog, clock, logger }),
@@ -157,6 +158,14 @@ async function createApp(
   app.useGlobalFilters(new ErrorFilter(logger));
   serveOpenapi(app);
   return app;
+}
+
+function tlsOf({ tls }: ServiceConfig): TlsFiles | null {
+  if (tls === null) return null;
+  const faults: string[] = [];
+  const files = readTlsFiles(tls, faults);
+  if (files === null) throw new ConfigFaultsError(faults);
+  return files;
 }
 
 /** Lets requests under way finish; a connection that takes too long is cut. */

@@ -1,8 +1,8 @@
 import { DataDirInUseError } from './platform/data-dir-lock.js';
-import { isDatabaseAway, TROUBLES, troubleOf } from './platform/database-away.js';
-import { EmbeddedPostgresError } from './platform/embedded-postgres-trouble.js';
+import { isDatabaseAway, TROUBLES, troubleOf } from './database/away.js';
+import { EmbeddedPostgresError } from './embedded-postgres/trouble.js';
 import { fileTrouble, hasErrno, noSpaceLeft } from './platform/file-trouble.js';
-import { MigrationHeldUpError } from './platform/migration-locks.js';
+import { MigrationHeldUpError } from './database/migration-locks.js';
 import type { ServiceConfig } from './platform/service-config.js';
 import {
   DatabaseClosedError,

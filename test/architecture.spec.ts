@@ -9,11 +9,15 @@ const STOREYS = [
   ['sync', 'oidc', 'probes', 'scheduler', 'cli'],
   ['activation', 'token-revocation', 'ledger-audit', 'instance-health', 'self-issued-tokens'],
   ['token-issuance'],
-  ['add-on-purchases', 'signing-keys', 'auxiliary-keys', 'instances'],
+  ['entitlements', 'signing-keys'],
+  ['ledger'],
+  ['add-on-purchases', 'auxiliary-keys', 'instances'],
   ['licenses'],
   ['catalog'],
   ['access-control'],
-  ['http'],
+  ['http', 'sealing'],
+  ['database'],
+  ['embedded-postgres'],
   ['platform'],
 ];
 const ROOT_FILES = 'the composition root';
@@ -103,7 +107,10 @@ function isPackage(target: string): boolean {
   };
   const [scope = '', name = ''] = target.split('/');
   const root = scope.startsWith('@') ? `${scope}/${name}` : scope;
-  return root in known.dependencies || builtinModules.includes(target.replace(/^node:/, ''));
+  return (
+    root in known.dependencies ||
+    (builtinModules.includes(target.replace(/^node:/, '')) && target.startsWith('node:'))
+  );
 }
 
 function sentence({ file, target }: Import): string {

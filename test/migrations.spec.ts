@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { Client } from 'pg';
 import { DataSource, type MigrationInterface } from 'typeorm';
-import { dataSourceOptions } from '../config/data-source.js';
+import { dataSourceOptions } from '../src/data-source.js';
 import { createTestDatabase, type TestDatabase } from './support/test-database.js';
 
 /** Everything that is not the server's own, one line each. */

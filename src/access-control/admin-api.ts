@@ -10,8 +10,8 @@ import {
 } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { AnswerDeadline } from '../platform/answer-deadline.js';
-import { Database } from '../platform/database.js';
+import { AnswerDeadline } from '../http/answer-deadline.js';
+import { Database } from '../database/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { ApiTokens, type Principal } from './api-tokens.js';
 

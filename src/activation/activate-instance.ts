@@ -7,7 +7,7 @@ import type { LicenseEntity } from '../licenses/license.entity.js';
 import { LicenseKeys } from '../licenses/license-keys.js';
 import { LicenseRepository } from '../licenses/license.repository.js';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { activationCodeDigest } from './activation-code.js';

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
-import { PageQuery } from '../platform/paging.js';
-import { IsCount, IsInstant, MAX_INTEGER, MayBeAbsent, MayBeNull } from '../platform/validators.js';
+import { PageQuery } from '../http/paging.js';
+import { IsCount, IsInstant, MAX_INTEGER, MayBeAbsent, MayBeNull } from '../http/validators.js';
 import type { ActivationCode } from './activation-code.repository.js';
 
 export class CreateActivationCodeBody {

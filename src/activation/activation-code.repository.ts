@@ -3,10 +3,10 @@ import type { EntityManager } from 'typeorm';
 import {
   type ErrorByConstraint,
   translatingConstraints,
-} from '../platform/constraint-violation.js';
+} from '../database/constraint-violation.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { rowsToFetch } from '../platform/paging.js';
-import { preparedStatement, type PreparedStatements } from '../platform/prepared-statements.js';
+import { rowsToFetch } from '../http/paging.js';
+import { preparedStatement, type PreparedStatements } from '../database/prepared-statements.js';
 import type { ListActivationCodesQuery } from './activation-code.dto.js';
 
 /** A code as it is kept: its digest only. */

@@ -2,10 +2,10 @@ import { Body, Delete, Get, Inject, Param, Post, Query, Res } from '@nestjs/comm
 import { ApiBody, ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { AdminApi } from '../access-control/admin-api.js';
-import { nextLink } from '../platform/paging.js';
+import { nextLink } from '../http/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
-import { UuidParam } from '../platform/uuid-param.js';
-import { optionalBodyValidation, queryValidation } from '../platform/validation.js';
+import { UuidParam } from '../http/uuid-param.js';
+import { optionalBodyValidation, queryValidation } from '../http/validation.js';
 import {
   ActivationCodePage,
   ActivationCodeView,

@@ -2,9 +2,9 @@ import { Body, Delete, HttpCode, Param, Put } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOperation, ApiProperty } from '@nestjs/swagger';
 import { AdminApi } from '../access-control/admin-api.js';
 import { MAX_LICENSE_KEY_LENGTH, MIN_LICENSE_KEY_LENGTH } from '../licenses/license-key.js';
-import { UuidParam } from '../platform/uuid-param.js';
-import { bodyValidation } from '../platform/validation.js';
-import { IsTextOfLines } from '../platform/validators.js';
+import { UuidParam } from '../http/uuid-param.js';
+import { bodyValidation } from '../http/validation.js';
+import { IsTextOfLines } from '../http/validators.js';
 import { CancellationKeys } from './cancellation-keys.js';
 
 export class RegisterCancellationKeyBody {

@@ -4,10 +4,10 @@ import { licenseKeyDigest, longEnoughKey } from '../licenses/license-key.js';
 import type { LicenseEntity } from '../licenses/license.entity.js';
 import { LicenseRepository } from '../licenses/license.repository.js';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { sealedOwner, type SealedColumn } from '../platform/sealed-columns.js';
-import { Sealing } from '../platform/sealing.js';
+import { sealedOwner, type SealedColumn } from '../sealing/sealed-columns.js';
+import { Sealing } from '../sealing/sealing.js';
 
 /** The keys that tell an instance of a cancellation, as they were registered. */
 export const SEALED_CANCELLATION_KEYS: SealedColumn = {

@@ -8,7 +8,7 @@ import { LicenseKeys } from '../licenses/license-keys.js';
 import type { LicenseEntity } from '../licenses/license.entity.js';
 import { LicenseRepository } from '../licenses/license.repository.js';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { CancellationKeys } from './cancellation-keys.js';
 import { CustomerLicenses } from './customer-licenses.js';

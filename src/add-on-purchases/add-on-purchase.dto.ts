@@ -1,14 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { IsBoolean, IsIn } from 'class-validator';
-import { PageQuery } from '../platform/paging.js';
-import {
-  IsCount,
-  IsDay,
-  IsText,
-  MAX_INTEGER,
-  MayBeAbsent,
-  MayBeNull,
-} from '../platform/validators.js';
+import { PageQuery } from '../http/paging.js';
+import { IsCount, IsDay, IsText, MAX_INTEGER, MayBeAbsent, MayBeNull } from '../http/validators.js';
 
 export class CreateAddOnPurchaseBody {
   @ApiProperty({ description: 'An add-on of the catalog', example: 'duo_enterprise' })

@@ -5,9 +5,9 @@ import { canonicalAddOnName } from '../domain/catalog.js';
 import {
   type ErrorByConstraint,
   translatingConstraints,
-} from '../platform/constraint-violation.js';
+} from '../database/constraint-violation.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { rowsToFetch } from '../platform/paging.js';
+import { rowsToFetch } from '../http/paging.js';
 import type { ListAddOnPurchasesQuery } from './add-on-purchase.dto.js';
 import { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
 

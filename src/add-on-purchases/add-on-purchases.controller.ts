@@ -2,11 +2,11 @@ import { Body, Delete, Get, Headers, Inject, Param, Patch, Post, Query, Res } fr
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { AdminApi } from '../access-control/admin-api.js';
-import { entityTag } from '../platform/entity-tag.js';
-import { nextLink } from '../platform/paging.js';
+import { entityTag } from '../http/entity-tag.js';
+import { nextLink } from '../http/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
-import { UuidParam } from '../platform/uuid-param.js';
-import { bodyValidation, queryValidation } from '../platform/validation.js';
+import { UuidParam } from '../http/uuid-param.js';
+import { bodyValidation, queryValidation } from '../http/validation.js';
 import {
   CreateAddOnPurchaseBody,
   ListAddOnPurchasesQuery,

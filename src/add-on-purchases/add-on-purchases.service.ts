@@ -5,10 +5,10 @@ import { phaseOf } from '../domain/add-on-purchase.js';
 import { dayOf } from '../domain/calendar-day.js';
 import { LicenseRepository } from '../licenses/license.repository.js';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
-import { requireMatch } from '../platform/entity-tag.js';
+import { Database } from '../database/database.js';
+import { requireMatch } from '../http/entity-tag.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { type Page, pageOf } from '../platform/paging.js';
+import { type Page, pageOf } from '../http/paging.js';
 import type {
   CreateAddOnPurchaseBody,
   ListAddOnPurchasesQuery,

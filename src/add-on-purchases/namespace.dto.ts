@@ -1,7 +1,7 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import { IssuerError } from '../platform/issuer-error.js';
-import { IsText, isText } from '../platform/validators.js';
+import { IsText, isText } from '../http/validators.js';
 import type { NamespaceEntity } from './namespace.entity.js';
 
 export class UpdateNamespaceBody {

@@ -2,10 +2,10 @@ import { Body, Get, Headers, Inject, Param, Patch, Post, Query, Res } from '@nes
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { AdminApi } from '../access-control/admin-api.js';
-import { entityTag } from '../platform/entity-tag.js';
-import { nextLink } from '../platform/paging.js';
+import { entityTag } from '../http/entity-tag.js';
+import { nextLink } from '../http/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
-import { bodyValidation, queryValidation } from '../platform/validation.js';
+import { bodyValidation, queryValidation } from '../http/validation.js';
 import { CreateNamespacePurchaseBody, ListAddOnPurchasesQuery } from './add-on-purchase.dto.js';
 import { AddOnPurchasePage, AddOnPurchaseView, addOnPurchaseView } from './add-on-purchase-view.js';
 import {

@@ -3,10 +3,10 @@ import type { EntityManager } from 'typeorm';
 import { CatalogStore } from '../catalog/catalog.service.js';
 import { dayOf } from '../domain/calendar-day.js';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
-import { requireMatch } from '../platform/entity-tag.js';
+import { Database } from '../database/database.js';
+import { requireMatch } from '../http/entity-tag.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { type Page, pageOf } from '../platform/paging.js';
+import { type Page, pageOf } from '../http/paging.js';
 import type {
   CreateNamespacePurchaseBody,
   ListAddOnPurchasesQuery,

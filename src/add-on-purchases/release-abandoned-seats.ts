@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { dayOf } from '../domain/calendar-day.js';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { SeatAssignmentRepository } from './seat-assignment.repository.js';
 

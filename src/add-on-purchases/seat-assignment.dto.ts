@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayMinSize, IsArray } from 'class-validator';
-import { PageQuery } from '../platform/paging.js';
-import { EachIsText, IsText, MayBeAbsent } from '../platform/validators.js';
+import { PageQuery } from '../http/paging.js';
+import { EachIsText, IsText, MayBeAbsent } from '../http/validators.js';
 import type { SeatAssignment } from './seat-assignment.repository.js';
 
 const MAX_USERS = 1000;

@@ -4,10 +4,10 @@ import type { CalendarDay } from '../domain/calendar-day.js';
 import {
   type ErrorByConstraint,
   translatingConstraints,
-} from '../platform/constraint-violation.js';
+} from '../database/constraint-violation.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { newId } from '../platform/new-id.js';
-import { rowsToFetch } from '../platform/paging.js';
+import { rowsToFetch } from '../http/paging.js';
 import type { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
 import type { ListSeatAssignmentsQuery } from './seat-assignment.dto.js';
 

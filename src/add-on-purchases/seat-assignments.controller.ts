@@ -2,10 +2,10 @@ import { Body, Delete, Get, HttpCode, Inject, Param, Post, Query, Res } from '@n
 import { ApiBody, ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { AdminApi } from '../access-control/admin-api.js';
-import { nextLink } from '../platform/paging.js';
+import { nextLink } from '../http/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
-import { UuidParam } from '../platform/uuid-param.js';
-import { bodyValidation, queryValidation } from '../platform/validation.js';
+import { UuidParam } from '../http/uuid-param.js';
+import { bodyValidation, queryValidation } from '../http/validation.js';
 import {
   ListSeatAssignmentsQuery,
   SeatAssignmentList,

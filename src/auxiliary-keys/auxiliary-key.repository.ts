@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { calculateJwkThumbprint } from 'jose';
 import type { EntityManager } from 'typeorm';
-import { type SealedColumn, sealedOwner } from '../platform/sealed-columns.js';
-import { Sealing, UnsealError } from '../platform/sealing.js';
+import { type SealedColumn, sealedOwner } from '../sealing/sealed-columns.js';
+import { Sealing, UnsealError } from '../sealing/sealing.js';
 import { AuxiliaryKeyEntity } from './auxiliary-key.entity.js';
 import { type AuxiliaryKey, auxiliaryKeyOf, type GeneratedAuxiliaryKey } from './auxiliary-key.js';
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '../platform/database.js';
-import { databaseAway } from '../platform/database-away.js';
-import { SharedRun } from '../platform/shared-run.js';
+import { Database } from '../database/database.js';
+import { databaseAway } from '../database/away.js';
+import { SharedRun } from '../database/shared-run.js';
 import type { AuxiliaryKeyEntity } from './auxiliary-key.entity.js';
 import type { AuxiliaryJwk, AuxiliaryKey } from './auxiliary-key.js';
 import { AuxiliaryKeyRepository } from './auxiliary-key.repository.js';

@@ -8,7 +8,7 @@ import {
   planKeyRotation,
 } from '../domain/plan-key-rotation.js';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import type { AuxiliaryKeyEntity } from './auxiliary-key.entity.js';
 import { generateAuxiliaryKey } from './auxiliary-key.js';

@@ -2,8 +2,8 @@ import type { KeyOutage } from '../domain/plan-key-revocation.js';
 import type { PlannedKeyRevocation } from '../signing-keys/revoke-signing-key.js';
 import type { Timeline, TimelineKey } from '../signing-keys/key-timeline.js';
 import type { Replica, ReplicasBehind } from '../signing-keys/replica.repository.js';
-import type { AffectedInstance, BlastRadius } from '../token-revocation/key-blast-radius.js';
-import type { WithdrawnSigningKey } from '../token-revocation/withdraw-signing-key.js';
+import type { AffectedInstance, BlastRadius } from '../signing-keys/key-blast-radius.js';
+import type { WithdrawnSigningKey } from '../signing-keys/withdraw-signing-key.js';
 
 /** The timeline as a terminal shows it: a key a paragraph, what is over first. */
 export function timelineLines({ keys, replicas }: Timeline): string[] {

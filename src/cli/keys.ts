@@ -7,15 +7,15 @@ import { CatalogFaultsError } from '../catalog/catalog-faults-error.js';
 import { ConfigFaultsError } from '../../config/app-config.js';
 import { isUuid } from '../domain/uuid.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { TROUBLES, troubleOf } from '../platform/database-away.js';
-import { RewrapSealedValues } from '../platform/rewrap-sealed-values.js';
-import { UnsealError } from '../platform/sealing.js';
+import { TROUBLES, troubleOf } from '../database/away.js';
+import { RewrapSealedValues } from '../sealing/rewrap-sealed-values.js';
+import { UnsealError } from '../sealing/sealing.js';
 import { StartRefusedError } from '../refusals-of-a-start.js';
 import { KeyTimeline } from '../signing-keys/key-timeline.js';
 import { Replicas } from '../signing-keys/replicas.js';
 import { RotateSigningKeys } from '../signing-keys/rotate-signing-keys.js';
-import { SigningTokenError } from '../signing-keys/signing-token-error.js';
-import { WithdrawSigningKey } from '../token-revocation/withdraw-signing-key.js';
+import { HsmError } from '../signing-keys/hsm-error.js';
+import { WithdrawSigningKey } from '../signing-keys/withdraw-signing-key.js';
 import { replicaLine, revocationLines, timelineLines } from './key-lines.js';
 import { CommandRefusedError, withOperatorContext } from './operator-context.js';
 
@@ -176,7 +176,7 @@ function commandOf([name, kid, ...rest]: readonly string[]): Command | null {
 /** Errors whose message is for the operator; any other one is a bug. */
 function isTold(error: unknown): error is Error {
   const told = [CatalogFaultsError, CommandRefusedError, ConfigFaultsError, IssuerError];
-  return [...told, SigningTokenError, UnsealError].some((kind) => error instanceof kind);
+  return [...told, HsmError, UnsealError].some((kind) => error instanceof kind);
 }
 
 if (require.main === module) {

@@ -1,10 +1,10 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
-import { answerTo } from '../platform/error-filter.js';
+import { answerTo } from './error-filter.js';
 import { guarded } from '../platform/guarded.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import type { Logger } from '../platform/logging.js';
-import { FOR_PROGRAMS } from '../platform/security-headers.js';
+import { FOR_PROGRAMS } from './security-headers.js';
 
 /** Spread out, so that those who were turned away together do not come back together. */
 const RETRY_AFTER_SECONDS = { least: 2, most: 10 };

@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
-import { noteArrival } from '../platform/arrival.js';
+import { noteArrival } from './arrival.js';
 import { guarded } from '../platform/guarded.js';
 import type { Logger } from '../platform/logging.js';
 import { BUSY, refuse, refuseReply } from './bare-answer.js';

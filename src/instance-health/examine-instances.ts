@@ -6,7 +6,7 @@ import { type GitlabVersion, parseGitlabVersion } from '../domain/gitlab-version
 import { type InstanceHealth, instanceHealth } from '../domain/instance-health.js';
 import type { License } from '../domain/license.js';
 import type { InstanceEntity } from '../instances/instance.entity.js';
-import { Entitlements } from '../token-issuance/entitlements.js';
+import { Entitlements } from '../entitlements/entitlements.js';
 import { InstanceHealthRepository } from './instance-health.repository.js';
 
 export type ExaminedInstance = Pick<

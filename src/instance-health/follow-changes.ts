@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { type ChangeCursor, InstanceSweepsRepository } from './instance-sweeps.repository.js';
 import { SweepPages } from './sweep-pages.js';
 

@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AccessControlModule } from '../access-control/access-control.module.js';
 import { InstancesModule } from '../instances/instances.module.js';
-import { TokenIssuanceModule } from '../token-issuance/token-issuance.module.js';
+import { EntitlementsModule } from '../entitlements/entitlements.module.js';
 import { ExamineInstances } from './examine-instances.js';
 import { ExcessRepository } from './excess.repository.js';
 import { FollowChanges } from './follow-changes.js';
@@ -14,7 +14,7 @@ import { SweepInstances } from './sweep-instances.js';
 import { SweepPages } from './sweep-pages.js';
 
 @Module({
-  imports: [AccessControlModule, InstancesModule, TokenIssuanceModule],
+  imports: [AccessControlModule, InstancesModule, EntitlementsModule],
   controllers: [InstancesController],
   providers: [
     ExamineInstances,

@@ -6,7 +6,7 @@ import { TIMES_LEFT } from '../domain/time-left.js';
 import { InstanceRepository, type SharedLicense } from '../instances/instance.repository.js';
 import { SightingRepository } from '../instances/sighting.repository.js';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { Metrics } from '../platform/metrics.js';
 import { InstanceSweepsRepository } from './instance-sweeps.repository.js';

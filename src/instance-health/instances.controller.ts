@@ -3,10 +3,10 @@ import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { AdminApi } from '../access-control/admin-api.js';
 import { ListInstancesQuery } from '../instances/instance.dto.js';
-import { nextLink } from '../platform/paging.js';
+import { nextLink } from '../http/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
-import { UuidParam } from '../platform/uuid-param.js';
-import { queryValidation } from '../platform/validation.js';
+import { UuidParam } from '../http/uuid-param.js';
+import { queryValidation } from '../http/validation.js';
 import { InstancePage, InstanceView, instanceView } from './instance-view.js';
 import { InstancesService } from './instances.service.js';
 

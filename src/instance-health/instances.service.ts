@@ -6,8 +6,8 @@ import { InstanceRepository } from '../instances/instance.repository.js';
 import { NOT_SEEN, type SightingsOfInstance } from '../instances/sighting-rows.js';
 import { SightingRepository } from '../instances/sighting.repository.js';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
-import { pageOf } from '../platform/paging.js';
+import { Database } from '../database/database.js';
+import { pageOf } from '../http/paging.js';
 import { ExamineInstances } from './examine-instances.js';
 
 export interface ExaminedEntity {

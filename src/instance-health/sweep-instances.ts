@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { dayOf } from '../domain/calendar-day.js';
 import { type TimeLeft, timeLeft, TIMES_LEFT } from '../domain/time-left.js';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { newId } from '../platform/new-id.js';
 import { type InstanceSweep, InstanceSweepsRepository } from './instance-sweeps.repository.js';
 import { type Swept, SweepPages } from './sweep-pages.js';

@@ -1,7 +1,7 @@
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import type { InstanceHealth } from '../domain/instance-health.js';
 import { MAX_TTL_SECONDS } from '../domain/service-token-claims.js';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { ExamineInstances } from './examine-instances.js';
 import { type Excess, ExcessRepository, type SweptInstance } from './excess.repository.js';
 

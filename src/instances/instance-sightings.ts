@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { Metrics } from '../platform/metrics.js';
 import { type AdmittedRequest, type SeenInstance, SightingCounts } from './sighting-counts.js';

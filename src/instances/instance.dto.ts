@@ -1,7 +1,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
-import { PageQuery } from '../platform/paging.js';
-import { IsText, IsUuid, MayBeAbsent } from '../platform/validators.js';
+import { PageQuery } from '../http/paging.js';
+import { IsText, IsUuid, MayBeAbsent } from '../http/validators.js';
 
 export class ListInstancesQuery extends PageQuery {
   @ApiPropertyOptional({ format: 'uuid' })

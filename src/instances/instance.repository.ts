@@ -7,10 +7,10 @@ import {
   MoreThan,
   Or,
 } from 'typeorm';
-import type { Queryable } from '../platform/database.js';
+import type { Queryable } from '../database/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { newId } from '../platform/new-id.js';
-import { rowsToFetch } from '../platform/paging.js';
+import { rowsToFetch } from '../http/paging.js';
 import type { ListInstancesQuery } from './instance.dto.js';
 import { type AddOnMetric, InstanceEntity } from './instance.entity.js';
 

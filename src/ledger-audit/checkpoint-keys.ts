@@ -1,26 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { compactVerify, errors, importJWK, type JWK } from 'jose';
 import { AuxiliaryKeys } from '../auxiliary-keys/auxiliary-keys.service.js';
-import type { CheckpointClaims } from './checkpoint-claims.js';
-import type { DroppedDayClaims } from './dropped-days.js';
 
 const CHECKPOINT = 'ledger-checkpoint+jwt';
 const DROPPED_DAY = 'ledger-dropped-day+jwt';
 
-/** The auxiliary keys as checkpoints and notes of dropped days are signed and verified with them: never a token's key. */
+/** Opens checkpoints and notes of dropped days with the auxiliary keys that have signed them. */
 @Injectable()
 export class CheckpointKeys {
   private readonly known = new Map<string, JWK>();
 
   constructor(private readonly keys: AuxiliaryKeys) {}
-
-  async seal(claims: CheckpointClaims): Promise<string> {
-    return this.keys.sign(CHECKPOINT, claims);
-  }
-
-  async sealDroppedDay(claims: DroppedDayClaims): Promise<string> {
-    return this.keys.sign(DROPPED_DAY, claims);
-  }
 
   /** What a checkpoint says; null when no key of ours has signed it. */
   async open(signed: string): Promise<unknown> {

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { compactVerify, importJWK } from 'jose';
 import { isUuid } from '../domain/uuid.js';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { auditRows } from './audit-rows.js';
 import { CheckpointKeys } from './checkpoint-keys.js';
 import { isOfDroppedDay } from './dropped-days.js';

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { type CalendarDay, dayOf, startOfDay } from '../domain/calendar-day.js';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { auditChains, auditLastTokens, auditNewestLinks } from './audit-chains.js';
 import { auditCheckpoints } from './audit-checkpoints.js';
 import { auditRows, type RowsAudited } from './audit-rows.js';

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { writeFileWhole } from '../platform/write-file-whole.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { sealedOwner } from '../platform/sealed-columns.js';
-import { Sealing } from '../platform/sealing.js';
+import { sealedOwner } from '../sealing/sealed-columns.js';
+import { Sealing } from '../sealing/sealing.js';
 import { SEALED_LICENSE_KEYS } from './license.repository.js';
 
 /** Opens license keys, for the instances that the license belongs to and for nobody else. */

@@ -2,7 +2,7 @@ import { ApiProperty, ApiPropertyOptional, OmitType, PartialType, PickType } fro
 import { Type } from 'class-transformer';
 import { IsBoolean, IsIn, IsObject, ValidateNested } from 'class-validator';
 import { LICENSE_KINDS, type LicenseKind } from '../domain/license.js';
-import { PageQuery } from '../platform/paging.js';
+import { PageQuery } from '../http/paging.js';
 import {
   IsCount,
   IsDay,
@@ -13,7 +13,7 @@ import {
   MAX_INTEGER,
   MayBeAbsent,
   MayBeNull,
-} from '../platform/validators.js';
+} from '../http/validators.js';
 import { MAX_LICENSE_KEY_LENGTH, MIN_LICENSE_KEY_LENGTH } from './license-key.js';
 
 export class LicenseeBody {

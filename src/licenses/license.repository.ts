@@ -3,11 +3,11 @@ import { type EntityManager, IsNull, MoreThan, Not, type FindOptionsWhere } from
 import {
   type ErrorByConstraint,
   translatingConstraints,
-} from '../platform/constraint-violation.js';
+} from '../database/constraint-violation.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { rowsToFetch } from '../platform/paging.js';
-import { preparedStatement, type PreparedStatements } from '../platform/prepared-statements.js';
-import type { SealedColumn } from '../platform/sealed-columns.js';
+import { rowsToFetch } from '../http/paging.js';
+import { preparedStatement, type PreparedStatements } from '../database/prepared-statements.js';
+import type { SealedColumn } from '../sealing/sealed-columns.js';
 import type { ListLicensesQuery } from './license.dto.js';
 import { LicenseEntity } from './license.entity.js';
 

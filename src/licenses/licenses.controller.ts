@@ -13,12 +13,12 @@ import {
 import { ApiBody, ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { AdminApi } from '../access-control/admin-api.js';
-import { EmptyBody } from '../platform/empty-body.js';
-import { entityTag } from '../platform/entity-tag.js';
-import { nextLink } from '../platform/paging.js';
+import { EmptyBody } from '../http/empty-body.js';
+import { entityTag } from '../http/entity-tag.js';
+import { nextLink } from '../http/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
-import { UuidParam } from '../platform/uuid-param.js';
-import { bodyValidation, optionalBodyValidation, queryValidation } from '../platform/validation.js';
+import { UuidParam } from '../http/uuid-param.js';
+import { bodyValidation, optionalBodyValidation, queryValidation } from '../http/validation.js';
 import {
   CreateLicenseBody,
   ListLicensesQuery,

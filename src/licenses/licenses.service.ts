@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { CatalogStore } from '../catalog/catalog.service.js';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
-import { requireMatch } from '../platform/entity-tag.js';
+import { Database } from '../database/database.js';
+import { requireMatch } from '../http/entity-tag.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { newId } from '../platform/new-id.js';
-import { type Page, pageOf } from '../platform/paging.js';
-import { sealedOwner } from '../platform/sealed-columns.js';
-import { Sealing } from '../platform/sealing.js';
+import { type Page, pageOf } from '../http/paging.js';
+import { sealedOwner } from '../sealing/sealed-columns.js';
+import { Sealing } from '../sealing/sealing.js';
 import type { CreateLicenseBody, ListLicensesQuery, UpdateLicenseBody } from './license.dto.js';
 import { LicenseEntity } from './license.entity.js';
 import { generateLicenseKey, licenseKeyDigest, registrableKey } from './license-key.js';

@@ -1,10 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
-import { requireMatch } from '../platform/entity-tag.js';
+import { Database } from '../database/database.js';
+import { requireMatch } from '../http/entity-tag.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
-import { sealedOwner } from '../platform/sealed-columns.js';
-import { Sealing } from '../platform/sealing.js';
+import { sealedOwner } from '../sealing/sealed-columns.js';
+import { Sealing } from '../sealing/sealing.js';
 import { DEFAULT_GRACE_SECONDS, type ReplaceLicenseKeyBody } from './license.dto.js';
 import type { LicenseEntity } from './license.entity.js';
 import { generateLicenseKey, licenseKeyDigest, registrableKey } from './license-key.js';

@@ -5,7 +5,7 @@ import { AuxiliaryKeys } from '../auxiliary-keys/auxiliary-keys.service.js';
 import { RotateAuxiliaryKeys } from '../auxiliary-keys/rotate-auxiliary-keys.js';
 import { keySetMaxAgeSeconds } from '../domain/key-set-max-age.js';
 import { Clock } from '../platform/clock.js';
-import { databaseAway } from '../platform/database-away.js';
+import { databaseAway } from '../database/away.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { renderJson, type RenderedDocument, sendDocument } from './rendered-document.js';
 

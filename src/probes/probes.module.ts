@@ -1,14 +1,13 @@
 import { Module } from '@nestjs/common';
 import { AccessControlModule } from '../access-control/access-control.module.js';
 import { SigningKeysModule } from '../signing-keys/signing-keys.module.js';
-import { KeyMetrics } from './key-metrics.js';
 import { ProbesController } from './probes.controller.js';
 import { Readiness } from './readiness.js';
 
 @Module({
   imports: [AccessControlModule, SigningKeysModule],
   controllers: [ProbesController],
-  providers: [KeyMetrics, Readiness],
+  providers: [Readiness],
   exports: [Readiness],
 })
 export class ProbesModule {}

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../platform/clock.js';
-import { type DatabaseState, DatabaseWatch } from '../platform/database-state.js';
+import { type DatabaseState, DatabaseWatch } from '../database/state.js';
 import { proveSignature } from '../signing-keys/prove-signature.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
-import { type RotationState, rotationState } from './rotation-state.js';
+import { type RotationState, rotationState } from '../signing-keys/rotation-state.js';
 
 export interface ReadinessReport {
   readonly status: 'ready' | 'starting';

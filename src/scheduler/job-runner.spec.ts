@@ -1,4 +1,4 @@
-import { databaseAway } from '../platform/database-away.js';
+import { databaseAway } from '../database/away.js';
 import { createLogger } from '../platform/logging.js';
 import { JobRunner } from './job-runner.js';
 

@@ -1,6 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { isDatabaseAway } from '../platform/database-away.js';
-import { asIssuerError } from '../platform/error-faces.js';
+import { isUnavailable } from '../database/away.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 
 /** Runs the work of a job so that no failure of it ends the process or its later turns. */
@@ -13,7 +12,7 @@ export class JobRunner {
     try {
       await work();
     } catch (error) {
-      if (isDatabaseAway(error) || asIssuerError(error)?.code === 'UNAVAILABLE') return;
+      if (isUnavailable(error)) return;
       this.logger.error({ job, error }, 'a scheduled job failed');
     }
   }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { Clock } from '../platform/clock.js';
-import { IssuanceLedger } from '../token-issuance/issuance-ledger.js';
+import { IssuanceLedger } from '../ledger/issuance-ledger.js';
 import { JobRunner } from './job-runner.js';
 
 const PARTITIONS_EVERY_MS = 3_600_000;

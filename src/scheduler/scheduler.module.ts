@@ -7,7 +7,7 @@ import { InstancesModule } from '../instances/instances.module.js';
 import { LedgerAuditModule } from '../ledger-audit/ledger-audit.module.js';
 import { LicensesModule } from '../licenses/licenses.module.js';
 import { SigningKeysModule } from '../signing-keys/signing-keys.module.js';
-import { TokenIssuanceModule } from '../token-issuance/token-issuance.module.js';
+import { LedgerModule } from '../ledger/ledger.module.js';
 import { TokenRevocationModule } from '../token-revocation/token-revocation.module.js';
 import { AuxiliaryKeyJobs } from './auxiliary-key-jobs.js';
 import { InstanceJobs } from './instance-jobs.js';
@@ -15,12 +15,12 @@ import { JobRunner } from './job-runner.js';
 import { Jobs } from './jobs.js';
 import { KeyJobs } from './key-jobs.js';
 import { KeySetJobs } from './key-set-jobs.js';
-import { LedgerFindings, LedgerJobs } from './ledger-jobs.js';
+import { LedgerJobs } from './ledger-jobs.js';
 import { LicenseJobs } from './license-jobs.js';
 import { SealingJobs } from './sealing-jobs.js';
 import { SeatJobs } from './seat-jobs.js';
 import { Subscriptions } from './subscriptions.js';
-import { TokenKeyJobs } from './token-key-jobs.js';
+import { HsmKeyJobs } from './hsm-key-jobs.js';
 
 @Module({
   imports: [
@@ -32,7 +32,7 @@ import { TokenKeyJobs } from './token-key-jobs.js';
     LedgerAuditModule,
     LicensesModule,
     SigningKeysModule,
-    TokenIssuanceModule,
+    LedgerModule,
     TokenRevocationModule,
   ],
   providers: [
@@ -42,13 +42,12 @@ import { TokenKeyJobs } from './token-key-jobs.js';
     Jobs,
     KeyJobs,
     KeySetJobs,
-    LedgerFindings,
     LedgerJobs,
     LicenseJobs,
     SealingJobs,
     SeatJobs,
     Subscriptions,
-    TokenKeyJobs,
+    HsmKeyJobs,
   ],
 })
 export class SchedulerModule {}

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
-import { RewrapSealedValues } from '../platform/rewrap-sealed-values.js';
+import { RewrapSealedValues } from '../sealing/rewrap-sealed-values.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { JobRunner } from './job-runner.js';
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AuxiliaryKeys } from '../auxiliary-keys/auxiliary-keys.service.js';
-import { Notifications } from '../platform/notifications.js';
+import { Notifications } from '../database/notifications.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
 import { StatusLists } from '../token-revocation/status-lists.js';
 

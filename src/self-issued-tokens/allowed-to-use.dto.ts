@@ -1,8 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { SelfIssuedDecision } from '../domain/self-issued-decision.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { IsText, MayBeAbsent } from '../platform/validators.js';
-import { commonDetails } from '../token-issuance/entitlements.dto.js';
+import { IsText, MayBeAbsent } from '../http/validators.js';
+import { commonDetails } from '../entitlements/entitlements.dto.js';
 import type { AllowedToUseQuestion } from './allowed-to-use.js';
 
 const UNKNOWN = 'UNKNOWN_UNIT_PRIMITIVE';

@@ -13,7 +13,7 @@ import {
   type SelfIssuedTokenClaims,
 } from '../domain/self-issued-token-claims.js';
 import { uuidV7 } from '../domain/uuid-v7.js';
-import { Deadline, databaseDeadlineMs } from '../platform/answer-deadline.js';
+import { Deadline, databaseDeadlineMs } from '../database/deadline.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { IssuancePolicy } from '../token-issuance/issuance-policy.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { NamespacePurchase, SelfIssuedSubject } from '../domain/resolve-self-issued-scopes.js';
-import { Database } from '../platform/database.js';
-import { preparedStatement } from '../platform/prepared-statements.js';
+import { Database } from '../database/database.js';
+import { preparedStatement } from '../database/prepared-statements.js';
 
 const PURCHASE = `p.id, p.add_on AS "addOn", p.quantity, p.started_at AS "startedAt",
   p.expires_on AS "expiresOn", p.voided_at AS "voidedAt", n.plan`;

@@ -3,8 +3,8 @@ import { ArrayMaxSize, ArrayMinSize, IsArray, IsObject } from 'class-validator';
 import { extraClaimFault } from '../domain/extra-claims.js';
 import type { ExtraClaims } from '../domain/self-issued-token-claims.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { pointerToken } from '../platform/validation.js';
-import { EachIsText, MayBeAbsent } from '../platform/validators.js';
+import { pointerToken } from '../http/validation.js';
+import { EachIsText, MayBeAbsent } from '../http/validators.js';
 import { selfIssuedFor, SelfIssuedForBody } from '../token-issuance/self-issued-for.dto.js';
 import type { SelfIssuedOrder, SelfIssuedToken } from './issue-self-issued-token.js';
 

@@ -2,7 +2,7 @@ import { Body, Get, Header, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { AdminApi } from '../access-control/admin-api.js';
 import { Clock } from '../platform/clock.js';
-import { bodyValidation, queryValidation } from '../platform/validation.js';
+import { bodyValidation, queryValidation } from '../http/validation.js';
 import { AllowedToUse } from './allowed-to-use.js';
 import {
   AllowedToUseQuery,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { FetchCounts, oneFetch } from './fetch-counts.js';
 import { KeySetFetchRepository } from './key-set-fetch.repository.js';
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { trustedUntil } from '../domain/key-trust.js';
 import { forgetAt, maySignFrom } from '../domain/plan-key-rotation.js';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { type FetchedBy, KeySetFetchRepository } from './key-set-fetch.repository.js';
 import { KeyPlan } from './key-plan.js';
 import { NOBODY_BEHIND, type Replica, type ReplicasBehind } from './replica.repository.js';

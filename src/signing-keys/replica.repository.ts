@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { type PageQuery, rowsToFetch } from '../platform/paging.js';
+import { type PageQuery, rowsToFetch } from '../http/paging.js';
 
 /** A process of the service as it last acknowledged its keys. */
 export interface Replica {

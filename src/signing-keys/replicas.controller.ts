@@ -5,10 +5,10 @@ import { AdminApi, AskedBy } from '../access-control/admin-api.js';
 import type { Principal } from '../access-control/api-tokens.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
-import { nextLink, PageQuery } from '../platform/paging.js';
+import { nextLink, PageQuery } from '../http/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
-import { UuidParam } from '../platform/uuid-param.js';
-import { queryValidation } from '../platform/validation.js';
+import { UuidParam } from '../http/uuid-param.js';
+import { queryValidation } from '../http/validation.js';
 import { listedReplicaView, ReplicaPage, ReplicaView, replicaView } from './replica-view.js';
 import { Replicas } from './replicas.js';
 

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { newId } from '../platform/new-id.js';
-import { type Page, pageOf, type PageQuery } from '../platform/paging.js';
+import { type Page, pageOf, type PageQuery } from '../http/paging.js';
 import {
   type Heard,
   type ListedReplica,

@@ -7,7 +7,7 @@ import {
 } from '../domain/plan-key-revocation.js';
 import { type KeyStep, leadSeconds } from '../domain/plan-key-rotation.js';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { PrepareKeys } from './prepare-keys.js';

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { type KeyPolicy, type KeyStep, leadSeconds } from '../domain/plan-key-rotation.js';
 import { Clock, CLOCK_SETTLES_MS } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { KeyPlan, type Wanted } from './key-plan.js';
 import { PrepareKeys } from './prepare-keys.js';

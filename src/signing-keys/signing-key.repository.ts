@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { type EntityManager, IsNull, Not } from 'typeorm';
-import { Metrics } from '../platform/metrics.js';
-import { type SealedColumn, sealedOwner } from '../platform/sealed-columns.js';
-import { type SealedSample, Sealing } from '../platform/sealing.js';
+import { type SealedColumn, sealedOwner } from '../sealing/sealed-columns.js';
+import { type SealedSample, Sealing } from '../sealing/sealing.js';
 import { KeyStore } from './key-store.js';
 import { SigningKeyEntity } from './signing-key.entity.js';
 import type { GeneratedKey, SigningKey } from './signing-key.js';
+import { SignatureMetrics } from './signature-metrics.js';
 
 /** The private halves of keys that sign or are about to. */
 export const SEALED_SIGNING_KEYS: SealedColumn = {
@@ -33,7 +33,7 @@ export class SigningKeyRepository {
   constructor(
     private readonly store: KeyStore,
     private readonly sealing: Sealing,
-    private readonly metrics: Metrics,
+    private readonly metrics: SignatureMetrics,
   ) {}
 
   /** Every key that there ever was, the longest published first. */
@@ -119,14 +119,14 @@ export class SigningKeyRepository {
     return { sealed, owner: sealedOwner(SEALED_SIGNING_KEYS, row.kid) };
   }
 
-  /** A fresh key, in no row yet. @throws {SigningTokenError} */
+  /** A fresh key, in no row yet. @throws {HsmError} */
   async generate(): Promise<GeneratedKey> {
     return this.store.generate();
   }
 
   /**
    * @throws {UnsealError} when another key-encryption key sealed the private half
-   * @throws {SigningTokenError} when it is on a token and none is configured
+   * @throws {HsmError} when it is on a token and none is configured
    */
   open(row: SigningKeyEntity): SigningKey {
     if (row.sealedPrivateKey === null)
@@ -136,6 +136,6 @@ export class SigningKeyRepository {
       sealedOwner(SEALED_SIGNING_KEYS, row.kid),
     );
     const key = this.store.open(row.publicJwk, privateKey);
-    return { ...key, sign: (payload) => this.metrics.timeSignature(() => key.sign(payload)) };
+    return { ...key, sign: (payload) => this.metrics.time(() => key.sign(payload)) };
   }
 }

@@ -1,6 +1,12 @@
 import { Module } from '@nestjs/common';
 import { AccessControlModule } from '../access-control/access-control.module.js';
-import { EraseTokenKeys } from './erase-token-keys.js';
+import { EraseHsmKeys } from './erase-hsm-keys.js';
+import { LedgerModule } from '../ledger/ledger.module.js';
+import { KeyBlastRadius } from './key-blast-radius.js';
+import { KeyMetrics } from './key-metrics.js';
+import { SignatureMetrics } from './signature-metrics.js';
+import { SigningKeyRevocationsController } from './signing-key-revocations.controller.js';
+import { WithdrawSigningKey } from './withdraw-signing-key.js';
 import { KeyPlan } from './key-plan.js';
 import { KeyStore } from './key-store.js';
 import { KeySetFetchRepository } from './key-set-fetch.repository.js';
@@ -18,10 +24,12 @@ import { SigningKeysController } from './signing-keys.controller.js';
 import { SigningKeys } from './signing-keys.service.js';
 
 @Module({
-  imports: [AccessControlModule],
-  controllers: [ReplicasController, SigningKeysController],
+  imports: [AccessControlModule, LedgerModule],
+  controllers: [ReplicasController, SigningKeyRevocationsController, SigningKeysController],
   providers: [
-    EraseTokenKeys,
+    EraseHsmKeys,
+    KeyBlastRadius,
+    KeyMetrics,
     KeySetFetchRepository,
     KeySetFetches,
     KeyPlan,
@@ -32,12 +40,14 @@ import { SigningKeys } from './signing-keys.service.js';
     Replicas,
     RevokeSigningKey,
     RotateSigningKeys,
+    SignatureMetrics,
     SigningKeyRepository,
     SigningKeys,
     TrustInKeys,
+    WithdrawSigningKey,
   ],
   exports: [
-    EraseTokenKeys,
+    EraseHsmKeys,
     KeySetFetches,
     KeyTimeline,
     Replicas,
@@ -45,6 +55,7 @@ import { SigningKeys } from './signing-keys.service.js';
     RotateSigningKeys,
     SigningKeys,
     TrustInKeys,
+    WithdrawSigningKey,
   ],
 })
 export class SigningKeysModule {}

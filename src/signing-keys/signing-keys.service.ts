@@ -7,10 +7,10 @@ import {
   planKeyRotation,
 } from '../domain/plan-key-rotation.js';
 import { type KeySetDocument, keySetFaults } from '../domain/published-document.js';
-import { Database } from '../platform/database.js';
-import { databaseAway, isDatabaseAway } from '../platform/database-away.js';
+import { Database } from '../database/database.js';
+import { databaseAway, isDatabaseAway } from '../database/away.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
-import { SharedRun } from '../platform/shared-run.js';
+import { SharedRun } from '../database/shared-run.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { DroppedKeys, KeysSetBackError } from './dropped-keys.js';
 import { keyPolicyOf } from './key-policy.js';

@@ -1,8 +1,7 @@
 import { Args, Context, Mutation, Resolver } from '@nestjs/graphql';
 import { ActivateInstance, type ActivatedLicense } from '../activation/activate-instance.js';
 import type { LicenseEntity } from '../licenses/license.entity.js';
-import { asIssuerError } from '../platform/error-faces.js';
-import { Metrics } from '../platform/metrics.js';
+import { asIssuerError } from '../http/error-faces.js';
 import {
   CloudActivationActivateInput,
   CloudActivationActivatePayload,
@@ -11,6 +10,7 @@ import {
 import type { SyncContext } from './cloud-connector-access.resolver.js';
 import { FailedLookUps } from './failed-look-ups.js';
 import { hostNameOf, uuidOf, versionTextOf } from './told-of-instance.js';
+import { SyncMetrics } from './sync-metrics.js';
 
 /** From here on nobody is told "no" but "try again". */
 const TRY_AGAIN = 429;
@@ -21,7 +21,7 @@ export class CloudActivationResolver {
   constructor(
     private readonly activateInstance: ActivateInstance,
     private readonly failedLookUps: FailedLookUps,
-    private readonly metrics: Metrics,
+    private readonly metrics: SyncMetrics,
   ) {}
 
   /** What stands against an activation is told in the payload's `errors`, as instances show it. */

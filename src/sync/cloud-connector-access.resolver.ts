@@ -1,7 +1,7 @@
 import { Args, Context, Parent, Query, ResolveField, Resolver } from '@nestjs/graphql';
 import { CatalogStore } from '../catalog/catalog.service.js';
 import type { AdmittedRequest } from '../instances/sighting-counts.js';
-import type { Deadline } from '../platform/answer-deadline.js';
+import type { Deadline } from '../database/deadline.js';
 import { Clock } from '../platform/clock.js';
 import { Admission, type Sync } from '../token-issuance/admission.js';
 import type { HeldLicense } from '../token-issuance/held-license.js';

@@ -1,6 +1,6 @@
 import type { ExecutionResult } from 'graphql';
 import { GraphQLError } from 'graphql';
-import { asIssuerError } from '../platform/error-faces.js';
+import { asIssuerError } from '../http/error-faces.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { couldBeJson, MAX_QUERY_LENGTH } from './graphql-limits.js';
 import { withKnownMembers, withKnownVariables } from './known-members.js';

@@ -3,17 +3,17 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { InstanceSightings } from '../instances/instance-sightings.js';
-import { millisecondsSinceArrival } from '../platform/arrival.js';
-import { databaseDeadlineMs, Deadline } from '../platform/answer-deadline.js';
-import { addressOf } from '../platform/client-address.js';
-import { asIssuerError, INTERNAL } from '../platform/error-faces.js';
-import { Metrics } from '../platform/metrics.js';
-import { sendJson } from '../platform/send-json.js';
+import { millisecondsSinceArrival } from '../http/arrival.js';
+import { databaseDeadlineMs, Deadline } from '../database/deadline.js';
+import { addressOf } from '../http/client-address.js';
+import { asIssuerError, INTERNAL } from '../http/error-faces.js';
+import { sendJson } from '../http/send-json.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import type { SyncContext } from './cloud-connector-access.resolver.js';
 import { encodeAnswer } from './encode-answer.js';
 import { FailedLookUps } from './failed-look-ups.js';
 import { dataOf, readGraphqlRequest } from './graphql-request.js';
+import { SyncMetrics } from './sync-metrics.js';
 
 /** `POST /graphql`, in the shapes that GitLab instances of every generation understand. */
 @ApiExcludeController()
@@ -25,7 +25,7 @@ export class GraphqlController {
     private readonly adapterHost: HttpAdapterHost,
     private readonly failedLookUps: FailedLookUps,
     private readonly sightings: InstanceSightings,
-    private readonly metrics: Metrics,
+    private readonly metrics: SyncMetrics,
     @Inject(SERVICE_CONFIG) config: ServiceConfig,
   ) {
     this.deadlineMs = databaseDeadlineMs(config.databaseTimeoutMs);

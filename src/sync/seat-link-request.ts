@@ -2,7 +2,7 @@ import type { SeatLink } from '../activation/record-seat-link.js';
 import { parseUtcInstant } from '../domain/utc-instant.js';
 import type { AddOnMetric } from '../instances/instance.entity.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { isText } from '../platform/validators.js';
+import { isText } from '../http/validators.js';
 import { hostNameOf, uuidOf, versionTextOf } from './told-of-instance.js';
 
 type Members = Readonly<Record<string, unknown>>;

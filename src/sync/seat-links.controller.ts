@@ -8,13 +8,13 @@ import {
 } from '../activation/record-seat-link.js';
 import { InstanceSightings } from '../instances/instance-sightings.js';
 import type { LicenseEntity } from '../licenses/license.entity.js';
-import { AnswerDeadline } from '../platform/answer-deadline.js';
+import { AnswerDeadline } from '../http/answer-deadline.js';
 import { Clock } from '../platform/clock.js';
-import { addressOf } from '../platform/client-address.js';
-import { asIssuerError } from '../platform/error-faces.js';
-import { Metrics } from '../platform/metrics.js';
+import { addressOf } from '../http/client-address.js';
+import { asIssuerError } from '../http/error-faces.js';
 import { FailedLookUps } from './failed-look-ups.js';
 import { seatLinkOf } from './seat-link-request.js';
+import { SyncMetrics } from './sync-metrics.js';
 
 /** `POST /api/v1/seat_links`, in the shapes that GitLab instances understand. */
 @ApiExcludeController()
@@ -24,7 +24,7 @@ export class SeatLinksController {
     private readonly recordSeatLink: RecordSeatLink,
     private readonly failedLookUps: FailedLookUps,
     private readonly sightings: InstanceSightings,
-    private readonly metrics: Metrics,
+    private readonly metrics: SyncMetrics,
     private readonly clock: Clock,
   ) {}
 

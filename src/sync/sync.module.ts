@@ -8,6 +8,7 @@ import { CloudActivationResolver } from './cloud-activation.resolver.js';
 import { CloudConnectorAccessResolver } from './cloud-connector-access.resolver.js';
 import { FailedLookUps } from './failed-look-ups.js';
 import { GraphqlController } from './graphql.controller.js';
+import { SyncMetrics } from './sync-metrics.js';
 import { SeatLinksController } from './seat-links.controller.js';
 import { boundedMentions, MAX_DEPTH, MAX_TOKENS, oneSpreadPerFragment } from './graphql-limits.js';
 
@@ -35,6 +36,6 @@ import { boundedMentions, MAX_DEPTH, MAX_TOKENS, oneSpreadPerFragment } from './
     }),
   ],
   controllers: [GraphqlController, SeatLinksController],
-  providers: [CloudActivationResolver, CloudConnectorAccessResolver, FailedLookUps],
+  providers: [CloudActivationResolver, CloudConnectorAccessResolver, FailedLookUps, SyncMetrics],
 })
 export class SyncModule {}

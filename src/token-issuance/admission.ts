@@ -8,8 +8,8 @@ import {
   looksLikeActivationCode,
   MAX_LICENSE_KEY_LENGTH,
 } from '../licenses/license-key.js';
-import type { Deadline } from '../platform/answer-deadline.js';
-import { Database } from '../platform/database.js';
+import type { Deadline } from '../database/deadline.js';
+import { Database } from '../database/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { type HeldLicense, HeldLicenses } from './held-license.js';
 

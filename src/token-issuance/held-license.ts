@@ -3,11 +3,11 @@ import type { AddOnPurchase } from '../domain/add-on-purchase.js';
 import { type CalendarDay, dayOf } from '../domain/calendar-day.js';
 import type { License, LicenseKind } from '../domain/license.js';
 import type { KnownInstance } from '../instances/instance.repository.js';
-import type { Deadline } from '../platform/answer-deadline.js';
-import { Database } from '../platform/database.js';
-import { Metrics } from '../platform/metrics.js';
-import { preparedStatement } from '../platform/prepared-statements.js';
-import { SharedBatches } from '../platform/shared-batches.js';
+import type { Deadline } from '../database/deadline.js';
+import { Database } from '../database/database.js';
+import { DatabaseMetrics } from '../database/database-metrics.js';
+import { preparedStatement } from '../database/prepared-statements.js';
+import { SharedBatches } from '../database/shared-batches.js';
 
 /** What a sync needs to know: the license, what runs on it, and which instance is asking. */
 export interface HeldLicense {
@@ -123,7 +123,7 @@ export class HeldLicenses {
 
   constructor(
     private readonly database: Database,
-    private readonly metrics: Metrics,
+    private readonly metrics: DatabaseMetrics,
   ) {}
 
   /** Null when this key works for no license. */

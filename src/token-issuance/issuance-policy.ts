@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { Counter } from 'prom-client';
 import { selfIssuedTokenFaults, serviceTokenFaults } from '../domain/lint-service-token-claims.js';
 import type { SelfIssuedTokenClaims } from '../domain/self-issued-token-claims.js';
 import type { ServiceTokenClaims, ServiceTokenPolicy } from '../domain/service-token-claims.js';
@@ -12,13 +13,19 @@ import { StatusIndices } from './status-indices.js';
 @Injectable()
 export class IssuancePolicy {
   readonly terms: ServiceTokenPolicy;
+  private readonly refusals: Counter;
 
   constructor(
     private readonly statusIndices: StatusIndices,
-    private readonly metrics: Metrics,
+    { registry }: Metrics,
     @Inject(LOGGER) private readonly logger: Logger,
     @Inject(SERVICE_CONFIG) config: ServiceConfig,
   ) {
+    this.refusals = new Counter({
+      name: 'issuer_lint_refusals_total',
+      help: 'Tokens that were not signed because their claims had faults: each one is a bug.',
+      registers: [registry],
+    });
     this.terms = {
       issuer: config.issuerUrl,
       ttlSeconds: config.serviceTokenTtlSeconds,
@@ -43,7 +50,7 @@ export class IssuancePolicy {
 
   private refuse(jti: string, faults: readonly string[]): void {
     if (faults.length === 0) return;
-    this.metrics.lintRefusals.inc();
+    this.refusals.inc();
     this.logger.error({ jti, faults }, 'claims with faults were not signed');
     throw new IssuerError(
       'INTERNAL',

@@ -6,9 +6,9 @@ import { serviceTokenClaims, type TokenSubject } from '../domain/service-token-c
 import { uuidV7 } from '../domain/uuid-v7.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { Admission, type Sync } from './admission.js';
-import { Entitlements } from './entitlements.js';
+import { Entitlements } from '../entitlements/entitlements.js';
 import type { HeldLicense } from './held-license.js';
-import { TokensRevokedError } from './issuance-ledger.js';
+import { TokensRevokedError } from '../ledger/issuance-ledger.js';
 import { IssuancePolicy } from './issuance-policy.js';
 import { SignAndRecord, type TokenDraft } from './sign-and-record.js';
 

@@ -1,6 +1,6 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IssuerError } from '../platform/issuer-error.js';
-import { IsText, MayBeAbsent } from '../platform/validators.js';
+import { IsText, MayBeAbsent } from '../http/validators.js';
 
 /** Whom a token of the platform itself is for, by the platform's own ids. */
 export type SelfIssuedFor = { readonly user: string } | { readonly namespace: string };

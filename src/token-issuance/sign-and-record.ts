@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import type { Deadline } from '../platform/answer-deadline.js';
-import { databaseAway } from '../platform/database-away.js';
+import type { Deadline } from '../database/deadline.js';
+import { databaseAway } from '../database/away.js';
 import { keysAway } from '../signing-keys/keys-away.js';
-import { SigningKeyGoneError, SigningTokenError } from '../signing-keys/signing-token-error.js';
+import { SigningKeyGoneError, HsmError } from '../signing-keys/hsm-error.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
-import { IssuanceLedger, KeyNotCurrentError } from './issuance-ledger.js';
-import type { IssuedToken } from './record-issued-tokens.js';
+import { IssuanceLedger, KeyNotCurrentError } from '../ledger/issuance-ledger.js';
+import type { IssuedToken } from '../ledger/record-issued-tokens.js';
 
 export interface TokenDraft {
   /** Claims that the lint has let pass, as they are signed. */
@@ -66,5 +66,5 @@ export class SignAndRecord {
 
 /** A token (HSM) that fails, or keys that changed again while they were being read again. */
 function isOfKey(error: unknown): error is Error {
-  return error instanceof SigningTokenError || error instanceof KeyNotCurrentError;
+  return error instanceof HsmError || error instanceof KeyNotCurrentError;
 }

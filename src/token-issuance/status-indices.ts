@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 
 /** The increment of the sequence `status_indices`: its migration says so, too. */

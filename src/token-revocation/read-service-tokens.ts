@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
-import { perPage } from '../platform/paging.js';
-import { type RecordedToken, RecordedTokens, type TokenPage } from './recorded-tokens.js';
+import { Database } from '../database/database.js';
+import { perPage } from '../http/paging.js';
+import { type RecordedToken, RecordedTokens, type TokenPage } from '../ledger/recorded-tokens.js';
 import { type ListServiceTokensQuery, tokenFilter } from './service-token.dto.js';
 import type { ServiceTokenRevocationEntity } from './service-token-revocation.entity.js';
 import { ServiceTokenRevocationRepository } from './service-token-revocation.repository.js';

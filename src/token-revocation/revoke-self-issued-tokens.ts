@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { type Order, revocationOf } from './revoke-service-token.js';
 import type { ServiceTokenRevocationEntity } from './service-token-revocation.entity.js';
 import {

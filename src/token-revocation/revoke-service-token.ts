@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { newId } from '../platform/new-id.js';
-import { RecordedTokens } from './recorded-tokens.js';
+import { RecordedTokens } from '../ledger/recorded-tokens.js';
 import {
   type RevocationSubject,
   ServiceTokenRevocationEntity,

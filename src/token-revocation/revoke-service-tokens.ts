@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { InstanceRepository } from '../instances/instance.repository.js';
 import { LicenseRepository } from '../licenses/license.repository.js';
 import { Clock } from '../platform/clock.js';
-import { Database } from '../platform/database.js';
+import { Database } from '../database/database.js';
 import { type Order, revocationOf } from './revoke-service-token.js';
 import type { ServiceTokenRevocationEntity } from './service-token-revocation.entity.js';
 import {

@@ -1,6 +1,6 @@
 import { STATUS_LIST_BITS, type StatusWord } from '../domain/status-list.js';
-import type { Queryable } from '../platform/database.js';
-import { firstLiveJti } from './recorded-tokens.js';
+import type { Queryable } from '../database/database.js';
+import { firstLiveJti } from '../ledger/recorded-tokens.js';
 
 /** Whether any token may have a place in this list. */
 export async function hasStatusList(on: Queryable, list: number): Promise<boolean> {

@@ -1,8 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
 import type { Principal } from '../access-control/api-tokens.js';
-import { PageQuery } from '../platform/paging.js';
-import { IsText, IsUuid, MayBeAbsent } from '../platform/validators.js';
+import { PageQuery } from '../http/paging.js';
+import { IsText, IsUuid, MayBeAbsent } from '../http/validators.js';
 import { selfIssuedFor, SelfIssuedForBody } from '../token-issuance/self-issued-for.dto.js';
 import type { Order } from './revoke-service-token.js';
 import type { Standing } from './revoke-service-tokens.js';

@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { type EntityManager, IsNull, MoreThan } from 'typeorm';
 import { firstUuidV7 } from '../domain/uuid-v7.js';
-import { rowsToFetch } from '../platform/paging.js';
+import { rowsToFetch } from '../http/paging.js';
 import {
   firstLiveJti,
   firstLiveSelfIssuedJti,
   ofLicense,
   type RecordedToken,
-} from './recorded-tokens.js';
+} from '../ledger/recorded-tokens.js';
 import type { ListRevocationsQuery } from './service-token-revocation.dto.js';
 import { ServiceTokenRevocationEntity } from './service-token-revocation.entity.js';
 

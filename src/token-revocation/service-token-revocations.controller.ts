@@ -3,11 +3,11 @@ import { ApiBody, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { AdminApi, AskedBy } from '../access-control/admin-api.js';
 import type { Principal } from '../access-control/api-tokens.js';
-import { Database } from '../platform/database.js';
-import { nextLink, pageOf } from '../platform/paging.js';
+import { Database } from '../database/database.js';
+import { nextLink, pageOf } from '../http/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
-import { UuidParam } from '../platform/uuid-param.js';
-import { bodyValidation, optionalBodyValidation, queryValidation } from '../platform/validation.js';
+import { UuidParam } from '../http/uuid-param.js';
+import { bodyValidation, optionalBodyValidation, queryValidation } from '../http/validation.js';
 import { RevokeSelfIssuedTokens } from './revoke-self-issued-tokens.js';
 import { RevokeServiceTokens } from './revoke-service-tokens.js';
 import {

@@ -1,10 +1,10 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
 import { statusReferenceOf } from '../domain/status-list.js';
-import { PageQuery } from '../platform/paging.js';
-import { IsText, IsUuid, MayBeAbsent } from '../platform/validators.js';
+import { PageQuery } from '../http/paging.js';
+import { IsText, IsUuid, MayBeAbsent } from '../http/validators.js';
 import type { TokenDetail } from './read-service-tokens.js';
-import type { RecordedToken, TokenFilter } from './recorded-tokens.js';
+import type { RecordedToken, TokenFilter } from '../ledger/recorded-tokens.js';
 import { RevocationView, revocationView } from './service-token-revocation.dto.js';
 
 const FLAG = { enum: ['true', 'false'] } as const;

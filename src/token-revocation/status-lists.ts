@@ -2,10 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { AuxiliaryKeys } from '../auxiliary-keys/auxiliary-keys.service.js';
 import { type StatusListClaims, statusListUri } from '../domain/status-list.js';
 import { Clock } from '../platform/clock.js';
-import { isDatabaseAway } from '../platform/database-away.js';
-import { Database } from '../platform/database.js';
-import { asIssuerError } from '../platform/error-faces.js';
-import { SharedRun } from '../platform/shared-run.js';
+import { isUnavailable } from '../database/away.js';
+import { Database } from '../database/database.js';
+import { SharedRun } from '../database/shared-run.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { encodeStatusList } from './encode-status-list.js';
 import { hasStatusList, revokedWords } from './revoked-words.js';
@@ -75,7 +74,7 @@ export class StatusLists {
     try {
       await entry.reading.run();
     } catch (error) {
-      if (!isAway(error)) throw error;
+      if (!isUnavailable(error)) throw error;
       entry.failedAt = this.clock.now();
       if (!this.isResting(entry)) throw error;
     }
@@ -138,8 +137,4 @@ export class StatusLists {
     const jwt = await this.keys.sign(TYP, claims);
     return { jwt, lst, signedAt, expiresAt: new Date(exp * 1000) };
   }
-}
-
-function isAway(error: unknown): boolean {
-  return isDatabaseAway(error) || asIssuerError(error)?.code === 'UNAVAILABLE';
 }

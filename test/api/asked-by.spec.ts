@@ -1,16 +1,16 @@
 import { Get, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { dataSourceOptions } from '../../config/data-source.js';
+import { dataSourceOptions } from '../../src/data-source.js';
 import { AccessControlModule } from '../../src/access-control/access-control.module.js';
 import { AdminApi, AskedBy } from '../../src/access-control/admin-api.js';
 import type { Principal } from '../../src/access-control/api-tokens.js';
 import { AppModule } from '../../src/app.module.js';
 import { loadCatalog } from '../../src/catalog/load-catalog.js';
 import { shippedCatalogDirectory } from '../../src/catalog/shipped-catalog.js';
-import { httpServer } from '../../src/http-server.js';
+import { httpServer } from '../../src/http/http-server.js';
 import { Clock } from '../../src/platform/clock.js';
-import { Database } from '../../src/platform/database.js';
+import { Database } from '../../src/database/database.js';
 import { createLogger } from '../../src/platform/logging.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 
@@ -38,7 +38,7 @@ describe('a handler of the admin API', () => {
     const house = AppModule.on({ config, dataSource, catalog, clock, logger });
     app = await NestFactory.create<NestFastifyApplication>(
       { module: EchoModule, imports: [house, AccessControlModule] },
-      httpServer(config, logger),
+      httpServer(config, logger, null),
       { logger: false, bodyParser: false },
     );
     await app.get(Database).connect(issuer.database.url);

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { decodeJwt } from 'jose';
-import { adminPoolSize, Database } from '../../src/platform/database.js';
+import { adminPoolSize, Database } from '../../src/database/database.js';
 import { ACTIVATE, activate } from '../support/activation.js';
 import { makeActivationCode, registerLicense, registerPaidLicense } from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
-import { SigningKeyGoneError } from '../../src/signing-keys/signing-token-error.js';
+import { SigningKeyGoneError } from '../../src/signing-keys/hsm-error.js';
 import { SigningKeys } from '../../src/signing-keys/signing-keys.service.js';
 import { registerPaidLicense } from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';

@@ -5,7 +5,7 @@ import { Client } from 'pg';
 import {
   startEmbeddedPostgres,
   type EmbeddedPostgres,
-} from '../../src/platform/embedded-postgres.js';
+} from '../../src/embedded-postgres/embedded-postgres.js';
 import { postgresProcessesOf } from '../../src/platform/linux-process.js';
 import {
   buildIssuer,

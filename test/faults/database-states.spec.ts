@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import { Database } from '../../src/platform/database.js';
+import { Database } from '../../src/database/database.js';
 import { registerPaidLicense } from '../support/builders.js';
 import { GitlabInstance } from '../support/gitlab-instance.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PoolClient } from 'pg';
-import { Database } from '../../src/platform/database.js';
+import { Database } from '../../src/database/database.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 
 let issuer: TestIssuer;

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { Client } from 'pg';
-import { listen, LISTENER_NAME } from '../../src/platform/listen.js';
+import { listen, LISTENER_NAME } from '../../src/database/listen.js';
 import { createLogger } from '../../src/platform/logging.js';
-import { Notifications } from '../../src/platform/notifications.js';
+import { Notifications } from '../../src/database/notifications.js';
 import { SigningKeys } from '../../src/signing-keys/signing-keys.service.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';

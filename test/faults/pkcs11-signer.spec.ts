@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
 import { Client } from 'pg';
-import { Sealing } from '../../src/platform/sealing.js';
+import { Sealing } from '../../src/sealing/sealing.js';
 import {
   buildIssuer,
   type ChildIssuer,
@@ -120,8 +120,8 @@ async function started(environment: Readonly<Record<string, string>>): Promise<C
     await expect(signedBy(onToken, licenseKey)).resolves.toBe(kidBefore);
     await rotate(onToken);
     await rotate(onToken);
-    const kidOnToken = await signedBy(onToken, licenseKey);
-    expect((await hsm.read()).keys.map(({ id }) => id)).toContain(kidOnToken);
+    const kidOnHsm = await signedBy(onToken, licenseKey);
+    expect((await hsm.read()).keys.map(({ id }) => id)).toContain(kidOnHsm);
     await onToken.remove();
 
     const refused = await start({});
@@ -129,7 +129,7 @@ async function started(environment: Readonly<Record<string, string>>): Promise<C
     expect(refused.output.stderr).toMatch(/is on a PKCS #11 token: set PKCS11_MODULE/);
 
     const back = await started({ ...hsm.environment, PKCS11_NEW_KEYS: 'false' });
-    await expect(signedBy(back, licenseKey)).resolves.toBe(kidOnToken);
+    await expect(signedBy(back, licenseKey)).resolves.toBe(kidOnHsm);
     await rotate(back);
     await rotate(back);
     while ((await hsm.read()).keys.length > 0) await sleep(50);

@@ -3,11 +3,11 @@ import { readFile, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import { killLeftoverProcesses } from '../../src/platform/embedded-postgres-postmaster.js';
+import { killLeftoverProcesses } from '../../src/embedded-postgres/postmaster.js';
 import {
   startEmbeddedPostgres,
   type EmbeddedPostgres,
-} from '../../src/platform/embedded-postgres.js';
+} from '../../src/embedded-postgres/embedded-postgres.js';
 import {
   buildIssuer,
   createLicense,

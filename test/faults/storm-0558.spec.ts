@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'pg';
-import { Sealing } from '../../src/platform/sealing.js';
+import { Sealing } from '../../src/sealing/sealing.js';
 import {
   buildIssuer,
   type ChildIssuer,

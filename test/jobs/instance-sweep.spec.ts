@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { InstanceSweepsRepository } from '../../src/instance-health/instance-sweeps.repository.js';
 import { SweepInstances } from '../../src/instance-health/sweep-instances.js';
-import { Database } from '../../src/platform/database.js';
+import { Database } from '../../src/database/database.js';
 import { catalogFolder, removeCatalogFolders } from '../catalog/catalog-folder.js';
 import { select } from '../contract/ledger.js';
 import { recordNamespacePurchase, recordPurchase, registerLicense } from '../support/builders.js';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { compactVerify, createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet } from 'jose';
-import type { LedgerCheckpointView } from '../../src/ledger-audit/ledger-checkpoint.dto.js';
-import { LedgerCheckpoints } from '../../src/ledger-audit/ledger-checkpoints.js';
+import type { LedgerCheckpointView } from '../../src/ledger/ledger-checkpoint.dto.js';
+import { LedgerCheckpoints } from '../../src/ledger/ledger-checkpoints.js';
 import { LedgerJobs } from '../../src/scheduler/ledger-jobs.js';
 import { registerPaidLicense } from '../support/builders.js';
 import { select } from '../contract/ledger.js';

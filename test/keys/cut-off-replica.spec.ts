@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import { Database } from '../../src/platform/database.js';
+import { Database } from '../../src/database/database.js';
 import { Replicas } from '../../src/signing-keys/replicas.js';
 import { SigningKeys } from '../../src/signing-keys/signing-keys.service.js';
 import { DatabaseLink } from '../faults/database-link.js';

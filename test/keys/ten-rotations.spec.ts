@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { importPKCS8, SignJWT } from 'jose';
-import { Sealing } from '../../src/platform/sealing.js';
+import { Sealing } from '../../src/sealing/sealing.js';
 import { select } from '../contract/ledger.js';
 import { backendHeaders, BackendValidator } from '../support/backend-validator.js';
 import { registerPaidLicense } from '../support/builders.js';

@@ -6,7 +6,7 @@ import {
   type AuditedDays,
   LedgerAuditor,
 } from '../../src/ledger-audit/ledger-auditor.js';
-import { LedgerCheckpoints } from '../../src/ledger-audit/ledger-checkpoints.js';
+import { LedgerCheckpoints } from '../../src/ledger/ledger-checkpoints.js';
 import { recordPurchase, registerLicense } from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';
 import {

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
-import { dataSourceOptions } from '../../config/data-source.js';
+import { dataSourceOptions } from '../../src/data-source.js';
 import { ApiTokens } from '../../src/access-control/api-tokens.js';
 import { Clock } from '../../src/platform/clock.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';

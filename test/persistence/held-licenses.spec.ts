@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Database } from '../../src/platform/database.js';
+import { Database } from '../../src/database/database.js';
 import { registerPaidLicense } from '../support/builders.js';
 import { GitlabInstance } from '../support/gitlab-instance.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';

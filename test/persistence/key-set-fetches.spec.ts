@@ -1,5 +1,5 @@
 import { DataSource } from 'typeorm';
-import { dataSourceOptions } from '../../config/data-source.js';
+import { dataSourceOptions } from '../../src/data-source.js';
 import type { FetchCount } from '../../src/signing-keys/fetch-counts.js';
 import { KeySetFetchRepository } from '../../src/signing-keys/key-set-fetch.repository.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';

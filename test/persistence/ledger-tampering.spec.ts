@@ -1,6 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LedgerCheckpoints } from '../../src/ledger-audit/ledger-checkpoints.js';
+import { LedgerCheckpoints } from '../../src/ledger/ledger-checkpoints.js';
 import { type AuditedLedger, issueAuditedLedger } from './audited-ledger.js';
 import { verifyOn } from './ledger-command.js';
 

@@ -1,6 +1,6 @@
 import { dayOf } from '../../src/domain/calendar-day.js';
 import { Client } from 'pg';
-import { IssuanceLedger } from '../../src/token-issuance/issuance-ledger.js';
+import { IssuanceLedger } from '../../src/ledger/issuance-ledger.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { testServerUrl } from '../support/test-database.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';

@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'pg';
-import { Database } from '../../src/platform/database.js';
-import { RewrapSealedValues } from '../../src/platform/rewrap-sealed-values.js';
-import { SEALED_COLUMNS, type SealedColumn } from '../../src/platform/sealed-columns.js';
-import { replaceSealedValues } from '../../src/platform/sealed-values.js';
+import { Database } from '../../src/database/database.js';
+import { RewrapSealedValues } from '../../src/sealing/rewrap-sealed-values.js';
+import { SEALED_COLUMNS, type SealedColumn } from '../../src/sealing/sealed-columns.js';
+import { replaceSealedValues } from '../../src/sealing/sealed-values.js';
 import { StartRefusedError } from '../../src/refusals-of-a-start.js';
 import { registerPaidLicense } from '../support/builders.js';
 import { GitlabInstance } from '../support/gitlab-instance.js';

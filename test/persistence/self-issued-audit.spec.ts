@@ -1,4 +1,4 @@
-import { LedgerCheckpoints } from '../../src/ledger-audit/ledger-checkpoints.js';
+import { LedgerCheckpoints } from '../../src/ledger/ledger-checkpoints.js';
 import { LedgerAuditor } from '../../src/ledger-audit/ledger-auditor.js';
 import { JudgeToken } from '../../src/ledger-audit/judge-token.js';
 import type { Finding } from '../../src/ledger-audit/finding.js';

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { freePort } from '../../src/platform/free-port.js';
 import { createLogger } from '../../src/platform/logging.js';
-import { Notifications } from '../../src/platform/notifications.js';
+import { Notifications } from '../../src/database/notifications.js';
 import { registerPaidLicense } from '../support/builders.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';

@@ -1,6 +1,6 @@
 import { DataSource } from 'typeorm';
 import { Pool } from 'pg';
-import { dataSourceOptions } from '../../config/data-source.js';
+import { dataSourceOptions } from '../../src/data-source.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { insert, instanceRow, licenseRow } from './rows.js';
 

@@ -16,9 +16,9 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { canEnter } from '../../src/platform/embedded-postgres-account.js';
-import { clusterOutside } from '../../src/platform/embedded-postgres-cluster.js';
-import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.js';
+import { canEnter } from '../../src/embedded-postgres/account.js';
+import { clusterOutside } from '../../src/embedded-postgres/cluster.js';
+import { startEmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres.js';
 import {
   ask,
   buildServiceProcess,

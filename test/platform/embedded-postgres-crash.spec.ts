@@ -4,7 +4,7 @@ import { Client } from 'pg';
 import {
   startEmbeddedPostgres,
   type EmbeddedPostgres,
-} from '../../src/platform/embedded-postgres.js';
+} from '../../src/embedded-postgres/embedded-postgres.js';
 import { isPostgresOf, postgresProcessesOf } from '../../src/platform/linux-process.js';
 import { testServerUrl } from '../support/test-database.js';
 import {

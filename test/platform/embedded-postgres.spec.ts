@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import {
   startEmbeddedPostgres,
   type EmbeddedPostgres,
-} from '../../src/platform/embedded-postgres.js';
+} from '../../src/embedded-postgres/embedded-postgres.js';
 import { isPostgresOf, postgresProcessesOf } from '../../src/platform/linux-process.js';
 import { ask, openFolder, remove, removeDataDir } from './service-process.js';
 

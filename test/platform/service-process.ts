@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, type QueryResultRow } from 'pg';
-import { clusterOutside } from '../../src/platform/embedded-postgres-cluster.js';
+import { clusterOutside } from '../../src/embedded-postgres/cluster.js';
 
 /** A process that does nothing but own an embedded Postgres: to be killed, or to be another user. */
 export interface ServiceProcess {

@@ -5,18 +5,18 @@ import { join } from 'node:path';
 
 const dist = join(import.meta.dirname, '..', '..', 'dist', 'src');
 const require = createRequire(import.meta.url);
-const { Pkcs11Keys } = require(join(dist, 'signing-keys/pkcs11-keys.js'));
-const { Pkcs11Token } = require(join(dist, 'signing-keys/pkcs11-token.js'));
+const { HsmKeys } = require(join(dist, 'signing-keys/pkcs11-keys.js'));
+const { Hsm } = require(join(dist, 'signing-keys/pkcs11-token.js'));
 const { Clock } = require(join(dist, 'platform/clock.js'));
 
 const { PKCS11_MODULE, PKCS11_TOKEN_LABEL, PKCS11_PIN } = process.env;
-const token = new Pkcs11Token({
+const token = new Hsm({
   module: PKCS11_MODULE,
   tokenLabel: PKCS11_TOKEN_LABEL,
   pin: PKCS11_PIN,
   makesNewKeys: true,
 });
-const keys = new Pkcs11Keys(token, 'https://issuer.test', new Clock());
+const keys = new HsmKeys(token, 'https://issuer.test', new Clock());
 const { kid, publicJwk } = await keys.generate();
 const key = keys.open(publicJwk);
 const signatureLength = async () =>

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { Client } from 'pg';
-import { dataSourceOptions } from '../../config/data-source.js';
-import { migrate } from '../../src/platform/migrate.js';
+import { dataSourceOptions } from '../../src/data-source.js';
+import { migrate } from '../../src/database/migrate.js';
 
 export const TEMPLATE_DATABASE = 'template_issuer';
 

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 
 const dist = join(import.meta.dirname, '..', '..', 'dist', 'src');
 const require = createRequire(import.meta.url);
-const { Pkcs11Token } = require(join(dist, 'signing-keys/pkcs11-token.js'));
+const { Hsm } = require(join(dist, 'signing-keys/pkcs11-token.js'));
 const { loadCryptoki, CKF, CKU_USER } = require(join(dist, 'signing-keys/pkcs11-binding.js'));
 
 const WRONG = 'a-wrong-pin';
 const { PKCS11_MODULE, PKCS11_TOKEN_LABEL, PKCS11_PIN } = process.env;
-const token = new Pkcs11Token({
+const token = new Hsm({
   module: PKCS11_MODULE,
   tokenLabel: PKCS11_TOKEN_LABEL,
   pin: WRONG,

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { Sealing } from '../../src/platform/sealing.js';
+import { Sealing } from '../../src/sealing/sealing.js';
 import { insert, licenseRow } from '../persistence/rows.js';
 
 /** Licenses as a service with this key-encryption key would have registered them. @returns their ids */

@@ -12,7 +12,8 @@ const FOLDER = 'cloud-connector-issuer-test-';
 /** One server per test run; tests make databases of their own on it (test-database.ts). */
 export default async function startTestPostgres(): Promise<void> {
   resolveTypeScript();
-  const { startEmbeddedPostgres } = await import('../../src/platform/embedded-postgres.js');
+  const { startEmbeddedPostgres } =
+    await import('../../src/embedded-postgres/embedded-postgres.js');
   const { prepareTemplate } = await import('./prepare-template.js');
   await removeKilledRuns();
   const dataDir = await mkdtemp(join(tmpdir(), FOLDER));
@@ -40,7 +41,7 @@ export default async function startTestPostgres(): Promise<void> {
 /** A run that was killed has left its folder, and a server that still runs in it. */
 async function removeKilledRuns(): Promise<void> {
   const { dataDirOwner, hasLockFile } = await import('../../src/platform/data-dir-lock.js');
-  const { stopOrphan } = await import('../../src/platform/embedded-postgres-postmaster.js');
+  const { stopOrphan } = await import('../../src/embedded-postgres/postmaster.js');
   for (const name of await readdir(tmpdir())) {
     if (!name.startsWith(FOLDER)) continue;
     const dataDir = join(tmpdir(), name);
@@ -52,7 +53,7 @@ async function removeKilledRuns(): Promise<void> {
 }
 
 async function removeDataDir(dataDir: string): Promise<void> {
-  const { clusterOutside } = await import('../../src/platform/embedded-postgres-cluster.js');
+  const { clusterOutside } = await import('../../src/embedded-postgres/cluster.js');
   const outside = await clusterOutside(dataDir);
   if (outside) await rm(outside, { recursive: true, force: true });
   await rm(dataDir, { recursive: true, force: true });

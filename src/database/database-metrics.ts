@@ -1,0 +1,82 @@
+import { Injectable } from '@nestjs/common';
+import { Gauge, Histogram, type Registry } from 'prom-client';
+import { Metrics, SECONDS, timed } from '../platform/metrics.js';
+import { Database } from './database.js';
+import { Notifications } from './notifications.js';
+import { DATABASE_STATES, type DatabaseState, DatabaseWatch } from './state.js';
+
+@Injectable()
+export class DatabaseMetrics {
+  private readonly registry: Registry;
+  private readonly seconds: Histogram<'statement'>;
+
+  constructor(
+    { registry }: Metrics,
+    watch: DatabaseWatch,
+    database: Database,
+    notifications: Notifications,
+  ) {
+    this.registry = registry;
+    this.seconds = new Histogram({
+      name: 'issuer_database_seconds',
+      help: 'Time to an answer of the database, waiting for a connection included, by statement.',
+      labelNames: ['statement'] as const,
+      buckets: SECONDS,
+      registers: [registry],
+    });
+    this.gaugeState(watch);
+    this.gaugeConnections(database, notifications);
+  }
+
+  async timeStatement<Result>(statement: string, run: () => Promise<Result>): Promise<Result> {
+    return timed(this.seconds.startTimer({ statement }), run);
+  }
+
+  private gaugeState(watch: DatabaseWatch): void {
+    let latest: Promise<DatabaseState> | undefined;
+    new Gauge({
+      name: 'issuer_database_up',
+      help: 'Whether the database answers and takes writes, if only slowly: 1 or 0.',
+      registers: [this.registry],
+      async collect() {
+        latest = watch.state();
+        const state = await latest;
+        this.set(state === 'up' || state === 'slow' ? 1 : 0);
+      },
+    });
+    new Gauge({
+      name: 'issuer_database_state',
+      help: 'What the database is good for; one is 1: up, slow, read_only, full, refused, away.',
+      labelNames: ['state'],
+      registers: [this.registry],
+      async collect() {
+        // Metrics are collected in their order: the one before has just asked.
+        const now = await (latest ?? watch.state());
+        for (const state of DATABASE_STATES) this.set({ state }, state === now ? 1 : 0);
+      },
+    });
+  }
+
+  private gaugeConnections(database: Database, notifications: Notifications): void {
+    new Gauge({
+      name: 'issuer_notifications_up',
+      help: 'Whether this replica listens to what others tell through the database: 1 or 0.',
+      registers: [this.registry],
+      collect() {
+        this.set(notifications.isUp ? 1 : 0);
+      },
+    });
+    new Gauge({
+      name: 'issuer_database_connections',
+      help: 'Connections of the sync path by state, and requests that wait for one.',
+      labelNames: ['state'],
+      registers: [this.registry],
+      collect() {
+        const { totalCount, idleCount, waitingCount } = database.connections();
+        this.set({ state: 'open' }, totalCount);
+        this.set({ state: 'idle' }, idleCount);
+        this.set({ state: 'waiting' }, waitingCount);
+      },
+    });
+  }
+}

@@ -1,0 +1,45 @@
+import { databaseAway } from './away.js';
+
+/** Leaves room for the answer itself within the promised time. */
+const SHARE_FOR_THE_DATABASE = 0.9;
+
+/** How long a request may wait for the database in all, however many statements it needs. */
+export function databaseDeadlineMs(databaseTimeoutMs: number): number {
+  return Math.floor(databaseTimeoutMs * SHARE_FOR_THE_DATABASE);
+}
+
+/** Until when the database may let one request wait; what is later has been answered already. */
+export class Deadline {
+  private readonly at: number;
+
+  constructor(private readonly milliseconds: number) {
+    this.at = performance.now() + milliseconds;
+  }
+
+  get isOver(): boolean {
+    return performance.now() > this.at;
+  }
+
+  /** @throws {IssuerError} UNAVAILABLE when `work` takes longer; its result is nobody's then */
+  async holds<Result>(work: Promise<Result>): Promise<Result> {
+    return withinDeadline(work, this.milliseconds);
+  }
+}
+
+/** @throws {IssuerError} UNAVAILABLE when `work` takes longer; its result is dropped then */
+export async function withinDeadline<Result>(
+  work: Promise<Result>,
+  milliseconds: number,
+): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(databaseAway(undefined, 'slow'));
+    }, milliseconds);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,64 @@
+import { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, type Notification } from 'pg';
+import { guarded } from '../platform/guarded.js';
+import type { Logger } from '../platform/logging.js';
+
+/** How a backend that listens is found in `pg_stat_activity`. */
+export const LISTENER_NAME = 'cloud-connector-issuer listener';
+
+export interface ListenOptions {
+  /** A connection past a pooler in transaction mode: through one, nothing would ever come. */
+  readonly url: string;
+  readonly channels: readonly string[];
+  /** From now on nothing is missed. */
+  readonly onListening: () => void;
+  readonly onNotification: (channel: string) => void;
+  /** Whether the connection is still alive is asked this often: one that died may not say so. */
+  readonly probeEveryMs: number;
+  readonly answersWithinMs: number;
+  readonly signal: AbortSignal;
+  readonly logger: Pick<Logger, 'error'>;
+}
+
+/** LISTENs on a connection of its own until that is lost or `signal` aborts. @throws the reason */
+export async function listen(options: ListenOptions): Promise<never> {
+  options.signal.throwIfAborted();
+  const lost = new AbortController();
+  const over = AbortSignal.any([options.signal, lost.signal]);
+  // Our own, so that it can be destroyed in every state: `end` would wait for a server that hangs.
+  const socket = new Socket();
+  const destroy = guarded(options.logger, 'end of listening', () => socket.destroy());
+  over.addEventListener('abort', destroy);
+  const client = new Client({
+    connectionString: options.url,
+    application_name: LISTENER_NAME,
+    stream: () => socket,
+    keepAlive: true,
+    connectionTimeoutMillis: options.answersWithinMs,
+    query_timeout: options.answersWithinMs,
+  });
+  const giveUp = (reason?: Error) => {
+    lost.abort(reason);
+  };
+  client.on('error', guarded(options.logger, 'error of the listener', giveUp));
+  client.on('end', guarded(options.logger, 'end of the listener', giveUp));
+  const notified = ({ channel }: Notification) => {
+    options.onNotification(channel);
+  };
+  client.on('notification', guarded(options.logger, 'notification', notified));
+  try {
+    await client.connect();
+    for (const channel of options.channels) {
+      await client.query(`LISTEN ${client.escapeIdentifier(channel)}`);
+    }
+    options.onListening();
+    for (;;) {
+      await sleep(options.probeEveryMs, undefined, { signal: over });
+      await client.query('SELECT 1');
+    }
+  } finally {
+    over.removeEventListener('abort', destroy);
+    destroy();
+  }
+}

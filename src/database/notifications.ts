@@ -1,0 +1,112 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/common';
+import { isUnavailable } from './away.js';
+import { guarded } from '../platform/guarded.js';
+import { listen } from './listen.js';
+import { LOGGER, type Logger } from '../platform/logging.js';
+import { SharedRun } from './shared-run.js';
+
+const RECONNECT_FIRST_MS = 500;
+const RECONNECT_LAST_MS = 10_000;
+const PROBE_EVERY_MS = 15_000;
+const ANSWERS_WITHIN_MS = 5000;
+
+type Callback = () => Promise<void> | void;
+
+/**
+ * What other replicas tell this one through the database (`NOTIFY`), at once instead of at the next
+ * poll. It may be lost, so whoever relies on it polls as well; nothing breaks without it.
+ */
+@Injectable()
+export class Notifications implements BeforeApplicationShutdown {
+  private readonly runs = new Map<string, (() => void)[]>();
+  private readonly stopping = new AbortController();
+  private listening: Promise<void> | null = null;
+  private up = false;
+
+  constructor(@Inject(LOGGER) private readonly logger: Logger) {}
+
+  /** Whether this replica listens now. */
+  get isUp(): boolean {
+    return this.up;
+  }
+
+  /**
+   * Calls `callback` for each notification on `channel`, and once after every connect, for something
+   * may have been missed. Its calls never overlap; notifications during a call cause one more. What it
+   * throws is logged. To be registered before `start`.
+   */
+  on(channel: string, callback: Callback): void {
+    if (this.listening) throw new Error(`${channel} is registered after the start: nobody listens`);
+    const shared = new SharedRun(() => this.call(channel, callback));
+    const run = guarded(this.logger, `notifications of ${channel}`, () => shared.run());
+    this.runs.set(channel, [...(this.runs.get(channel) ?? []), run]);
+  }
+
+  /**
+   * Listens from now on until the shutdown, however often the connection is lost.
+   * @param url past a pooler in transaction mode
+   */
+  start(url: string): void {
+    if (this.stopping.signal.aborted) return;
+    this.listening ??= this.keepListening(url, this.stopping.signal);
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopping.abort();
+    await this.listening;
+  }
+
+  private async keepListening(url: string, signal: AbortSignal): Promise<void> {
+    let pauseMs = RECONNECT_FIRST_MS;
+    const onListening = () => {
+      this.up = true;
+      pauseMs = RECONNECT_FIRST_MS;
+      for (const channel of this.runs.keys()) this.demand(channel);
+    };
+    while (!signal.aborted) {
+      await this.listenOnce(url, onListening, signal);
+      this.up = false;
+      // Rejects when it is time to stop, which the loop then sees.
+      await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+      pauseMs = Math.min(2 * pauseMs, RECONNECT_LAST_MS);
+    }
+  }
+
+  private async listenOnce(
+    url: string,
+    onListening: () => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      await listen({
+        url,
+        channels: [...this.runs.keys()],
+        onListening,
+        onNotification: (channel) => {
+          this.demand(channel);
+        },
+        probeEveryMs: PROBE_EVERY_MS,
+        answersWithinMs: ANSWERS_WITHIN_MS,
+        signal,
+        logger: this.logger,
+      });
+    } catch (error) {
+      // Whatever it was: that the database is away is said elsewhere, and polling stands behind.
+      this.logger.debug({ error }, 'not listening to the database');
+    }
+  }
+
+  private demand(channel: string): void {
+    for (const run of this.runs.get(channel) ?? []) run();
+  }
+
+  private async call(channel: string, callback: Callback): Promise<void> {
+    try {
+      await callback();
+    } catch (error) {
+      const away = isUnavailable(error);
+      this.logger[away ? 'debug' : 'error']({ channel, error }, 'a notification came to nothing');
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import { types } from 'node:util';
+import { type DatabaseTrouble, troubleOf } from './away.js';
+
+/** A statement that is meant to be short and takes longer is late, and so is the answer to a probe. */
+export const SLOW_MS = 500;
+/** Under this name the attempts to connect are kept. */
+export const CONNECT = 'connect';
+
+/** What nobody has tried again for as long says little. */
+const STALE_MS = 30_000;
+const SLOW_FOR_MS = 10_000;
+/** Enough for every statement of this program; what an ORM makes up besides is bounded. */
+const MOST_FAILURES = 100;
+
+const WORST_FIRST = ['full', 'read_only', 'refused', 'slow'] as const;
+
+interface Failure {
+  readonly trouble: DatabaseTrouble;
+  readonly reason: string;
+  readonly atMs: number;
+}
+
+/**
+ * What became of this process's own statements. A database whose disk is full answers every question and
+ * keeps nothing, so its state is what the statements met that were really run: each failure stands until
+ * the same statement succeeds.
+ */
+export class StatementOutcomes {
+  private readonly failures = new Map<string, Failure>();
+  private answeredAtMs = Number.NEGATIVE_INFINITY;
+  private listener: () => void = () => undefined;
+
+  constructor(private readonly now: () => number = () => performance.now()) {}
+
+  /** Calls `listener` whenever the trouble may have changed. */
+  onChange(listener: () => void): void {
+    this.listener = listener;
+  }
+
+  /** @param isShort whether the statement is meant to be short, as those of a sync are */
+  succeeded(statement: string, tookMs: number, isShort: boolean): void {
+    this.answeredAtMs = this.now();
+    if (tookMs > SLOW_MS && isShort) {
+      this.remember(statement, 'slow', `a statement took ${Math.round(tookMs)} ms`);
+    } else if (this.failures.delete(statement)) this.listener();
+  }
+
+  failed(statement: string, error: unknown, isShort: boolean): void {
+    const trouble = troubleOf(error);
+    if (trouble === null || trouble === 'away' || (trouble === 'slow' && !isShort)) return;
+    this.remember(statement, trouble, types.isNativeError(error) ? error.message : String(error));
+  }
+
+  /** The worst of what stands now, with the reason that the database gave. */
+  worst(): Pick<Failure, 'trouble' | 'reason'> | null {
+    this.dropOutdated();
+    const failures = [...this.failures.values()];
+    for (const trouble of WORST_FIRST) {
+      const failure = failures.findLast((one) => one.trouble === trouble);
+      if (failure) return failure;
+    }
+    return null;
+  }
+
+  /** Whether a failure stands that nobody has tried again for a while: only a try can tell. */
+  isStale(): boolean {
+    const before = this.now() - STALE_MS;
+    return [...this.failures.values()].some(({ atMs }) => atMs < before);
+  }
+
+  /** A try at `sinceMs` has succeeded: what failed before that is over. */
+  forgetBefore(sinceMs: number): void {
+    for (const [statement, { atMs }] of this.failures) {
+      if (atMs < sinceMs) this.failures.delete(statement);
+    }
+    this.listener();
+  }
+
+  /** Whether any statement was answered since then. */
+  wasAnsweredSince(sinceMs: number): boolean {
+    return this.answeredAtMs >= sinceMs;
+  }
+
+  private remember(statement: string, trouble: DatabaseTrouble, reason: string): void {
+    this.failures.delete(statement);
+    this.failures.set(statement, { trouble, reason, atMs: this.now() });
+    const [oldest] = this.failures.keys();
+    if (this.failures.size > MOST_FAILURES && oldest !== undefined) this.failures.delete(oldest);
+    this.listener();
+  }
+
+  /** No try is needed for these: slowness passes, and a pool that asks for no connection has enough. */
+  private dropOutdated(): void {
+    const now = this.now();
+    for (const [statement, { trouble, atMs }] of this.failures) {
+      const passes = trouble === 'slow' ? SLOW_FOR_MS : STALE_MS;
+      if ((trouble === 'slow' || statement === CONNECT) && now - atMs > passes) {
+        this.failures.delete(statement);
+      }
+    }
+  }
+}

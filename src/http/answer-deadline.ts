@@ -1,0 +1,44 @@
+import {
+  type CallHandler,
+  type ExecutionContext,
+  Inject,
+  Injectable,
+  type NestInterceptor,
+} from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { type Observable, throwError, timeout } from 'rxjs';
+import { databaseDeadlineMs, withinDeadline } from '../database/deadline.js';
+import { millisecondsSinceArrival } from './arrival.js';
+import { databaseAway } from '../database/away.js';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+
+/**
+ * Answers 503 when the database has let a request wait for too long in all, in guards and handler
+ * together. What was waited for is given up later.
+ */
+@Injectable()
+export class AnswerDeadline implements NestInterceptor {
+  private readonly milliseconds: number;
+
+  constructor(@Inject(SERVICE_CONFIG) config: ServiceConfig) {
+    this.milliseconds = databaseDeadlineMs(config.databaseTimeoutMs);
+  }
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const late = {
+      first: this.leftOf(context),
+      with: () => throwError(() => databaseAway(undefined, 'slow')),
+    };
+    return next.handle().pipe(timeout(late));
+  }
+
+  /** For a guard: interceptors come after it. @throws {IssuerError} UNAVAILABLE */
+  async within<Result>(context: ExecutionContext, work: Promise<Result>): Promise<Result> {
+    return withinDeadline(work, this.leftOf(context));
+  }
+
+  private leftOf(context: ExecutionContext): number {
+    const { raw } = context.switchToHttp().getRequest<FastifyRequest>();
+    return Math.max(0, this.milliseconds - millisecondsSinceArrival(raw));
+  }
+}

@@ -1,0 +1,128 @@
+import { HttpException } from '@nestjs/common';
+import { databaseAway, isDatabaseAway, isDatabaseClosed } from '../database/away.js';
+import { IssuerError, type IssuerErrorCode } from '../platform/issuer-error.js';
+
+/** Nest's and Fastify's own refusals. Their messages can echo input (a key, an URL): ours do not. */
+const REFUSAL_BY_STATUS: Readonly<Record<number, readonly [IssuerErrorCode, string]>> = {
+  400: ['BAD_REQUEST', 'The request cannot be read: send well-formed JSON and a valid URL.'],
+  404: ['NOT_FOUND', 'There is nothing here: see /api/docs for the endpoints.'],
+  413: ['PAYLOAD_TOO_LARGE', 'The body is larger than 1 MiB.'],
+  415: ['UNSUPPORTED_MEDIA_TYPE', 'Send the body as application/json.'],
+};
+
+/** Any thrown thing as what the caller may be told; null for a bug, which is nobody's business. */
+export function asIssuerError(error: unknown): IssuerError | null {
+  if (error instanceof IssuerError) return error;
+  if (isHangUp(error)) return new IssuerError('BAD_REQUEST', 'The request ended too soon.');
+  if (isDatabaseAway(error) || isDatabaseClosed(error)) return databaseAway(error);
+  const status = error instanceof HttpException ? error.getStatus() : statusCodeOf(error);
+  if (status === null || status >= 500) return null;
+  const refusal = REFUSAL_BY_STATUS[status] ?? REFUSAL_BY_STATUS[400];
+  return refusal ? new IssuerError(refusal[0], refusal[1], { cause: error }) : null;
+}
+
+/** What Node's parser gave up on, by its word for it, before there was a request. */
+export function unreadableRequest(code: string | undefined): IssuerError {
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    const detail = 'The request line and the headers are larger than 16 KiB together.';
+    return new IssuerError('REQUEST_HEADER_TOO_LARGE', detail);
+  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    const detail = 'Send the headers of a request within 10 seconds, and all of it within 30.';
+    return new IssuerError('REQUEST_TIMEOUT', detail);
+  }
+  return new IssuerError('BAD_REQUEST', 'The request is not valid HTTP/1.1.');
+}
+
+/** Node's word for a client that hung up in the middle of its body. */
+function isHangUp(error: unknown): boolean {
+  return error instanceof Error && error.message === 'aborted';
+}
+
+function statusCodeOf(error: unknown): number | null {
+  const status: unknown = error instanceof Error ? Reflect.get(error, 'statusCode') : null;
+  return typeof status === 'number' ? status : null;
+}
+
+export const INTERNAL = new IssuerError(
+  'INTERNAL',
+  'The service failed on its side: the log has the cause under the request id.',
+);
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  408: 'Request Timeout',
+  409: 'Conflict',
+  412: 'Precondition Failed',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+};
+
+/** RFC 9457; `code` is what programs match on. */
+export interface Problem {
+  readonly type: 'about:blank';
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: IssuerErrorCode;
+  readonly errors?: IssuerError['errors'];
+  readonly [extension: string]: unknown;
+}
+
+export function problemOf(error: IssuerError): Problem {
+  return {
+    ...error.members,
+    type: 'about:blank',
+    title: TITLES[error.status] ?? 'Error',
+    status: error.status,
+    detail: error.message,
+    code: error.code,
+    ...(error.errors.length > 0 ? { errors: error.errors } : {}),
+  };
+}
+
+/** The sync protocol has one code for whatever is no request of its own. */
+const UNREADABLE: ReadonlySet<IssuerErrorCode> = new Set([
+  'NOT_FOUND',
+  'PAYLOAD_TOO_LARGE',
+  'REQUEST_HEADER_TOO_LARGE',
+  'REQUEST_TIMEOUT',
+  'UNSUPPORTED_MEDIA_TYPE',
+  'VALIDATION_FAILED',
+]);
+
+/** The answer to a seat link. Whatever is no "try again" is 422: instances would ask 20 times more. */
+export function seatLinkErrorOf(error: IssuerError): {
+  readonly status: number;
+  readonly body: { readonly errors: readonly string[]; readonly error_attribute_map: object };
+} {
+  const tryAgain = error.status === 429 || error.status >= 500;
+  const details = error.errors.map(({ detail }) => detail);
+  return {
+    status: tryAgain ? error.status : 422,
+    body: { errors: details.length > 0 ? details : [error.message], error_attribute_map: {} },
+  };
+}
+
+/** The answer that instances understand; their statuses are fixed by the sync contract. */
+export function graphqlErrorOf(error: IssuerError): {
+  readonly status: number;
+  readonly body: { readonly errors: readonly unknown[] };
+} {
+  const tryAgain = error.code === 'RATE_LIMITED' || error.code === 'UNAVAILABLE';
+  const extensions = { code: UNREADABLE.has(error.code) ? 'BAD_REQUEST' : error.code };
+  return {
+    // 200 keeps the tokens that an instance holds and stops it from asking again at once: right for
+    // a denial, and for a bug of ours, which would only meet the same request three times more.
+    status: tryAgain ? error.status : 200,
+    body: { errors: [{ message: error.message, extensions }] },
+  };
+}

@@ -1,0 +1,29 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Counter } from 'prom-client';
+import { LOGGER, type Logger } from '../platform/logging.js';
+import { Metrics } from '../platform/metrics.js';
+import { FINDING_CODES, type Finding } from './finding.js';
+
+/** Shows what the scheduled audit has found, in the metrics and the log. */
+@Injectable()
+export class LedgerFindings {
+  private readonly findings: Counter<'finding'>;
+
+  constructor(
+    { registry }: Metrics,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {
+    this.findings = new Counter({
+      name: 'issuer_ledger_findings_total',
+      help: 'What the scheduled audit of the ledger has found, by code: none is normal.',
+      labelNames: ['finding'] as const,
+      registers: [registry],
+    });
+    for (const finding of FINDING_CODES) this.findings.inc({ finding }, 0);
+  }
+
+  report(finding: Finding): void {
+    this.findings.inc({ finding: finding.finding });
+    this.logger.error(finding, 'the audit of the ledger has found something');
+  }
+}

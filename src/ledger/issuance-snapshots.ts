@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import { CatalogStore } from '../catalog/catalog.service.js';
+import { Clock } from '../platform/clock.js';
+import { Database } from '../database/database.js';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+
+/**
+ * Keeps every catalog that was ever in force, and every configuration that went into a token, so
+ * that an old token can be explained and audited.
+ */
+@Injectable()
+export class IssuanceSnapshots {
+  /** The digest of the catalog in force, as a row of the ledger names it. */
+  readonly catalogDigest: Buffer;
+  /** The digest of the policy in force, as a batch of the ledger names it. */
+  readonly policyDigest: Buffer;
+  private readonly policy: string;
+
+  constructor(
+    private readonly database: Database,
+    private readonly catalog: CatalogStore,
+    private readonly clock: Clock,
+    @Inject(SERVICE_CONFIG) config: ServiceConfig,
+  ) {
+    this.catalogDigest = Buffer.from(catalog.current().digest, 'hex');
+    this.policy = JSON.stringify({
+      issuer: config.issuerUrl,
+      ttl_seconds: config.serviceTokenTtlSeconds,
+      not_before_skew_seconds: config.notBeforeSkewSeconds,
+      enforce_license_types: config.enforceLicenseTypes,
+      // Only where it is set: other configurations keep the digest that they always had.
+      ...(config.selfIssuedInstanceId === null
+        ? {}
+        : { self_issued_instance_id: config.selfIssuedInstanceId }),
+    });
+    this.policyDigest = createHash('sha256').update(this.policy).digest();
+  }
+
+  async recordCurrent(): Promise<void> {
+    const now = this.clock.now();
+    await this.database.pool.query(
+      `INSERT INTO catalog_snapshots (digest, document, first_in_force_at) VALUES ($1, $2, $3)
+       ON CONFLICT DO NOTHING`,
+      [this.catalogDigest, JSON.stringify(this.catalog.current().catalog), now],
+    );
+    await this.database.pool.query(
+      `INSERT INTO policy_snapshots (digest, document, first_in_force_at) VALUES ($1, $2, $3)
+       ON CONFLICT DO NOTHING`,
+      [this.policyDigest, this.policy, now],
+    );
+  }
+}

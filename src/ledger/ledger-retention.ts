@@ -1,0 +1,124 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { PoolClient } from 'pg';
+import { type CalendarDay, dayOf, startOfDay } from '../domain/calendar-day.js';
+import { Clock } from '../platform/clock.js';
+import { Database } from '../database/database.js';
+import { LOGGER, type Logger } from '../platform/logging.js';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { SignForAudit } from './sign-for-audit.js';
+
+const DAY_MS = 86_400_000;
+/** A day is read once before it goes; a large one takes longer than a request may. */
+const PATIENCE_MS = 600_000;
+const LOCK_NOT_AVAILABLE = '55P03';
+
+/** What is noted of a day before it goes. */
+interface Weighed {
+  /** False without the lock, or while a batch of it is under no checkpoint. */
+  readonly ready: boolean;
+  readonly tokens: number;
+  readonly first_checkpoint: number | null;
+  readonly last_checkpoint: number | null;
+}
+
+const WEIGH = `
+  SELECT ready, tokens::float8, first_checkpoint::float8, last_checkpoint::float8
+  FROM (SELECT pg_try_advisory_xact_lock(hashtext('ledger.retention')) AS locked OFFSET 0) turn
+  CROSS JOIN LATERAL weigh_issued_tokens_partition($1) WHERE locked`;
+
+const DAYS = `
+  SELECT to_date(right(inhrelid::regclass::text, 8), 'YYYYMMDD') AS day
+  FROM pg_inherits
+  WHERE inhparent = 'issued_tokens'::regclass
+    AND inhrelid::regclass::text ~ '^issued_tokens_[0-9]{8}$'
+  ORDER BY 1`;
+
+/** Lets whole days of the ledger go once their last token has been over for long enough. */
+@Injectable()
+export class LedgerRetention {
+  constructor(
+    private readonly database: Database,
+    private readonly sign: SignForAudit,
+    private readonly clock: Clock,
+    @Inject(LOGGER) private readonly logger: Logger,
+    @Inject(SERVICE_CONFIG) private readonly config: ServiceConfig,
+  ) {}
+
+  /**
+   * Drops the days that are due, the oldest first. A day waits while a batch of it is under no
+   * checkpoint, and while somebody uses the ledger without a break: syncs come first.
+   * @returns the days that were dropped
+   */
+  async dropOldDays(): Promise<CalendarDay[]> {
+    const client = await this.database.pool.connect();
+    try {
+      return await this.dropOn(client);
+    } finally {
+      client.release();
+    }
+  }
+
+  private async dropOn(client: PoolClient): Promise<CalendarDay[]> {
+    const now = this.clock.now();
+    const expiredBy = new Date(now.getTime() - this.config.ledgerRetentionDays * DAY_MS);
+    const dropped: CalendarDay[] = [];
+    for (const { day } of (await client.query<{ day: CalendarDay }>(DAYS)).rows) {
+      // No token expires before it was issued: most days need not be read.
+      if (startOfDay(day, 1) > expiredBy) break;
+      if (!(await this.isOver(client, day, expiredBy))) break;
+      if (!(await this.drop(client, day, now))) break;
+      dropped.push(day);
+      this.logger.info({ day }, 'a day of the ledger is past its retention and was dropped');
+    }
+    return dropped;
+  }
+
+  private async isOver(client: PoolClient, day: CalendarDay, expiredBy: Date): Promise<boolean> {
+    const { rows } = await client.query<{ last: Date | null }>({
+      text: `SELECT max(expires_at) AS last FROM ${partitionOf(day)}`,
+      query_timeout: PATIENCE_MS,
+    } as { text: string });
+    const last = rows[0]?.last ?? null;
+    return last === null || last < expiredBy;
+  }
+
+  /** @returns false when it has to wait: another replica is at it, or the ledger is in use */
+  private async drop(client: PoolClient, day: CalendarDay, now: Date): Promise<boolean> {
+    await client.query('BEGIN');
+    try {
+      // Whoever waits for a lock on the whole ledger holds up the syncs that come after.
+      await client.query(`SET LOCAL lock_timeout = '100ms'`);
+      // And whoever stands still while it holds that lock is ended by the database.
+      await client.query(
+        `SET LOCAL idle_in_transaction_session_timeout = ${this.config.databaseTimeoutMs}`,
+      );
+      const dropped = await this.noteAndDrop(client, day, now);
+      await client.query('COMMIT');
+      return dropped;
+    } catch (error) {
+      await client.query('ROLLBACK');
+      if (error instanceof Error && Reflect.get(error, 'code') === LOCK_NOT_AVAILABLE) return false;
+      throw error;
+    }
+  }
+
+  private async noteAndDrop(client: PoolClient, day: CalendarDay, now: Date): Promise<boolean> {
+    const patient = (text: string, values: unknown[]) =>
+      ({ text, values, query_timeout: PATIENCE_MS }) as { text: string };
+    const [weighed] = (await client.query<Weighed>(patient(WEIGH, [day]))).rows;
+    if (weighed?.ready !== true) return false;
+    const { tokens, first_checkpoint, last_checkpoint } = weighed;
+    const iat = Math.floor(now.getTime() / 1000);
+    const iss = this.config.issuerUrl;
+    const claims = { iss, iat, day, tokens, first_checkpoint, last_checkpoint };
+    const signed = await this.sign.droppedDay(claims);
+    const drop = 'SELECT drop_issued_tokens_partition($1, $2, $3, $4, $5, $6)';
+    const values = [day, tokens, first_checkpoint, last_checkpoint, now, signed];
+    await client.query(patient(drop, values));
+    return true;
+  }
+}
+
+function partitionOf(day: CalendarDay): string {
+  return `issued_tokens_${dayOf(startOfDay(day)).replaceAll('-', '')}`;
+}

@@ -1,0 +1,17 @@
+import { Injectable } from '@nestjs/common';
+import { AuxiliaryKeys } from '../auxiliary-keys/auxiliary-keys.service.js';
+import type { CheckpointClaims, DroppedDayClaims } from './checkpoint-claims.js';
+
+/** Signs what the auditor will ask for later, with an auxiliary key: never with a token's key. */
+@Injectable()
+export class SignForAudit {
+  constructor(private readonly keys: AuxiliaryKeys) {}
+
+  async checkpoint(claims: CheckpointClaims): Promise<string> {
+    return this.keys.sign('ledger-checkpoint+jwt', claims);
+  }
+
+  async droppedDay(claims: DroppedDayClaims): Promise<string> {
+    return this.keys.sign('ledger-dropped-day+jwt', claims);
+  }
+}

@@ -1,0 +1,124 @@
+import { Injectable } from '@nestjs/common';
+import { Gauge } from 'prom-client';
+import { Clock } from '../platform/clock.js';
+import { Metrics } from '../platform/metrics.js';
+import { SigningKeys } from './signing-keys.service.js';
+import { rotationState } from './rotation-state.js';
+
+/**
+ * How old each published key is, by its phase, when the next step of their lifecycle is due, when this
+ * replica read them last, and which replicas are behind.
+ */
+@Injectable()
+export class KeyMetrics {
+  constructor(
+    private readonly metrics: Metrics,
+    private readonly signingKeys: SigningKeys,
+    private readonly clock: Clock,
+  ) {
+    this.gaugeAges();
+    this.gaugeNextStep();
+    this.gaugeReading();
+    this.gaugeReplicas();
+    this.gaugeKept();
+  }
+
+  private gaugeAges(): void {
+    const { signingKeys, clock } = this;
+    new Gauge({
+      name: 'issuer_signing_key_age_seconds',
+      help: 'Seconds since a key was published.',
+      labelNames: ['kid', 'phase'],
+      registers: [this.metrics.registry],
+      collect() {
+        const now = clock.now().getTime();
+        this.reset();
+        for (const { kid, phase, publishedAt } of signingKeys.timeline()) {
+          this.set({ kid, phase }, (now - publishedAt.getTime()) / 1000);
+        }
+      },
+    });
+  }
+
+  private gaugeNextStep(): void {
+    const { signingKeys, clock } = this;
+    new Gauge({
+      name: 'issuer_signing_key_next_step_timestamp_seconds',
+      help: 'When the next step of the keys is due (switch, forget, publish-next), as Unix time.',
+      labelNames: ['step'],
+      registers: [this.metrics.registry],
+      collect() {
+        this.reset();
+        const next = signingKeys.nextStep(clock.now());
+        if (next) this.set({ step: next.step.step }, next.dueAt.getTime() / 1000);
+      },
+    });
+    new Gauge({
+      name: 'issuer_signing_key_step_overdue',
+      help: '1 while a step of the keys is overdue by more than a minute: the scheduler or the database fails.',
+      registers: [this.metrics.registry],
+      collect() {
+        const now = clock.now();
+        this.set(
+          rotationState(signingKeys.nextStep(now), now, signingKeys.switchWaitsFor(now)) ===
+            'overdue'
+            ? 1
+            : 0,
+        );
+      },
+    });
+  }
+
+  private gaugeReading(): void {
+    const { signingKeys, clock } = this;
+    new Gauge({
+      name: 'issuer_signing_keys_read_age_seconds',
+      help: 'Seconds since this replica, or its last run, read the published keys from the database.',
+      registers: [this.metrics.registry],
+      collect() {
+        const readAt = signingKeys.lastReadAt();
+        this.set(readAt ? Math.max(0, (clock.now().getTime() - readAt.getTime()) / 1000) : NaN);
+      },
+    });
+    new Gauge({
+      name: 'issuer_signing_keys_unread',
+      help: '1 while the keys have not been read for longer than KEYS_UNREAD_WARNING_SECONDS.',
+      registers: [this.metrics.registry],
+      collect() {
+        this.set(signingKeys.isUnread(clock.now()) ? 1 : 0);
+      },
+    });
+  }
+
+  private gaugeReplicas(): void {
+    const { signingKeys, clock } = this;
+    new Gauge({
+      name: 'issuer_signing_key_switch_waits_for_replicas',
+      help: 'Replicas that do not publish the next key, so that a switch which is due waits for them.',
+      registers: [this.metrics.registry],
+      collect() {
+        this.set(signingKeys.switchWaitsFor(clock.now()).total);
+      },
+    });
+    new Gauge({
+      name: 'issuer_replicas_publishing_revoked_keys',
+      help: 'Replicas that have not acknowledged the revocation of a key, and may still publish it.',
+      registers: [this.metrics.registry],
+      collect() {
+        this.set(signingKeys.publishersOfRevoked());
+      },
+    });
+  }
+
+  private gaugeKept(): void {
+    const { signingKeys } = this;
+    new Gauge({
+      name: 'issuer_kept_keys_outdated',
+      help: '1 while the published keys cannot be kept in DATA_DIR for a start without the database.',
+      registers: [this.metrics.registry],
+      collect() {
+        this.set(signingKeys.areKept() ? 0 : 1);
+      },
+    });
+  }
+}
