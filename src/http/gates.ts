@@ -10,11 +10,11 @@ import { type Applicant, type GateLimits, RequestGate } from './request-gate.js'
 type GatedLane = Exclude<Lane, 'documents'>;
 
 /**
- * 32 syncs keep two cores and the database busy. The line holds what is answered within half a second then; the time
- * bounds it where work is slower. Admins are few; strangers without a token are among the others.
+ * 32 syncs keep two cores and the database busy. The line holds what is answered within a fifth of a second then. The
+ * time bounds it under a flood, so that no sync is answered later than after a second. Admins are few; strangers without a token are among the others.
  */
 const LIMITS: Readonly<Record<GatedLane, GateLimits>> = {
-  instances: { slots: 32, startsPerTurn: 8, places: 192, waitMs: 2000 },
+  instances: { slots: 32, startsPerTurn: 8, places: 96, waitMs: 700 },
   metrics: { slots: 2, startsPerTurn: 1, places: 8, waitMs: 2000 },
   others: { slots: 16, startsPerTurn: 4, places: 64, waitMs: 2000 },
 };

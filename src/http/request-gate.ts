@@ -16,7 +16,7 @@ export interface GateLimits {
  * libuv takes one new connection in a turn of the event loop. While work fills the turns, connections wait in the
  * kernel, those of validators among them: so no work starts as long as connections come, but for one turn in so many.
  */
-const MAX_POSTPONED_TURNS = 64;
+const MAX_POSTPONED_TURNS = 512;
 
 export interface Applicant {
   /** Called with a slot, which `leave` gives back: at once, or when its turn comes. */
