@@ -7,7 +7,7 @@ export default {
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     // The example imports it by its name, as a backend does; here without a build.
-    '^cloud-connector-verifier$': '<rootDir>/packages/verifier/src/index.ts',
+    '^cloud-connector-verifier$': '<rootDir>/packages/cloud-connector-verifier/src/index.ts',
   },
   transform: {
     '^.+\\.[jt]s$': [

@@ -89,16 +89,17 @@ types.run('a look-up by text that may come from outside', rules['no-lookup-by-te
 });
 
 describe('eslint.config.mjs', () => {
-  it.each(['src/main.ts', 'config/app-config.ts', 'packages/verifier/src/verifier.ts'])(
-    'has the rules of this repository for %s',
-    (file) => {
-      const eslint = join(ROOT, 'node_modules', 'eslint', 'bin', 'eslint.js');
-      const printed = execFileSync(process.execPath, [eslint, '--print-config', file], {
-        cwd: ROOT,
-        encoding: 'utf8',
-      });
-      const config = JSON.parse(printed) as { rules: Record<string, [severity: number]> };
-      for (const name of Object.keys(rules)) expect(config.rules[`local/${name}`]).toEqual([2]);
-    },
-  );
+  it.each([
+    'src/main.ts',
+    'config/app-config.ts',
+    'packages/cloud-connector-verifier/src/verifier.ts',
+  ])('has the rules of this repository for %s', (file) => {
+    const eslint = join(ROOT, 'node_modules', 'eslint', 'bin', 'eslint.js');
+    const printed = execFileSync(process.execPath, [eslint, '--print-config', file], {
+      cwd: ROOT,
+      encoding: 'utf8',
+    });
+    const config = JSON.parse(printed) as { rules: Record<string, [severity: number]> };
+    for (const name of Object.keys(rules)) expect(config.rules[`local/${name}`]).toEqual([2]);
+  });
 });

@@ -77,9 +77,9 @@ describe('the state of an instance', () => {
       nextSyncDueAt: null,
       losesServiceAt: null,
       liveTokens: 0,
-      liveTokensSayingTooMuch: 0,
-      saysTooMuch: [],
-      saysTooMuchUntil: null,
+      liveTokensWithExcessScopes: 0,
+      excessScopes: [],
+      excessUntil: null,
       newest: null,
     });
   });
@@ -95,7 +95,7 @@ describe('the state of an instance', () => {
   ])('is denied by %s, and loses service when it should', (denial, given, losesServiceAt) => {
     const health = healthAt('2026-06-01T18:00:00Z', given);
     expect(health).toMatchObject({ state: 'denied', denial, losesServiceAt });
-    expect(health.saysTooMuch).toEqual(['a', 'b']);
+    expect(health.excessScopes).toEqual(['a', 'b']);
   });
 
   it('keeps its service when the license starts before the next sync', () => {
@@ -156,10 +156,10 @@ describe('what tokens say', () => {
   it('is neither too much nor too little while nothing changes', () => {
     expect(healthAt(SYNCED)).toMatchObject({
       liveTokens: 1,
-      liveTokensSayingTooMuch: 0,
-      saysTooMuch: [],
-      saysTooMuchUntil: null,
-      newest: { jti: 'newest', saysTooMuch: [], lacks: [] },
+      liveTokensWithExcessScopes: 0,
+      excessScopes: [],
+      excessUntil: null,
+      newest: { jti: 'newest', excessScopes: [], missingScopes: [] },
     });
   });
 
@@ -171,10 +171,10 @@ describe('what tokens say', () => {
     ];
     expect(healthAt(SYNCED, { tokens, scopes: 'ac' })).toMatchObject({
       liveTokens: 3,
-      liveTokensSayingTooMuch: 2,
-      saysTooMuch: ['b', 'd'],
-      saysTooMuchUntil: new Date(EXPIRES),
-      newest: { saysTooMuch: ['b'], lacks: ['a'] },
+      liveTokensWithExcessScopes: 2,
+      excessScopes: ['b', 'd'],
+      excessUntil: new Date(EXPIRES),
+      newest: { excessScopes: ['b'], missingScopes: ['a'] },
     });
   });
 
@@ -182,10 +182,10 @@ describe('what tokens say', () => {
     const expires = '2026-06-03T00:00:00.000Z';
     const tokens = [token({ jti: 'older', expires, revoked: SYNCED }, 'abc'), token()];
     const before = healthAt('2026-06-02T23:59:59.999Z', { tokens });
-    expect(before).toMatchObject({ saysTooMuch: ['c'], saysTooMuchUntil: new Date(expires) });
+    expect(before).toMatchObject({ excessScopes: ['c'], excessUntil: new Date(expires) });
     expect(healthAt(expires, { tokens })).toMatchObject({
-      liveTokensSayingTooMuch: 0,
-      saysTooMuchUntil: null,
+      liveTokensWithExcessScopes: 0,
+      excessUntil: null,
     });
   });
 });

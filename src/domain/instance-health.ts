@@ -36,18 +36,18 @@ export interface InstanceHealth {
   readonly losesServiceAt: Date | null;
   readonly liveTokens: number;
   /** How many of them carry scopes that the next token would not. */
-  readonly liveTokensSayingTooMuch: number;
+  readonly liveTokensWithExcessScopes: number;
   /** All those scopes, sorted. */
-  readonly saysTooMuch: readonly string[];
+  readonly excessScopes: readonly string[];
   /** When the last of those tokens expires; null without any. */
-  readonly saysTooMuchUntil: Date | null;
+  readonly excessUntil: Date | null;
   readonly newest: NewestToken | null;
 }
 
 export interface NewestToken extends LiveToken {
-  readonly saysTooMuch: readonly string[];
+  readonly excessScopes: readonly string[];
   /** What it has no scope for, although the next one will. */
-  readonly lacks: readonly string[];
+  readonly missingScopes: readonly string[];
 }
 
 /**
@@ -79,9 +79,9 @@ export function instanceHealth(
     nextSyncDueAt: dueAt,
     losesServiceAt: losesServiceAt(entitled, validUntil, dueAt, now),
     liveTokens: live.length,
-    liveTokensSayingTooMuch: tooMuch.length,
-    saysTooMuch: [...new Set(tooMuch.flatMap(({ scopes }) => scopes))].sort(),
-    saysTooMuchUntil: lastOf(tooMuch.map(({ expiresAt }) => expiresAt)),
+    liveTokensWithExcessScopes: tooMuch.length,
+    excessScopes: [...new Set(tooMuch.flatMap(({ scopes }) => scopes))].sort(),
+    excessUntil: lastOf(tooMuch.map(({ expiresAt }) => expiresAt)),
     newest: newestOf(live, newestJti, granted),
   };
 }
@@ -129,8 +129,8 @@ function newestOf(
   const has = new Set(newest.scopes);
   return {
     ...newest,
-    saysTooMuch: newest.scopes.filter((scope) => !granted.has(scope)),
-    lacks: [...granted].filter((scope) => !has.has(scope)),
+    excessScopes: newest.scopes.filter((scope) => !granted.has(scope)),
+    missingScopes: [...granted].filter((scope) => !has.has(scope)),
   };
 }
 

@@ -21,7 +21,7 @@ const MANY = 100;
 @Injectable()
 export class InstanceMetrics {
   private readonly gauges: ReturnType<typeof gauges>;
-  private tooBroad = 0;
+  private withExcessScopes = 0;
   private countedAt = -Infinity;
   /** By license: how many instances it had when that was last told. */
   private toldMany: ReadonlyMap<string, number> = new Map();
@@ -42,7 +42,7 @@ export class InstanceMetrics {
   async refresh(): Promise<void> {
     const { manager } = this.database;
     await this.countAll(manager);
-    this.tell(await this.sweeps.tooBroad(manager, this.clock.now()));
+    this.tell(await this.sweeps.withExcessScopes(manager, this.clock.now()));
     const last = await this.sweeps.last(manager);
     if (last === null) return;
     this.gauges.overdue.set(last.overdue);
@@ -79,14 +79,14 @@ export class InstanceMetrics {
     this.toldMany = told;
   }
 
-  private tell(tooBroad: number): void {
-    this.gauges.tooBroad.set(tooBroad);
-    if (tooBroad === this.tooBroad) return;
+  private tell(withExcessScopes: number): void {
+    this.gauges.withExcessScopes.set(withExcessScopes);
+    if (withExcessScopes === this.withExcessScopes) return;
     this.logger.info(
-      { instances: tooBroad, before: this.tooBroad },
+      { instances: withExcessScopes, before: this.withExcessScopes },
       'the number of instances whose tokens say more than they should has changed',
     );
-    this.tooBroad = tooBroad;
+    this.withExcessScopes = withExcessScopes;
   }
 }
 
@@ -94,8 +94,8 @@ function gauges({ registry }: Metrics) {
   const registers = [registry];
   return {
     ...gaugesOfUse(registers),
-    tooBroad: new Gauge({
-      name: 'issuer_instances_token_too_broad',
+    withExcessScopes: new Gauge({
+      name: 'issuer_instances_excess_scopes',
       help: 'Instances that hold an unexpired token with scopes that their next one will not have.',
       registers,
     }),

@@ -109,7 +109,7 @@ export class InstanceSweepsRepository {
   }
 
   /** How many instances hold a token that says too much at `now`. */
-  async tooBroad(manager: EntityManager, now: Date): Promise<number> {
+  async withExcessScopes(manager: EntityManager, now: Date): Promise<number> {
     const [row] = await manager.query<{ instances: number }[]>(TOO_BROAD, [now]);
     return row?.instances ?? 0;
   }

@@ -37,10 +37,10 @@ export class InstanceTokenView {
   @ApiProperty({ type: Date, nullable: true }) revoked_at!: Date | null;
 
   @ApiProperty({ type: [String], description: 'Scopes that the next token will not have' })
-  says_too_much!: string[];
+  excess_scopes!: string[];
 
   @ApiProperty({ type: [String], description: 'Scopes that only the next token will have' })
-  lacks!: string[];
+  missing_scopes!: string[];
 }
 
 export class AddOnMetricView {
@@ -126,13 +126,13 @@ export class InstanceView {
       'instance beside the right one until they expire; a revoked one counts, for not every ' +
       'validator learns of it',
   })
-  live_tokens_saying_too_much!: number;
+  live_tokens_with_excess_scopes!: number;
 
   @ApiProperty({ type: [String], description: 'The scopes that any of them has too many' })
-  says_too_much!: string[];
+  excess_scopes!: string[];
 
   @ApiProperty({ type: Date, nullable: true, description: 'When the last of them expires' })
-  says_too_much_until!: Date | null;
+  excess_until!: Date | null;
 
   @ApiProperty({
     type: [NetworkView],
@@ -184,9 +184,9 @@ export function instanceView(examined: ExaminedEntity): InstanceView {
     loses_service_at: health.losesServiceAt,
     token: health.newest === null ? null : tokenView(health.newest),
     live_tokens: health.liveTokens,
-    live_tokens_saying_too_much: health.liveTokensSayingTooMuch,
-    says_too_much: [...health.saysTooMuch],
-    says_too_much_until: health.saysTooMuchUntil,
+    live_tokens_with_excess_scopes: health.liveTokensWithExcessScopes,
+    excess_scopes: [...health.excessScopes],
+    excess_until: health.excessUntil,
     ...sightingsView(sightings),
   };
 }
@@ -205,7 +205,7 @@ function tokenView(token: NewestToken): InstanceTokenView {
     jti: token.jti,
     expires_at: token.expiresAt,
     revoked_at: token.revokedAt,
-    says_too_much: [...token.saysTooMuch],
-    lacks: [...token.lacks],
+    excess_scopes: [...token.excessScopes],
+    missing_scopes: [...token.missingScopes],
   };
 }

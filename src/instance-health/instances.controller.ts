@@ -22,7 +22,7 @@ export class InstancesController {
     summary: 'List the instances that have synced, oldest first',
     description:
       'What is told of their tokens is computed for the page as it is asked for. The filter ' +
-      '`says_too_much` goes by the last sweep, which runs every five minutes and within seconds of ' +
+      '`excess_scopes` goes by the last sweep, which runs every five minutes and within seconds of ' +
       'a change of a license or a purchase.',
   })
   @ApiOkResponse({ type: InstancePage })

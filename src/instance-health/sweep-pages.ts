@@ -83,8 +83,8 @@ function mayHoldToken({ lastSyncAt }: SweptInstance, now: Date): boolean {
 
 /** What is to be stored, if that is not what stands there. */
 function changeOf({ instance, health }: Swept): Excess[] {
-  const until = health?.saysTooMuchUntil ?? null;
-  const scopes = health && until !== null ? health.saysTooMuch : null;
+  const until = health?.excessUntil ?? null;
+  const scopes = health && until !== null ? health.excessScopes : null;
   const unchanged =
     instance.excessUntil?.getTime() === until?.getTime() &&
     instance.excessScopes?.join() === scopes?.join();

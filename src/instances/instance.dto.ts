@@ -20,7 +20,7 @@ export class ListInstancesQuery extends PageQuery {
   })
   @MayBeAbsent()
   @IsIn(['true', 'false'], { message: 'must be true or false' })
-  says_too_much?: 'true' | 'false';
+  excess_scopes?: 'true' | 'false';
 
   @ApiPropertyOptional({
     enum: ['true', 'false'],

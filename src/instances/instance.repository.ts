@@ -177,9 +177,9 @@ export class InstanceRepository {
     const where: FindOptionsWhere<InstanceEntity> = {};
     if (query.license_id !== undefined) where.licenseId = query.license_id;
     if (query.instance_id !== undefined) where.instanceId = query.instance_id;
-    if (query.says_too_much !== undefined) {
+    if (query.excess_scopes !== undefined) {
       where.excessUntil =
-        query.says_too_much === 'true' ? MoreThan(now) : Or(IsNull(), LessThanOrEqual(now));
+        query.excess_scopes === 'true' ? MoreThan(now) : Or(IsNull(), LessThanOrEqual(now));
     }
     if (query.cursor !== undefined) where.id = MoreThan(query.cursor);
     const found = manager.createQueryBuilder(InstanceEntity, 'instance').where(where);

@@ -46,11 +46,11 @@ describe('an instance in the admin API', () => {
       denial: null,
       next_sync_due_at: DUE,
       loses_service_at: '2027-01-15T00:00:00.000Z',
-      token: { expires_at: EXPIRES, revoked_at: null, says_too_much: [], lacks: [] },
+      token: { expires_at: EXPIRES, revoked_at: null, excess_scopes: [], missing_scopes: [] },
       live_tokens: 1,
-      live_tokens_saying_too_much: 0,
-      says_too_much: [],
-      says_too_much_until: null,
+      live_tokens_with_excess_scopes: 0,
+      excess_scopes: [],
+      excess_until: null,
     });
     const response = await issuer.admin('GET', `instances/${instance.id}`);
     expect(await response.json()).toEqual(instance);
@@ -59,65 +59,65 @@ describe('an instance in the admin API', () => {
   it('says too much from the day on which a purchase is over', async () => {
     const { read } = await synced({}, { expires_on: '2026-03-11' });
     clock.set('2026-03-10T23:59:59.999Z');
-    expect(await read()).toMatchObject({ says_too_much: [] });
+    expect(await read()).toMatchObject({ excess_scopes: [] });
     clock.set('2026-03-11T00:00:00.000Z');
     expect(await read()).toMatchObject({
       state: 'ok',
-      token: { says_too_much: ['ask_epic'], lacks: [] },
-      live_tokens_saying_too_much: 1,
-      says_too_much_until: EXPIRES,
+      token: { excess_scopes: ['ask_epic'], missing_scopes: [] },
+      live_tokens_with_excess_scopes: 1,
+      excess_until: EXPIRES,
     });
   });
 
   it('gets the right token at its next sync, and the old one counts until it expires', async () => {
     const { purchase, instance, read } = await synced();
     expect((await issuer.admin('DELETE', `add_on_purchases/${purchase.id}`)).status).toBe(200);
-    expect(await read()).toMatchObject({ token: { says_too_much: ['ask_epic'] }, live_tokens: 1 });
+    expect(await read()).toMatchObject({ token: { excess_scopes: ['ask_epic'] }, live_tokens: 1 });
 
     clock.set(DUE);
     await instance.serviceToken();
     expect(await read()).toMatchObject({
-      token: { expires_at: '2026-03-14T13:00:00.000Z', says_too_much: [] },
+      token: { expires_at: '2026-03-14T13:00:00.000Z', excess_scopes: [] },
       live_tokens: 2,
-      live_tokens_saying_too_much: 1,
-      says_too_much: ['ask_epic'],
-      says_too_much_until: EXPIRES,
+      live_tokens_with_excess_scopes: 1,
+      excess_scopes: ['ask_epic'],
+      excess_until: EXPIRES,
     });
     clock.set('2026-03-13T11:59:59.999Z');
-    expect(await read()).toMatchObject({ live_tokens_saying_too_much: 1 });
+    expect(await read()).toMatchObject({ live_tokens_with_excess_scopes: 1 });
     clock.set(EXPIRES);
     expect(await read()).toMatchObject({
       live_tokens: 1,
-      live_tokens_saying_too_much: 0,
-      says_too_much_until: null,
+      live_tokens_with_excess_scopes: 0,
+      excess_until: null,
     });
   });
 
   it('lacks what was bought since its last sync', async () => {
     const { read } = await synced({}, { started_at: '2026-03-11' });
-    expect(await read()).toMatchObject({ token: { lacks: [] } });
+    expect(await read()).toMatchObject({ token: { missing_scopes: [] } });
     clock.set('2026-03-11T00:00:00.000Z');
     expect(await read()).toMatchObject({
-      token: { says_too_much: [], lacks: ['ask_epic'] },
-      live_tokens_saying_too_much: 0,
+      token: { excess_scopes: [], missing_scopes: ['ask_epic'] },
+      live_tokens_with_excess_scopes: 0,
     });
   });
 
   it('says too much when its license changes to a lesser plan', async () => {
     const { license, read } = await synced();
     await issuer.admin('PATCH', `licenses/${license.id}`, { plan: 'premium' });
-    expect(await read()).toMatchObject({ token: { says_too_much: ['ultimate_tool'] } });
+    expect(await read()).toMatchObject({ token: { excess_scopes: ['ultimate_tool'] } });
     await issuer.admin('PATCH', `licenses/${license.id}`, { plan: 'ultimate' });
-    expect(await read()).toMatchObject({ token: { says_too_much: [] } });
+    expect(await read()).toMatchObject({ token: { excess_scopes: [] } });
   });
 
   it('of a revoked license is denied, and loses service when its token expires', async () => {
     const { license, read } = await synced();
     await issuer.admin('POST', `licenses/${license.id}/revoke`);
     const denied = { state: 'denied', denial: 'LICENSE_REVOKED', loses_service_at: EXPIRES };
-    expect(await read()).toMatchObject({ ...denied, says_too_much: ALL });
+    expect(await read()).toMatchObject({ ...denied, excess_scopes: ALL });
     clock.set(EXPIRES);
-    expect(await read()).toMatchObject({ ...denied, token: null, says_too_much: [] });
+    expect(await read()).toMatchObject({ ...denied, token: null, excess_scopes: [] });
   });
 
   it('whose tokens are revoked loses service at its next sync, and not after they are restored', async () => {
@@ -126,9 +126,9 @@ describe('an instance in the admin API', () => {
     for (const owner of [`licenses/${license.id}`, `instances/${id}`]) {
       await issuer.admin('POST', `${owner}/service_tokens/revoke`);
       const revoked = { state: 'denied', denial: 'TOKENS_REVOKED', loses_service_at: DUE };
-      expect(await read()).toMatchObject({ ...revoked, says_too_much: ALL });
+      expect(await read()).toMatchObject({ ...revoked, excess_scopes: ALL });
       await issuer.admin('POST', `${owner}/service_tokens/restore`);
-      expect(await read()).toMatchObject({ state: 'ok', denial: null, says_too_much: [] });
+      expect(await read()).toMatchObject({ state: 'ok', denial: null, excess_scopes: [] });
     }
   });
 
@@ -184,7 +184,7 @@ describe('an instance in the admin API', () => {
     await issuer.admin('PATCH', `licenses/${first.license.id}`, { plan: 'premium' });
     const page = await listInstances(issuer, 'per_page=100');
     const tooMuch = (licenseId: string) =>
-      page.find(({ license_id }) => license_id === licenseId)?.says_too_much;
+      page.find(({ license_id }) => license_id === licenseId)?.excess_scopes;
     expect(tooMuch(first.license.id)).toEqual(['ultimate_tool']);
     expect(tooMuch(second.license.id)).toEqual([]);
     expect(page.length).toBeGreaterThan(2);

@@ -105,11 +105,11 @@ describe('every other process of ours that opens sealed values', () => {
   });
 
   it('opens no inspector at SIGUSR1 either: the instance client', async () => {
-    await buildPackage('client');
+    await buildPackage('cloud-connector-instance');
     await writeFile(join(folder, 'license-key'), 'a-license-key\n', { mode: 0o600 });
     const files = ['--license-key-file', 'license-key', '--store-key-file', 'store-key'];
     const url = ['--url', `http://127.0.0.1:${await freePort()}`];
-    const bin = join(ROOT, 'packages/client/bin/cloud-connector-instance.cjs');
+    const bin = join(ROOT, 'packages/cloud-connector-instance/bin/cloud-connector-instance.cjs');
     const child = run(process.execPath, [bin, ...url, ...files], {});
     await sendFromTheFirstMoment(child, LONGER_THAN_AN_INSPECTOR_TAKES_MS);
     child.kill('SIGHUP');

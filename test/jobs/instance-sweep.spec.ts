@@ -20,7 +20,7 @@ import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 
 const NOON = '2026-03-10T12:00:00.000Z';
 const EXPIRES = '2026-03-13T12:00:00.000Z';
-const TOO_BROAD = 'issuer_instances_token_too_broad';
+const TOO_BROAD = 'issuer_instances_excess_scopes';
 const OVERDUE = 'issuer_instances_sync_overdue';
 const left = (time: string) => `issuer_instances_by_time_left{left="${time}"}`;
 
@@ -105,12 +105,12 @@ describe('the sweep of instances', () => {
     await sweep(issuer);
     const ofLicenses = async (query: string) =>
       (await listInstances(issuer, query)).map(({ license_id }) => license_id).sort();
-    expect(await ofLicenses('says_too_much=true')).toEqual([license.id]);
-    expect(await ofLicenses('says_too_much=false')).toEqual([other.license.id]);
+    expect(await ofLicenses('excess_scopes=true')).toEqual([license.id]);
+    expect(await ofLicenses('excess_scopes=false')).toEqual([other.license.id]);
     clock.set('2026-03-14T00:00:00.000Z');
-    expect(await ofLicenses('says_too_much=true')).toEqual([]);
-    expect(await ofLicenses('says_too_much=false')).toEqual([license.id, other.license.id].sort());
-    const refused = await issuer.admin('GET', 'instances?says_too_much=yes');
+    expect(await ofLicenses('excess_scopes=true')).toEqual([]);
+    expect(await ofLicenses('excess_scopes=false')).toEqual([license.id, other.license.id].sort());
+    const refused = await issuer.admin('GET', 'instances?excess_scopes=yes');
     expect(refused.status).toBe(422);
   });
 
@@ -157,7 +157,7 @@ describe('the sweep of instances', () => {
     stopJobs(restarted);
     try {
       const [instance] = await listInstances(restarted);
-      expect(instance).toMatchObject({ token: { says_too_much: ['free_tool'] } });
+      expect(instance).toMatchObject({ token: { excess_scopes: ['free_tool'] } });
       expect(await restarted.running.app.get(SweepInstances).sweepIfDue()).toBe(true);
       expect(await metric(restarted, TOO_BROAD)).toBe(1);
       expect(restarted.logs.join('')).toContain('"instances":1,"before":0');

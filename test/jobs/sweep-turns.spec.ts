@@ -128,6 +128,6 @@ describe('the turn to sweep', () => {
       ),
       sweep(issuer),
     ]);
-    expect(await metric(issuer, 'issuer_instances_token_too_broad')).toBe(2);
+    expect(await metric(issuer, 'issuer_instances_excess_scopes')).toBe(2);
   });
 });

@@ -5,7 +5,7 @@ import { preProcessFile } from 'typescript';
 
 const PACKAGES = resolve(__dirname, '..', '..', 'packages');
 /** A subpath for those who have Nest anyway: nothing else of the package imports it. */
-const OPTIONAL = new Map([['verifier/src/nest.ts', '@nestjs/common']]);
+const OPTIONAL = new Map([['cloud-connector-verifier/src/nest.ts', '@nestjs/common']]);
 
 const files = readdirSync(PACKAGES, { recursive: true, encoding: 'utf8' }).filter(
   (file) => /^[^/]+\/src\/.+\.ts$/.test(file) && !file.endsWith('.spec.ts'),

@@ -2,7 +2,11 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInstanceClient, fileStore, memoryStore } from '../../packages/client/src/index.js';
+import {
+  createInstanceClient,
+  fileStore,
+  memoryStore,
+} from '../../packages/cloud-connector-instance/src/index.js';
 import { recordPurchase, registerLicense, registerPaidLicense } from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';

@@ -1,5 +1,8 @@
-import { createInstanceClient, memoryStore } from '../../packages/client/src/index.js';
-import type { InstanceClientOptions } from '../../packages/client/src/index.js';
+import {
+  createInstanceClient,
+  memoryStore,
+} from '../../packages/cloud-connector-instance/src/index.js';
+import type { InstanceClientOptions } from '../../packages/cloud-connector-instance/src/index.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { json, type ScriptedServer, startScriptedServer } from './scripted-server.js';
 

@@ -11,7 +11,10 @@ import { buildPackage } from '../support/build-package.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 import { startScriptedServer } from './scripted-server.js';
 
-const BIN = resolve(__dirname, '../../packages/client/bin/cloud-connector-instance.cjs');
+const BIN = resolve(
+  __dirname,
+  '../../packages/cloud-connector-instance/bin/cloud-connector-instance.cjs',
+);
 
 // Each case starts processes, and a build machine may be busy.
 jest.setTimeout(120_000);
@@ -22,7 +25,7 @@ describe('cloud-connector-instance, the command', () => {
   let licenseKey: string;
   let licenseId: string;
   beforeAll(async () => {
-    await buildPackage('client');
+    await buildPackage('cloud-connector-instance');
     issuer = await startTestIssuer();
     const license = await registerLicense(issuer, { expires_on: '2099-01-01' });
     await recordPurchase(issuer, license.id, { expires_on: '2099-01-01' });

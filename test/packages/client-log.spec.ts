@@ -4,7 +4,7 @@ import {
   type InstanceClientOptions,
   type LogEvent,
   memoryStore,
-} from '../../packages/client/src/index.js';
+} from '../../packages/cloud-connector-instance/src/index.js';
 import { json, type ScriptedServer, startScriptedServer } from './scripted-server.js';
 
 const INSTANCE = 'e2f5d0a4-1b7c-4c3e-9a60-0a1b2c3d4e5f';

@@ -4,8 +4,8 @@ import {
   createInstanceClient,
   type LogEvent,
   memoryStore,
-} from '../../packages/client/src/index.js';
-import type { InstanceClientOptions } from '../../packages/client/src/index.js';
+} from '../../packages/cloud-connector-instance/src/index.js';
+import type { InstanceClientOptions } from '../../packages/cloud-connector-instance/src/index.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { json, type ScriptedServer, startScriptedServer } from './scripted-server.js';
 

@@ -3,7 +3,7 @@ import {
   createInstanceClient,
   memoryStore,
   type TokenStore,
-} from '../../packages/client/src/index.js';
+} from '../../packages/cloud-connector-instance/src/index.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { json, type ScriptedServer, startScriptedServer } from './scripted-server.js';
 

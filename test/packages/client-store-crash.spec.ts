@@ -5,7 +5,7 @@ import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileStore } from '../../packages/client/src/index.js';
+import { fileStore } from '../../packages/cloud-connector-instance/src/index.js';
 import { buildPackage } from '../support/build-package.js';
 import { times } from '../support/proofs.js';
 
@@ -32,7 +32,7 @@ function startWriter(path: string, key: string) {
 describe('a store that two processes write', () => {
   let folder: string;
   beforeAll(async () => {
-    await buildPackage('client');
+    await buildPackage('cloud-connector-instance');
     folder = await mkdtemp(join(tmpdir(), 'client-store-'));
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));

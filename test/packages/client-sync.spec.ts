@@ -4,8 +4,11 @@ import {
   createInstanceClient,
   type LogEvent,
   memoryStore,
-} from '../../packages/client/src/index.js';
-import type { InstanceClientOptions, TokenStore } from '../../packages/client/src/index.js';
+} from '../../packages/cloud-connector-instance/src/index.js';
+import type {
+  InstanceClientOptions,
+  TokenStore,
+} from '../../packages/cloud-connector-instance/src/index.js';
 import { recordPurchase, registerLicense, registerPaidLicense } from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';

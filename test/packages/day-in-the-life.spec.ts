@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { createBackend } from '../../examples/backend/src/backend.js';
-import { createInstanceClient, memoryStore } from '../../packages/client/src/index.js';
+import {
+  createInstanceClient,
+  memoryStore,
+} from '../../packages/cloud-connector-instance/src/index.js';
 import { makeActivationCode, recordPurchase, registerLicense } from '../support/builders.js';
 import { type CuttableLink, startCuttableLink } from '../support/cuttable-link.js';
 import { FakeClock } from '../support/fake-clock.js';

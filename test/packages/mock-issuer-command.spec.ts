@@ -5,10 +5,10 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { BackendReport } from '../../packages/mock-issuer/src/index.js';
+import type { BackendReport } from '../../packages/cloud-connector-mock-issuer/src/index.js';
 import { HandMadeBackend } from '../support/hand-made-backend.js';
 
-const PACKAGE = join(__dirname, '../../packages/mock-issuer');
+const PACKAGE = join(__dirname, '../../packages/cloud-connector-mock-issuer');
 const BIN = join(PACKAGE, 'bin/cloud-connector-mock-issuer.cjs');
 /** What the bin runs once it has seen that nothing is to be compiled. */
 const COMPILED = join(PACKAGE, 'dist/cli/main.js');

@@ -12,7 +12,7 @@ import {
   FAULTS,
   type MockIssuer,
   startMockIssuer,
-} from '../../packages/mock-issuer/src/index.js';
+} from '../../packages/cloud-connector-mock-issuer/src/index.js';
 import { BackendValidator, backendHeaders } from '../support/backend-validator.js';
 
 interface Listed {

@@ -2,7 +2,9 @@
 // usage: node store-writer.mjs PATH KEY
 import { createRequire } from 'node:module';
 
-const { fileStore } = createRequire(import.meta.url)('../../packages/client/dist/index.js');
+const { fileStore } = createRequire(import.meta.url)(
+  '../../packages/cloud-connector-instance/dist/index.js',
+);
 const [path, key] = process.argv.slice(2);
 const store = fileStore({ path, key });
 

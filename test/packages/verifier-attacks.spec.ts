@@ -1,5 +1,5 @@
 import { constants, createHmac, generateKeyPairSync, sign } from 'node:crypto';
-import { createVerifier } from '../../packages/verifier/src/index.js';
+import { createVerifier } from '../../packages/cloud-connector-verifier/src/index.js';
 import { FakeClock } from '../support/fake-clock.js';
 import {
   AUDIENCE,

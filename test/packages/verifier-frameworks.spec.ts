@@ -14,12 +14,12 @@ import {
   type GuardOptions,
   userOf,
   type Verifier,
-} from '../../packages/verifier/src/index.js';
+} from '../../packages/cloud-connector-verifier/src/index.js';
 import {
   CloudConnectorGuard,
   RequireUnitPrimitive,
   WithoutToken,
-} from '../../packages/verifier/src/nest.js';
+} from '../../packages/cloud-connector-verifier/src/nest.js';
 import { AUDIENCE, ForeignIssuer, INSTANCE, requestHeaders } from './foreign-issuer.js';
 
 const FOREIGN = 'https://disallowed.example';

@@ -6,7 +6,7 @@ import {
   createVerifier,
   expressGuard,
   type VerifierEvent,
-} from '../../packages/verifier/src/index.js';
+} from '../../packages/cloud-connector-verifier/src/index.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { AUDIENCE, ForeignIssuer, requestHeaders } from './foreign-issuer.js';
 

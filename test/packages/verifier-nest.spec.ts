@@ -2,12 +2,15 @@ import 'reflect-metadata';
 import { Controller, type ExecutionContext, Get, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { createVerifier, type GuardOptions } from '../../packages/verifier/src/index.js';
+import {
+  createVerifier,
+  type GuardOptions,
+} from '../../packages/cloud-connector-verifier/src/index.js';
 import {
   CloudConnectorGuard,
   RequireUnitPrimitive,
   WithoutToken,
-} from '../../packages/verifier/src/nest.js';
+} from '../../packages/cloud-connector-verifier/src/nest.js';
 import { AUDIENCE, ForeignIssuer, requestHeaders } from './foreign-issuer.js';
 
 /** As decorators of other libraries do: the method is another function from here on. */
@@ -60,13 +63,13 @@ class Child extends Parent {
 @Module({ controllers: [Child] })
 class Root {}
 
-type NestEntry = typeof import('../../packages/verifier/src/nest.js');
+type NestEntry = typeof import('../../packages/cloud-connector-verifier/src/nest.js');
 
 /** As an application has it that depends on two versions of the package. */
 async function anotherCopy(): Promise<NestEntry> {
   const copies: NestEntry[] = [];
   await jest.isolateModulesAsync(async () => {
-    copies.push(await import('../../packages/verifier/src/nest.js'));
+    copies.push(await import('../../packages/cloud-connector-verifier/src/nest.js'));
   });
   const [copy] = copies;
   if (!copy || copy.CloudConnectorGuard === CloudConnectorGuard) throw new Error('no other copy');

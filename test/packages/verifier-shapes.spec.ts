@@ -1,4 +1,4 @@
-import { createVerifier } from '../../packages/verifier/src/index.js';
+import { createVerifier } from '../../packages/cloud-connector-verifier/src/index.js';
 import { AUDIENCE, ForeignIssuer, keyNumber, part, signed } from './foreign-issuer.js';
 
 type Json = Record<string, unknown>;

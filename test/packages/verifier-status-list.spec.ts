@@ -4,7 +4,7 @@ import {
   createVerifier,
   type VerifierEvent,
   type VerifierOptions,
-} from '../../packages/verifier/src/index.js';
+} from '../../packages/cloud-connector-verifier/src/index.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { AUDIENCE, ForeignIssuer, part, requestHeaders } from './foreign-issuer.js';
 

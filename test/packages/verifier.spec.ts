@@ -2,7 +2,7 @@ import {
   createVerifier,
   type Verdict,
   type VerifierOptions,
-} from '../../packages/verifier/src/index.js';
+} from '../../packages/cloud-connector-verifier/src/index.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { AUDIENCE, ForeignIssuer, INSTANCE, requestHeaders } from './foreign-issuer.js';
 

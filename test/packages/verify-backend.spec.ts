@@ -4,7 +4,7 @@ import {
   type MockIssuer,
   startMockIssuer,
   verifyBackend,
-} from '../../packages/mock-issuer/src/index.js';
+} from '../../packages/cloud-connector-mock-issuer/src/index.js';
 import { HandMadeBackend, type Hole } from '../support/hand-made-backend.js';
 
 const NOW = new Date('2026-11-23T12:00:00Z');

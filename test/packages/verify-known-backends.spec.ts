@@ -7,8 +7,12 @@ import {
   type MockIssuer,
   startMockIssuer,
   verifyBackend,
-} from '../../packages/mock-issuer/src/index.js';
-import { createVerifier, expressGuard, fastifyGuard } from '../../packages/verifier/src/index.js';
+} from '../../packages/cloud-connector-mock-issuer/src/index.js';
+import {
+  createVerifier,
+  expressGuard,
+  fastifyGuard,
+} from '../../packages/cloud-connector-verifier/src/index.js';
 import { BackendValidator } from '../support/backend-validator.js';
 import { verdictServer } from '../support/serve-verdicts.js';
 

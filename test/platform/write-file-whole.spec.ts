@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeWhole as writeClientFile } from '../../packages/client/src/write-whole.js';
+import { writeWhole as writeClientFile } from '../../packages/cloud-connector-instance/src/write-whole.js';
 import { draftPath, sweepDrafts } from '../../src/platform/file-drafts.js';
 import { generatedSecret } from '../../src/platform/generated-secret.js';
 import { lockDataDir } from '../../src/platform/data-dir-lock.js';

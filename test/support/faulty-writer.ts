@@ -11,8 +11,10 @@ const COMPILED = [
   ...['generated-secret', 'linux-process', 'write-file-whole'].map(
     (name) => `src/platform/${name}`,
   ),
-  ...['clock', 'errors', 'write-whole'].map((name) => `packages/client/src/${name}`),
-  ...['clock', 'cli/write-whole'].map((name) => `packages/mock-issuer/src/${name}`),
+  ...['clock', 'errors', 'write-whole'].map(
+    (name) => `packages/cloud-connector-instance/src/${name}`,
+  ),
+  ...['clock', 'cli/write-whole'].map((name) => `packages/cloud-connector-mock-issuer/src/${name}`),
 ];
 
 /**
@@ -60,9 +62,9 @@ const WRITERS = {
   replace: `require('./src/platform/write-file-whole.js').writeFileWhole(path, 'new content')`,
   keep: `require('./src/platform/generated-secret.js').generatedSecret(path, () => 'new content')`,
   lock: `require('./src/platform/data-dir-lock.js').lockDataDir(require('node:path').dirname(path))`,
-  'client: replace': `require('./packages/client/src/write-whole.js').writeWhole(path, 'new content', 'replace')`,
-  'client: keep': `require('./packages/client/src/write-whole.js').writeWhole(path, 'new content', 'keep')`,
-  'mock-issuer': `require('./packages/mock-issuer/src/cli/write-whole.js').writeWhole(path, 'new content')`,
+  'client: replace': `require('./packages/cloud-connector-instance/src/write-whole.js').writeWhole(path, 'new content', 'replace')`,
+  'client: keep': `require('./packages/cloud-connector-instance/src/write-whole.js').writeWhole(path, 'new content', 'keep')`,
+  'mock-issuer': `require('./packages/cloud-connector-mock-issuer/src/cli/write-whole.js').writeWhole(path, 'new content')`,
 } as const;
 
 export interface FaultyWriter {

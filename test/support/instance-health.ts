@@ -21,13 +21,13 @@ export interface InstanceJson {
     readonly jti: string;
     readonly expires_at: string;
     readonly revoked_at: string | null;
-    readonly says_too_much: readonly string[];
-    readonly lacks: readonly string[];
+    readonly excess_scopes: readonly string[];
+    readonly missing_scopes: readonly string[];
   } | null;
   readonly live_tokens: number;
-  readonly live_tokens_saying_too_much: number;
-  readonly says_too_much: readonly string[];
-  readonly says_too_much_until: string | null;
+  readonly live_tokens_with_excess_scopes: number;
+  readonly excess_scopes: readonly string[];
+  readonly excess_until: string | null;
 }
 
 /** Those of a page of `GET instances`. */

@@ -10,7 +10,7 @@ const root = join(__dirname, '..');
 // In a checkout the sources are there, and may be newer than what was compiled from them.
 if (existsSync(join(root, 'src'))) {
   const build = join(root, '..', '..', 'scripts', 'build-when-needed.mjs');
-  const { status } = spawnSync(process.execPath, [build, 'packages/mock-issuer'], {
+  const { status } = spawnSync(process.execPath, [build, 'packages/cloud-connector-mock-issuer'], {
     stdio: ['ignore', 2, 2],
   });
   if (status !== 0) process.exit(status ?? 1);
