@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { CatalogStore } from '../catalog/catalog.service.js';
+import type { PlatformHolder } from '../domain/holder.js';
 import { MAX_PAYLOAD_BYTES } from '../domain/lint-service-token-claims.js';
 import {
   resolveSelfIssuedScopes,
@@ -17,13 +18,12 @@ import { Deadline, databaseDeadlineMs } from '../database/deadline.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { IssuancePolicy } from '../token-issuance/issuance-policy.js';
-import type { SelfIssuedFor } from '../token-issuance/self-issued-for.dto.js';
 import { SignAndRecord, type TokenDraft } from '../token-issuance/sign-and-record.js';
 import { SelfIssuedSubjectRepository } from './self-issued-subject.repository.js';
 
 /** What the platform asks for. */
-export interface SelfIssuedOrder {
-  readonly for: SelfIssuedFor;
+export interface SelfIssuedRequest {
+  readonly for: PlatformHolder;
   /** The unit primitives that the token is wanted for; null: all. */
   readonly unitPrimitives: readonly string[] | null;
   readonly extraClaims: ExtraClaims;
@@ -58,26 +58,26 @@ export class IssueSelfIssuedToken {
    * Its row is in the ledger before it is returned.
    * @throws {IssuerError} SELF_ISSUED_TOKENS_OFF, VALIDATION_FAILED, NOTHING_TO_GRANT, UNAVAILABLE
    */
-  async issue(order: SelfIssuedOrder): Promise<SelfIssuedToken> {
+  async issue(request: SelfIssuedRequest): Promise<SelfIssuedToken> {
     const deadline = new Deadline(databaseDeadlineMs(this.config.databaseTimeoutMs));
     const instanceId = this.instanceId();
-    this.requireKnown(order.unitPrimitives ?? []);
-    const resolution = await this.resolve(order);
-    if (resolution.scopes.length === 0) throw nothingToGrant(order);
+    this.requireKnown(request.unitPrimitives ?? []);
+    const resolution = await this.resolve(request);
+    if (resolution.scopes.length === 0) throw nothingToGrant(request);
 
     const grant = { instanceId, resolution, deadline };
-    this.requireRoom(order, grant);
-    const first = this.draft(order, grant, await this.policy.statusIndex());
+    this.requireRoom(request, grant);
+    const first = this.draft(request, grant, await this.policy.statusIndex());
     const token = await this.signAndRecord.issue(first, async () =>
-      this.draft(order, grant, await this.policy.statusIndex()),
+      this.draft(request, grant, await this.policy.statusIndex()),
     );
     return { token, expiresAt: first.row.expiresAt, scopes: resolution.scopes };
   }
 
-  private draft(order: SelfIssuedOrder, grant: Grant, statusIndex: number | null): TokenDraft {
-    const claims = this.claims(order, grant, statusIndex);
+  private draft(request: SelfIssuedRequest, grant: Grant, statusIndex: number | null): TokenDraft {
+    const claims = this.claims(request, grant, statusIndex);
     const payload = Buffer.from(JSON.stringify(claims));
-    this.policy.requireSoundSelfIssued(claims, payload, order.at);
+    this.policy.requireSoundSelfIssued(claims, payload, request.at);
     const expiresAt = new Date(claims.exp * 1000);
     const row = {
       ...{
@@ -87,15 +87,15 @@ export class IssueSelfIssuedToken {
         gitlabVersion: null,
         hostName: null,
       },
-      ...{ resolution: grant.resolution, issuedAt: order.at, expiresAt, statusIndex },
-      selfIssued: recordOf(order),
+      ...{ resolution: grant.resolution, issuedAt: request.at, expiresAt, statusIndex },
+      selfIssued: recordOf(request),
     };
     return { payload, row, deadline: grant.deadline };
   }
 
   /** Each time with another `jti`. */
   private claims(
-    { extraClaims, at }: SelfIssuedOrder,
+    { extraClaims, at }: SelfIssuedRequest,
     { instanceId, resolution }: Grant,
     statusIndex: number | null,
   ): SelfIssuedTokenClaims {
@@ -114,10 +114,10 @@ export class IssueSelfIssuedToken {
    * Before a place in a status list is taken. Everything but the extra claims fits, or the catalog would
    * not have been taken.
    */
-  private requireRoom(order: SelfIssuedOrder, grant: Grant): void {
-    if (Object.keys(order.extraClaims).length === 0) return;
+  private requireRoom(request: SelfIssuedRequest, grant: Grant): void {
+    if (Object.keys(request.extraClaims).length === 0) return;
     const longestIndex = this.config.tokenStatusList ? Number.MAX_SAFE_INTEGER : null;
-    const claims = this.claims(order, grant, longestIndex);
+    const claims = this.claims(request, grant, longestIndex);
     if (Buffer.byteLength(JSON.stringify(claims)) <= MAX_PAYLOAD_BYTES) return;
     throw new IssuerError('VALIDATION_FAILED', 'The token would be too large for a header.', {
       errors: [{ pointer: '#/extra_claims', detail: 'must be shorter' }],
@@ -147,33 +147,33 @@ export class IssueSelfIssuedToken {
   }
 
   private async resolve({
-    for: whom,
+    for: holder,
     unitPrimitives,
     at,
-  }: SelfIssuedOrder): Promise<SelfIssuedResolution> {
+  }: SelfIssuedRequest): Promise<SelfIssuedResolution> {
     const subject: SelfIssuedSubject =
-      'user' in whom
-        ? await this.subjects.user(whom.user)
-        : await this.subjects.namespace(whom.namespace);
+      'userId' in holder
+        ? await this.subjects.user(holder.userId)
+        : await this.subjects.namespace(holder.namespaceId);
     const wanted = unitPrimitives && new Set(unitPrimitives);
     const { catalog } = this.catalog.current();
     return resolveSelfIssuedScopes(subject, wanted, catalog, at, this.config);
   }
 }
 
-/** What the ledger keeps of the order, so that an auditor can make the claims again. */
-function recordOf({ for: whom, unitPrimitives, extraClaims }: SelfIssuedOrder): string {
+/** What the ledger keeps of the request, so that an auditor can make the claims again. */
+function recordOf({ for: holder, unitPrimitives, extraClaims }: SelfIssuedRequest): string {
   return JSON.stringify({
-    ...whom,
+    ...('userId' in holder ? { user: holder.userId } : { namespace: holder.namespaceId }),
     ...(unitPrimitives && { unit_primitives: unitPrimitives }),
     ...(Object.keys(extraClaims).length > 0 && { extra_claims: extraClaims }),
   });
 }
 
-function nothingToGrant({ for: whom }: SelfIssuedOrder): IssuerError {
+function nothingToGrant({ for: holder }: SelfIssuedRequest): IssuerError {
   return new IssuerError(
     'NOTHING_TO_GRANT',
-    'user' in whom
+    'userId' in holder
       ? 'The user has no seat of an active purchase that grants any of it: GET allowed_to_use says ' +
           'why for one unit primitive.'
       : 'The namespace has no active purchase that grants any of it: GET allowed_to_use says why ' +

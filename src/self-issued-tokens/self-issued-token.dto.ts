@@ -5,12 +5,12 @@ import type { ExtraClaims } from '../domain/self-issued-token-claims.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { pointerToken } from '../http/validation.js';
 import { EachIsText, MayBeAbsent } from '../http/validators.js';
-import { selfIssuedFor, SelfIssuedForBody } from '../token-issuance/self-issued-for.dto.js';
-import type { SelfIssuedOrder, SelfIssuedToken } from './issue-self-issued-token.js';
+import { PlatformHolderBody, platformHolderOf } from '../token-issuance/platform-holder.dto.js';
+import type { SelfIssuedRequest, SelfIssuedToken } from './issue-self-issued-token.js';
 
 const MAX_UNIT_PRIMITIVES = 500;
 
-export class IssueSelfIssuedTokenBody extends SelfIssuedForBody {
+export class IssueSelfIssuedTokenBody extends PlatformHolderBody {
   @ApiPropertyOptional({
     type: [String],
     example: ['duo_chat'],
@@ -43,9 +43,9 @@ export class SelfIssuedTokenView {
 }
 
 /** @throws {IssuerError} VALIDATION_FAILED */
-export function selfIssuedOrder(body: IssueSelfIssuedTokenBody, at: Date): SelfIssuedOrder {
+export function selfIssuedRequest(body: IssueSelfIssuedTokenBody, at: Date): SelfIssuedRequest {
   return {
-    for: selfIssuedFor(body),
+    for: platformHolderOf(body),
     unitPrimitives: body.unit_primitives === undefined ? null : [...new Set(body.unit_primitives)],
     extraClaims: extraClaimsOf(body.extra_claims ?? {}),
     at,

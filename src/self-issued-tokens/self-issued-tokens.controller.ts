@@ -13,7 +13,7 @@ import {
 import { IssueSelfIssuedToken } from './issue-self-issued-token.js';
 import {
   IssueSelfIssuedTokenBody,
-  selfIssuedOrder,
+  selfIssuedRequest,
   SelfIssuedTokenView,
   selfIssuedTokenView,
 } from './self-issued-token.dto.js';
@@ -32,8 +32,8 @@ export class SelfIssuedTokensController {
   @ApiOperation({ summary: 'A token of one hour for a user or a namespace of the platform' })
   @ApiCreatedResponse({ type: SelfIssuedTokenView })
   async issue(@Body(bodyValidation) body: IssueSelfIssuedTokenBody): Promise<SelfIssuedTokenView> {
-    const order = selfIssuedOrder(body, this.clock.now());
-    return selfIssuedTokenView(await this.tokens.issue(order));
+    const request = selfIssuedRequest(body, this.clock.now());
+    return selfIssuedTokenView(await this.tokens.issue(request));
   }
 
   @Get('allowed_to_use')

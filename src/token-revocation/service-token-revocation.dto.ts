@@ -3,7 +3,7 @@ import { IsIn } from 'class-validator';
 import type { Principal } from '../access-control/api-tokens.js';
 import { PageQuery } from '../http/paging.js';
 import { IsText, IsUuid, MayBeAbsent } from '../http/validators.js';
-import { selfIssuedFor, SelfIssuedForBody } from '../token-issuance/self-issued-for.dto.js';
+import { PlatformHolderBody, platformHolderOf } from '../token-issuance/platform-holder.dto.js';
 import type { Order } from './revoke-service-token.js';
 import type { Standing } from './revoke-service-tokens.js';
 import {
@@ -27,7 +27,7 @@ export class RestoreServiceTokensBody {
   reason?: string;
 }
 
-export class RevokeSelfIssuedTokensBody extends SelfIssuedForBody {
+export class RevokeSelfIssuedTokensBody extends PlatformHolderBody {
   @ApiPropertyOptional({ description: 'Kept with the revocation', example: 'laptop stolen' })
   @MayBeAbsent()
   @IsText(1000)
@@ -107,8 +107,7 @@ export function orderOf(
 
 /** @throws {IssuerError} VALIDATION_FAILED */
 export function whomOf(body: RevokeSelfIssuedTokensBody): Whom {
-  const whom = selfIssuedFor(body);
-  return 'user' in whom ? { userId: whom.user } : { namespaceId: whom.namespace };
+  return platformHolderOf(body);
 }
 
 export function revocationView(revocation: ServiceTokenRevocationEntity): RevocationView {

@@ -1,11 +1,9 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
+import type { PlatformHolder } from '../domain/holder.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { IsText, MayBeAbsent } from '../http/validators.js';
 
-/** Whom a token of the platform itself is for, by the platform's own ids. */
-export type SelfIssuedFor = { readonly user: string } | { readonly namespace: string };
-
-export class SelfIssuedForBody {
+export class PlatformHolderBody {
   @ApiPropertyOptional({ example: '7', description: 'Either a user or a namespace' })
   @MayBeAbsent()
   @IsText()
@@ -17,10 +15,10 @@ export class SelfIssuedForBody {
   namespace?: string;
 }
 
-/** @throws {IssuerError} VALIDATION_FAILED unless it is exactly one of the two */
-export function selfIssuedFor({ user, namespace }: SelfIssuedForBody): SelfIssuedFor {
-  if (user !== undefined && namespace === undefined) return { user };
-  if (namespace !== undefined && user === undefined) return { namespace };
+/** @throws {IssuerError} VALIDATION_FAILED unless the body names exactly one of the two */
+export function platformHolderOf({ user, namespace }: PlatformHolderBody): PlatformHolder {
+  if (user !== undefined && namespace === undefined) return { userId: user };
+  if (namespace !== undefined && user === undefined) return { namespaceId: namespace };
   const [pointer, detail] =
     user === undefined
       ? ['#/user', 'is required where no namespace is named']
