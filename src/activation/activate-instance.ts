@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { denialOf } from '../domain/license.js';
 import { isUuid } from '../domain/uuid.js';
-import { InstanceRepository, type ToldOfInstance } from '../instances/instance.repository.js';
+import { InstanceRepository, type ReportedInstance } from '../instances/instance.repository.js';
 import type { LicenseEntity } from '../licenses/license.entity.js';
 import { LicenseKeys } from '../licenses/license-keys.js';
 import { LicenseRepository } from '../licenses/license.repository.js';
@@ -23,7 +23,7 @@ export interface Activation {
   /** The instance UUID. */
   readonly instanceId: string;
   readonly automated: boolean;
-  readonly told: ToldOfInstance;
+  readonly reported: ReportedInstance;
 }
 
 export interface ActivatedLicense {
@@ -75,7 +75,7 @@ export class ActivateInstance {
   private async activateWith(
     manager: EntityManager,
     code: ActivationCode,
-    { instanceId, told, automated }: Activation,
+    { instanceId, reported, automated }: Activation,
     now: Date,
   ): Promise<ActivatedLicense> {
     const license = await this.licenses.get(manager, code.licenseId);
@@ -85,7 +85,7 @@ export class ActivateInstance {
       futureLicenses: await this.customerLicenses.future(manager, license, now),
       isFirstOfCustomer: await this.customerLicenses.isFirst(manager, license),
     };
-    const instance = await this.instances.meet(manager, license.id, instanceId, told, now);
+    const instance = await this.instances.meet(manager, license.id, instanceId, reported, now);
     if (!(await this.codes.hasActivated(manager, code.id, instance.id))) requireUsable(code, now);
     if (code.revokedAt !== null) throw revokedCode();
     await this.codes.use(manager, code.id, instance.id, automated, now);

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { denialOf } from '../domain/license.js';
-import type { SeatReport, ToldOfInstance } from '../instances/instance.repository.js';
+import type { SeatReport, ReportedInstance } from '../instances/instance.repository.js';
 import { SeatReports } from '../instances/seat-reports.js';
 import { licenseKeyDigest, MAX_LICENSE_KEY_LENGTH } from '../licenses/license-key.js';
 import { LicenseKeys } from '../licenses/license-keys.js';
@@ -17,7 +17,7 @@ export interface SeatLink {
   readonly licenseKey: string;
   /** The instance UUID; null from clients that send none. */
   readonly instanceId: string | null;
-  readonly told: ToldOfInstance;
+  readonly reported: ReportedInstance;
   readonly report: SeatReport;
 }
 
@@ -77,11 +77,11 @@ export class RecordSeatLink {
   private async remember(
     manager: EntityManager,
     license: LicenseEntity,
-    { instanceId, told, report }: SeatLink,
+    { instanceId, reported, report }: SeatLink,
     now: Date,
   ): Promise<boolean> {
     if (instanceId === null) return false;
-    return this.seatReports.keep(manager, license, instanceId, told, report, now);
+    return this.seatReports.keep(manager, license, instanceId, reported, report, now);
   }
 
   private async answerTo(

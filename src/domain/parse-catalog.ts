@@ -28,8 +28,8 @@ export type ParsedCatalog =
 
 type Report = (field: string, reason: string) => void;
 
-/** What references may point at. */
-interface Known {
+/** What the catalog defines, which references may name. */
+interface Definitions {
   readonly names: Readonly<Record<CatalogKind, ReadonlySet<string>>>;
   readonly audienceOf: ReadonlyMap<string, string>;
 }
@@ -45,13 +45,13 @@ const MINIMUM_VERSION = /^\d+\.\d+(\.\d+)?(-[0-9A-Za-z.-]+)?$/;
  */
 export function parseCatalog(items: CatalogItems): ParsedCatalog {
   const faults = CATALOG_KINDS.flatMap((kind) => repeatedNames(items[kind]));
-  const known = knownNames(items);
+  const definitions = definitionsIn(items);
   const parse = <Document, Parsed>(
     kindItems: readonly CatalogItem<Document>[],
-    parseItem: (document: Document, known: Known, report: Report) => Parsed,
+    parseItem: (document: Document, definitions: Definitions, report: Report) => Parsed,
   ): Parsed[] =>
     kindItems.map(({ file, document }) =>
-      parseItem(document, known, (field, reason) => faults.push({ file, field, reason })),
+      parseItem(document, definitions, (field, reason) => faults.push({ file, field, reason })),
     );
 
   const catalog: Catalog = {
@@ -66,10 +66,10 @@ export function parseCatalog(items: CatalogItems): ParsedCatalog {
 
 function parseUnitPrimitive(
   document: UnitPrimitiveDocument,
-  known: Known,
+  definitions: Definitions,
   report: Report,
 ): UnitPrimitive {
-  const backendServices = references(document, 'backend_services', known, report);
+  const backendServices = references(document, 'backend_services', definitions, report);
   return {
     name: document.name,
     description: document.description,
@@ -88,16 +88,16 @@ function parseUnitPrimitive(
       'min_gitlab_version_for_free_access',
       report,
     ),
-    licenseTypes: references(document, 'license_types', known, report),
+    licenseTypes: references(document, 'license_types', definitions, report),
     backendServices,
-    audiences: sortedUnion(backendServices.map((name) => known.audienceOf.get(name) ?? '')),
-    addOns: references(document, 'add_ons', known, report),
+    audiences: sortedUnion(backendServices.map((name) => definitions.audienceOf.get(name) ?? '')),
+    addOns: references(document, 'add_ons', definitions, report),
   };
 }
 
 function parseBackendService(
   document: BackendServiceDocument,
-  _known: Known,
+  _definitions: Definitions,
   report: Report,
 ): BackendService {
   if (document.jwt_aud.trim() === '') report('jwt_aud', 'is empty: tokens need an audience');
@@ -121,7 +121,11 @@ function parseLicenseType(document: NamedDocument): LicenseType {
   return { name: document.name, description: document.description ?? null };
 }
 
-function parseService(document: ServiceDocument, known: Known, report: Report): CatalogService {
+function parseService(
+  document: ServiceDocument,
+  definitions: Definitions,
+  report: Report,
+): CatalogService {
   const listed = document.unit_primitives;
   if (listed.length === 0) report('unit_primitives', 'is empty: a service groups at least one');
   const basic = document.basic_unit_primitive ?? listed[0] ?? '';
@@ -133,19 +137,19 @@ function parseService(document: ServiceDocument, known: Known, report: Report): 
     description: document.description ?? null,
     basicUnitPrimitive: basic,
     gitlabRealms: [...new Set(document.gitlab_realm ?? EVERY_REALM)].sort(),
-    unitPrimitives: references(document, 'unit_primitives', known, report),
+    unitPrimitives: references(document, 'unit_primitives', definitions, report),
   };
 }
 
 function references<Field extends CatalogKind>(
   document: { readonly [field in Field]?: readonly string[] | null },
   field: Field,
-  known: Known,
+  definitions: Definitions,
   report: Report,
 ): string[] {
   const names = sortedUnion((document[field] ?? []).map((name) => canonicalName(field, name)));
   for (const name of names) {
-    if (!known.names[field].has(name)) {
+    if (!definitions.names[field].has(name)) {
       report(field, `'${name}' is defined by no file in ${field}/`);
     }
   }
@@ -172,7 +176,7 @@ function minimumVersion(
   return version;
 }
 
-function knownNames(items: CatalogItems): Known {
+function definitionsIn(items: CatalogItems): Definitions {
   const namesOf = (kind: CatalogKind): ReadonlySet<string> =>
     new Set(items[kind].map(({ document }) => canonicalName(kind, document.name)));
   return {

@@ -15,14 +15,14 @@ import type { ListInstancesQuery } from './instance.dto.js';
 import { type AddOnMetric, InstanceEntity } from './instance.entity.js';
 
 /** An instance as a token names it. */
-export interface KnownInstance {
+export interface RegisteredInstance {
   readonly id: string;
   readonly instanceId: string;
   readonly uniqueInstanceId: string | null;
 }
 
-/** What an instance tells of itself beside its UUID; null where it tells nothing. */
-export interface ToldOfInstance {
+/** What an instance reports about itself beside its UUID; null where it reports nothing. */
+export interface ReportedInstance {
   readonly uniqueInstanceId: string | null;
   readonly hostName: string | null;
   readonly gitlabVersion: string | null;
@@ -95,23 +95,23 @@ export class InstanceRepository {
     licenseId: string,
     instanceId: string,
     now: Date,
-  ): Promise<KnownInstance> {
+  ): Promise<RegisteredInstance> {
     const values = [newId(now), licenseId, instanceId, now];
-    const { rows } = await queryable.query<KnownInstance>(REGISTER, values);
+    const { rows } = await queryable.query<RegisteredInstance>(REGISTER, values);
     const [instance] = rows;
     if (!instance) throw new Error('registering an instance returned no row');
     return instance;
   }
 
-  /** Takes in what an instance tells of itself, and makes it known to the license. */
+  /** Records what an instance reports about itself. Registers it with the license first if need be. */
   async meet(
     manager: EntityManager,
     licenseId: string,
     instanceId: string,
-    told: ToldOfInstance,
+    reported: ReportedInstance,
     now: Date,
   ): Promise<{ readonly id: string }> {
-    const { uniqueInstanceId, hostName, gitlabVersion } = told;
+    const { uniqueInstanceId, hostName, gitlabVersion } = reported;
     const values = [newId(now), licenseId, instanceId, uniqueInstanceId, hostName, gitlabVersion];
     const [met] = await manager.query<{ id: string }[]>(MEET, [...values, now]);
     if (!met) throw new Error('meeting an instance returned no row');

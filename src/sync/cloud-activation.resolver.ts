@@ -9,7 +9,7 @@ import {
 } from './cloud-activation.js';
 import type { SyncContext } from './cloud-connector-access.resolver.js';
 import { FailedLookUps } from './failed-look-ups.js';
-import { hostNameOf, uuidOf, versionTextOf } from './told-of-instance.js';
+import { hostNameOf, uuidOf, versionTextOf } from './reported-instance.js';
 import { SyncMetrics } from './sync-metrics.js';
 
 /** From here on nobody is told "no" but "try again". */
@@ -37,7 +37,7 @@ export class CloudActivationResolver {
         activationCode: input.activationCode,
         instanceId: input.instanceIdentifier,
         automated: input.automated,
-        told: {
+        reported: {
           uniqueInstanceId: uuidOf(input.uniqueInstanceId),
           hostName: hostNameOf(input.hostname),
           gitlabVersion: versionTextOf(input.gitlabVersion),

@@ -3,7 +3,7 @@ import { parseUtcInstant } from '../domain/utc-instant.js';
 import type { AddOnMetric } from '../instances/instance.entity.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { isText } from '../http/validators.js';
-import { hostNameOf, uuidOf, versionTextOf } from './told-of-instance.js';
+import { hostNameOf, uuidOf, versionTextOf } from './reported-instance.js';
 
 type Members = Readonly<Record<string, unknown>>;
 
@@ -23,7 +23,7 @@ export function seatLinkOf(body: unknown, now: Date): SeatLink {
     maxHistoricalUsers: countOf(body, 'max_historical_user_count', faults),
     addOnMetrics: metricsOf(body, faults),
   };
-  const told = {
+  const reported = {
     uniqueInstanceId: uuidOf(body['unique_instance_id']),
     hostName: hostNameOf(body['hostname']),
     gitlabVersion: versionTextOf(body['gitlab_version']),
@@ -37,7 +37,7 @@ export function seatLinkOf(body: unknown, now: Date): SeatLink {
     faults.push('instance_id must be a text');
   }
   if (faults.length > 0 || typeof licenseKey !== 'string') throw refusal(faults);
-  return { licenseKey, instanceId, told, report };
+  return { licenseKey, instanceId, reported, report };
 }
 
 /** A clock that is ahead must not keep later reports out. */

@@ -51,13 +51,13 @@ export class SeatLinksController {
   }
 
   private note(
-    { instanceId, told }: SeatLink,
+    { instanceId, reported }: SeatLink,
     { licenseId, byOldKey }: SeatLinkAnswer,
     address: string,
     at: Date,
   ): void {
     if (instanceId === null) return;
-    const { hostName } = told;
+    const { hostName } = reported;
     this.sightings.note({ licenseId, instanceId, address, hostName, byOldKey, at });
   }
 }

@@ -2,7 +2,7 @@ import { parseGitlabVersion, type GitlabVersion } from '../domain/gitlab-version
 import { isUuid } from '../domain/uuid.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import type { Sync } from '../token-issuance/admission.js';
-import { hostNameOf } from './told-of-instance.js';
+import { hostNameOf } from './reported-instance.js';
 
 /** The variables of `cloudConnectorAccess`. */
 export interface SyncArguments {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { dayOf } from '../domain/calendar-day.js';
 import type { GitlabVersion } from '../domain/gitlab-version.js';
 import { denialOf, graceEndsAt, type License, type LicenseDenial } from '../domain/license.js';
-import { InstanceRepository, type KnownInstance } from '../instances/instance.repository.js';
+import { InstanceRepository, type RegisteredInstance } from '../instances/instance.repository.js';
 import {
   licenseKeyDigest,
   looksLikeActivationCode,
@@ -84,7 +84,7 @@ export class Admission {
   }
 
   /** The row of the instance, made on its first sync. */
-  async instanceOf(sync: Sync, held: HeldLicense): Promise<KnownInstance> {
+  async instanceOf(sync: Sync, held: HeldLicense): Promise<RegisteredInstance> {
     if (held.instance) return held.instance;
     const instanceId = this.identityOf(sync, held);
     return this.instances.register(this.database.pool, held.license.id, instanceId, sync.at);

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { AddOnPurchase } from '../domain/add-on-purchase.js';
 import { type CalendarDay, dayOf } from '../domain/calendar-day.js';
 import type { License, LicenseKind } from '../domain/license.js';
-import type { KnownInstance } from '../instances/instance.repository.js';
+import type { RegisteredInstance } from '../instances/instance.repository.js';
 import type { Deadline } from '../database/deadline.js';
 import { Database } from '../database/database.js';
 import { DatabaseMetrics } from '../database/database-metrics.js';
@@ -15,7 +15,7 @@ export interface HeldLicense {
   /** The purchases that are active at the asked instant. */
   readonly purchases: readonly AddOnPurchase[];
   /** The named instance, or the one last seen with the license when none is named. */
-  readonly instance: KnownInstance | null;
+  readonly instance: RegisteredInstance | null;
   /** Whether all tokens of the license, or of the instance, are revoked and not restored yet. */
   readonly tokensRevoked: { readonly ofLicense: boolean; readonly ofInstance: boolean };
   /** Whether the key is an old one, in its grace. */
