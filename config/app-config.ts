@@ -1,4 +1,5 @@
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import { MAX_TTL_SECONDS } from '../src/domain/service-token-claims.js';
 import { isUuid } from '../src/domain/uuid.js';
 import { readDatabaseUrl } from './database-url.js';
@@ -165,16 +166,9 @@ function readTrustedProxies(reader: EnvironmentReader): string[] {
 }
 
 function isNetwork(text: string): boolean {
-  const [address = '', prefix, ...rest] = text.split('/');
-  const family = isIP(address);
-  if (family === 0 || rest.length > 0) return false;
-  if (prefix === undefined) return true;
-  try {
-    new BlockList().addSubnet(address, Number(prefix), family === 4 ? 'ipv4' : 'ipv6');
-    return /^\d+$/.test(prefix);
-  } catch {
-    return false;
-  }
+  const [address = ''] = text.split('/');
+  // ipaddr.js alone would take `10.1` for an address.
+  return isIP(address) !== 0 && (address === text || ipaddr.isValidCIDR(text));
 }
 
 function readUuid(reader: EnvironmentReader, name: string): string | null {

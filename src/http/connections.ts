@@ -1,6 +1,6 @@
-import { BlockList, isIPv6, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { guarded } from '../platform/guarded.js';
-import { networkOf } from '../platform/ip-network.js';
+import { networkOf, Networks } from '../platform/ip-network.js';
 import type { Logger } from '../platform/logging.js';
 import { Connection, type ConnectionState } from './connection.js';
 import type { ConnectionLimits } from './connection-limits.js';
@@ -26,14 +26,14 @@ export class Connections {
   private readonly all = new Book();
   private readonly byNetwork = new Map<string, Book>();
   private readonly bySocket = new WeakMap<Socket, Connection>();
-  private readonly proxies: BlockList;
+  private readonly proxies: Networks;
 
   constructor(
     private readonly limits: ConnectionLimits,
     trustedProxies: readonly string[],
     private readonly logger: Logger,
   ) {
-    this.proxies = blockListOf(trustedProxies);
+    this.proxies = new Networks(trustedProxies);
   }
 
   get counts(): Readonly<Record<ConnectionState, number>> {
@@ -116,8 +116,7 @@ export class Connections {
    */
   private networkOf({ remoteAddress }: Socket): string | null {
     if (remoteAddress === undefined) return null;
-    const isProxy = this.proxies.check(remoteAddress, isIPv6(remoteAddress) ? 'ipv6' : 'ipv4');
-    return isProxy ? null : networkOf(remoteAddress, ADDRESS);
+    return this.proxies.include(remoteAddress) ? null : networkOf(remoteAddress, ADDRESS);
   }
 }
 
@@ -180,16 +179,4 @@ function first(
 ): Connection | undefined {
   for (const connection of connections) if (fits(connection)) return connection;
   return undefined;
-}
-
-/** Networks like `10.0.0.0/8`, and single addresses. */
-function blockListOf(networks: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const network of networks) {
-    const [address = '', bits] = network.split('/');
-    const family = isIPv6(address) ? 'ipv6' : 'ipv4';
-    if (bits === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(bits), family);
-  }
-  return list;
 }
