@@ -11,6 +11,8 @@ import type { ServiceConfig } from './platform/service-config.js';
 const SAMPLE = 'sample';
 const ADD_ONS = ['duo_pro', 'duo_enterprise'];
 const DAYS = 365;
+const ALL_LICENSES = { plan: null, kind: null, customerRef: null, revoked: null } as const;
+const ALL_PURCHASES = { addOn: null, phase: null } as const;
 
 /** Where the key of the sample license lies. */
 export function sampleLicenseKeyPath(config: ServiceConfig): string {
@@ -28,14 +30,15 @@ export async function seedSampleLicense(
 ): Promise<boolean> {
   const licenses = app.get(LicensesService);
   const purchases = app.get(AddOnPurchasesService);
-  const { items } = await licenses.list({ per_page: '2' });
+  const { items } = await licenses.list(ALL_LICENSES, { after: null, perPage: 2 });
   if (items.length > 1 || items.some(({ customerRef }) => customerRef !== SAMPLE)) return false;
 
   const now = app.get(Clock).now();
   const days = { from: dayOf(now), to: dayOf(startOfDay(dayOf(now), DAYS)) };
   const license = items[0] ?? (await createSample(licenses, config, days));
-  const bought = (await purchases.list(license.id, {})).items.map(({ addOn }) => addOn);
-  for (const addOn of ADD_ONS.filter((name) => !bought.includes(name))) {
+  const bought = await purchases.list(license.id, ALL_PURCHASES, { after: null, perPage: 20 });
+  const addOns = bought.items.map(({ addOn }) => addOn);
+  for (const addOn of ADD_ONS.filter((name) => !addOns.includes(name))) {
     const term = { started_at: days.from, expires_on: days.to };
     await purchases.create(license.id, {
       add_on: addOn,

@@ -11,6 +11,7 @@ import {
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { AnswerDeadline } from '../http/answer-deadline.js';
+import { NextLink } from '../http/paging.js';
 import { Database } from '../database/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { ApiTokens, type Principal } from './api-tokens.js';
@@ -59,12 +60,15 @@ export const AskedBy = createParamDecorator((_data: unknown, context: ExecutionC
   return principal;
 });
 
-/** A controller of the admin API below /api/v1: authenticated, and never waiting without an end. */
+/**
+ * A controller of the admin API below /api/v1: callers are authenticated, no answer waits for ever, and
+ * a page of a list links to the next one.
+ */
 export function AdminApi(tag: string): ClassDecorator {
   return applyDecorators(
     Controller('api/v1'),
     UseGuards(ApiTokenGuard),
-    UseInterceptors(AnswerDeadline),
+    UseInterceptors(AnswerDeadline, NextLink),
     ApiBearerAuth(),
     ApiTags(tag),
   );

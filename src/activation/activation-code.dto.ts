@@ -1,7 +1,14 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn } from 'class-validator';
 import { PageQuery } from '../http/paging.js';
-import { IsCount, IsInstant, MAX_INTEGER, MayBeAbsent, MayBeNull } from '../http/validators.js';
+import {
+  type Flag,
+  FlagParameter,
+  IsCount,
+  IsInstant,
+  MAX_INTEGER,
+  MayBeAbsent,
+  MayBeNull,
+} from '../http/validators.js';
 import type { ActivationCode } from './activation-code.repository.js';
 
 export class CreateActivationCodeBody {
@@ -22,13 +29,8 @@ export class CreateActivationCodeBody {
 }
 
 export class ListActivationCodesQuery extends PageQuery {
-  @ApiPropertyOptional({
-    enum: ['true', 'false'],
-    description: 'Whether another instance could use it now',
-  })
-  @MayBeAbsent()
-  @IsIn(['true', 'false'], { message: 'must be true or false' })
-  usable?: 'true' | 'false';
+  @FlagParameter({ description: 'Whether another instance could use it now' })
+  usable?: Flag;
 }
 
 /** An activation code as the admin API shows it: the code itself only where it was made, once. */

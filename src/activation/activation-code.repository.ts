@@ -5,9 +5,8 @@ import {
   translatingConstraints,
 } from '../database/constraint-violation.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { rowsToFetch } from '../http/paging.js';
+import { type PageRequest, rowsToFetch } from '../database/page.js';
 import { preparedStatement, type PreparedStatements } from '../database/prepared-statements.js';
-import type { ListActivationCodesQuery } from './activation-code.dto.js';
 
 /** A code as it is kept: its digest only. */
 export interface ActivationCode {
@@ -85,17 +84,17 @@ export class ActivationCodeRepository {
   async list(
     manager: EntityManager,
     licenseId: string,
-    query: ListActivationCodesQuery,
+    usable: boolean | null,
+    page: PageRequest,
     now: Date,
   ): Promise<ActivationCode[]> {
-    const usable = query.usable === undefined ? null : query.usable === 'true';
     return manager.query<ActivationCode[]>(
       `SELECT ${COLUMNS} FROM activation_codes
        WHERE license_id = $1 AND ($2::uuid IS NULL OR id > $2)
          AND ($3::boolean IS NULL OR $3 = (
            revoked_at IS NULL AND uses < max_uses AND (expires_at IS NULL OR expires_at > $4)))
        ORDER BY id LIMIT $5`,
-      [licenseId, query.cursor ?? null, usable, now, rowsToFetch(query)],
+      [licenseId, page.after, usable, now, rowsToFetch(page)],
     );
   }
 

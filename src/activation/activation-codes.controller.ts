@@ -2,10 +2,11 @@ import { Body, Delete, Get, Inject, Param, Post, Query, Res } from '@nestjs/comm
 import { ApiBody, ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { AdminApi } from '../access-control/admin-api.js';
-import { nextLink } from '../http/paging.js';
+import { pageBody, pageRequest } from '../http/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { UuidParam } from '../http/uuid-param.js';
 import { optionalBodyValidation, queryValidation } from '../http/validation.js';
+import { flagOf } from '../http/validators.js';
 import {
   ActivationCodePage,
   ActivationCodeView,
@@ -46,14 +47,9 @@ export class ActivationCodesController {
   async list(
     @Param('id', UuidParam) licenseId: string,
     @Query(queryValidation) query: ListActivationCodesQuery,
-    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ActivationCodePage> {
-    const { items, nextCursor } = await this.codes.list(licenseId, query);
-    if (nextCursor !== null) {
-      const url = `${this.apiUrl}/licenses/${licenseId}/activation_codes`;
-      void reply.header('link', nextLink(url, query, nextCursor));
-    }
-    return { items: items.map((kept) => activationCodeView(kept)), next_cursor: nextCursor };
+    const page = await this.codes.list(licenseId, flagOf(query.usable), pageRequest(query));
+    return pageBody(page, activationCodeView);
   }
 
   @Get('activation_codes/:id')

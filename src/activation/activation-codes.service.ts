@@ -5,9 +5,9 @@ import { Clock } from '../platform/clock.js';
 import { Database } from '../database/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { newId } from '../platform/new-id.js';
-import { type Page, pageOf } from '../http/paging.js';
+import { type Page, pageOf, type PageRequest } from '../database/page.js';
 import { activationCodeDigest, generateActivationCode } from './activation-code.js';
-import type { CreateActivationCodeBody, ListActivationCodesQuery } from './activation-code.dto.js';
+import type { CreateActivationCodeBody } from './activation-code.dto.js';
 import { type ActivationCode, ActivationCodeRepository } from './activation-code.repository.js';
 
 /** The admin's use cases on activation codes. */
@@ -47,10 +47,16 @@ export class ActivationCodesService {
     return this.codes.get(this.database.manager, id);
   }
 
-  async list(licenseId: string, query: ListActivationCodesQuery): Promise<Page<ActivationCode>> {
+  /** @param usable whether another instance could use them now; null: all codes */
+  async list(
+    licenseId: string,
+    usable: boolean | null,
+    page: PageRequest,
+  ): Promise<Page<ActivationCode>> {
     const { manager } = this.database;
     await this.licenses.get(manager, licenseId);
-    return pageOf(await this.codes.list(manager, licenseId, query, this.clock.now()), query);
+    const now = this.clock.now();
+    return pageOf(await this.codes.list(manager, licenseId, usable, page, now), page);
   }
 
   /** Instances that have used it keep their license. Twice does nothing. */

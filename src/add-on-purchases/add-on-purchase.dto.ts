@@ -1,7 +1,9 @@
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { IsBoolean, IsIn } from 'class-validator';
+import { PURCHASE_PHASES, type PurchasePhase } from '../domain/add-on-purchase.js';
 import { PageQuery } from '../http/paging.js';
 import { IsCount, IsDay, IsText, MAX_INTEGER, MayBeAbsent, MayBeNull } from '../http/validators.js';
+import type { AddOnPurchaseFilter } from './add-on-purchase.repository.js';
 
 export class CreateAddOnPurchaseBody {
   @ApiProperty({ description: 'An add-on of the catalog', example: 'duo_enterprise' })
@@ -59,16 +61,18 @@ export class UpdateAddOnPurchaseBody extends PartialType(CreateAddOnPurchaseBody
   release_seats?: boolean;
 }
 
-const PHASES = ['active', 'not_started', 'expired', 'void'] as const;
-
 export class ListAddOnPurchasesQuery extends PageQuery {
   @ApiPropertyOptional({ example: 'duo_pro' })
   @MayBeAbsent()
   @IsText()
   add_on?: string;
 
-  @ApiPropertyOptional({ enum: PHASES, description: 'As of today' })
+  @ApiPropertyOptional({ enum: PURCHASE_PHASES, description: 'As of today' })
   @MayBeAbsent()
-  @IsIn(PHASES, { message: `must be one of ${PHASES.join(', ')}` })
-  phase?: (typeof PHASES)[number];
+  @IsIn(PURCHASE_PHASES, { message: `must be one of ${PURCHASE_PHASES.join(', ')}` })
+  phase?: PurchasePhase;
+}
+
+export function addOnPurchaseFilter(query: ListAddOnPurchasesQuery): AddOnPurchaseFilter {
+  return { addOn: query.add_on ?? null, phase: query.phase ?? null };
 }

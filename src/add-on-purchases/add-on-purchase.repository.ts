@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager, SelectQueryBuilder } from 'typeorm';
+import { type EntityManager, MoreThan, type SelectQueryBuilder } from 'typeorm';
+import type { PurchasePhase } from '../domain/add-on-purchase.js';
 import type { CalendarDay } from '../domain/calendar-day.js';
 import { canonicalAddOnName } from '../domain/catalog.js';
 import {
@@ -7,9 +8,14 @@ import {
   translatingConstraints,
 } from '../database/constraint-violation.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { rowsToFetch } from '../http/paging.js';
-import type { ListAddOnPurchasesQuery } from './add-on-purchase.dto.js';
+import { type PageRequest, rowsToFetch } from '../database/page.js';
 import { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
+
+/** Which purchases a list has; null filters nothing. */
+export interface AddOnPurchaseFilter {
+  readonly addOn: string | null;
+  readonly phase: PurchasePhase | null;
+}
 
 function overlaps(owner: string): IssuerError {
   return new IssuerError(
@@ -97,7 +103,8 @@ export class AddOnPurchaseRepository {
   async list(
     manager: EntityManager,
     owner: { readonly licenseId: string } | { readonly namespaceId: string },
-    query: ListAddOnPurchasesQuery,
+    { addOn, phase }: AddOnPurchaseFilter,
+    page: PageRequest,
     today: CalendarDay,
   ): Promise<AddOnPurchaseEntity[]> {
     const select: SelectQueryBuilder<AddOnPurchaseEntity> = manager
@@ -106,12 +113,10 @@ export class AddOnPurchaseRepository {
         'licenseId' in owner ? 'p.license_id = :licenseId' : 'p.namespace_id = :namespaceId',
         owner,
       );
-    if (query.add_on !== undefined) {
-      select.andWhere('p.add_on = :addOn', { addOn: canonicalAddOnName(query.add_on) });
-    }
-    if (query.phase !== undefined) select.andWhere(CONDITION_BY_PHASE[query.phase], { today });
-    if (query.cursor !== undefined) select.andWhere('p.id > :cursor', { cursor: query.cursor });
-    return select.orderBy('p.id', 'ASC').limit(rowsToFetch(query)).getMany();
+    if (addOn !== null) select.andWhere({ addOn: canonicalAddOnName(addOn) });
+    if (phase !== null) select.andWhere(CONDITION_BY_PHASE[phase], { today });
+    if (page.after !== null) select.andWhere({ id: MoreThan(page.after) });
+    return select.orderBy('p.id', 'ASC').limit(rowsToFetch(page)).getMany();
   }
 }
 

@@ -3,11 +3,12 @@ import { ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger
 import type { FastifyReply } from 'fastify';
 import { AdminApi } from '../access-control/admin-api.js';
 import { entityTag } from '../http/entity-tag.js';
-import { nextLink } from '../http/paging.js';
+import { pageBody, pageRequest } from '../http/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { UuidParam } from '../http/uuid-param.js';
 import { bodyValidation, queryValidation } from '../http/validation.js';
 import {
+  addOnPurchaseFilter,
   CreateAddOnPurchaseBody,
   ListAddOnPurchasesQuery,
   UpdateAddOnPurchaseBody,
@@ -46,14 +47,13 @@ export class AddOnPurchasesController {
   async list(
     @Param('id', UuidParam) licenseId: string,
     @Query(queryValidation) query: ListAddOnPurchasesQuery,
-    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<AddOnPurchasePage> {
-    const { items, nextCursor } = await this.purchases.list(licenseId, query);
-    if (nextCursor !== null) {
-      const url = `${this.apiUrl}/licenses/${licenseId}/add_on_purchases`;
-      void reply.header('link', nextLink(url, query, nextCursor));
-    }
-    return { items: items.map(addOnPurchaseView), next_cursor: nextCursor };
+    const page = await this.purchases.list(
+      licenseId,
+      addOnPurchaseFilter(query),
+      pageRequest(query),
+    );
+    return pageBody(page, addOnPurchaseView);
   }
 
   @Get('add_on_purchases/:id')

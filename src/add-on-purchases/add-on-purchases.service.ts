@@ -8,14 +8,10 @@ import { Clock } from '../platform/clock.js';
 import { Database } from '../database/database.js';
 import { requireMatch } from '../http/entity-tag.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { type Page, pageOf } from '../http/paging.js';
-import type {
-  CreateAddOnPurchaseBody,
-  ListAddOnPurchasesQuery,
-  UpdateAddOnPurchaseBody,
-} from './add-on-purchase.dto.js';
+import { type Page, pageOf, type PageRequest } from '../database/page.js';
+import type { CreateAddOnPurchaseBody, UpdateAddOnPurchaseBody } from './add-on-purchase.dto.js';
 import type { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
-import { AddOnPurchaseRepository } from './add-on-purchase.repository.js';
+import { type AddOnPurchaseFilter, AddOnPurchaseRepository } from './add-on-purchase.repository.js';
 import { newPurchase, purchaseChanges, requireADay } from './purchase-changes.js';
 
 /** The admin's use cases on add-on purchases. */
@@ -44,13 +40,14 @@ export class AddOnPurchasesService {
 
   async list(
     licenseId: string,
-    query: ListAddOnPurchasesQuery,
+    filter: AddOnPurchaseFilter,
+    page: PageRequest,
   ): Promise<Page<AddOnPurchaseEntity>> {
     const today = dayOf(this.clock.now());
     await this.licenses.get(this.database.manager, licenseId);
     return pageOf(
-      await this.purchases.list(this.database.manager, { licenseId }, query, today),
-      query,
+      await this.purchases.list(this.database.manager, { licenseId }, filter, page, today),
+      page,
     );
   }
 

@@ -3,10 +3,14 @@ import { ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger
 import type { FastifyReply } from 'fastify';
 import { AdminApi } from '../access-control/admin-api.js';
 import { entityTag } from '../http/entity-tag.js';
-import { nextLink } from '../http/paging.js';
+import { pageBody, pageRequest } from '../http/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { bodyValidation, queryValidation } from '../http/validation.js';
-import { CreateNamespacePurchaseBody, ListAddOnPurchasesQuery } from './add-on-purchase.dto.js';
+import {
+  addOnPurchaseFilter,
+  CreateNamespacePurchaseBody,
+  ListAddOnPurchasesQuery,
+} from './add-on-purchase.dto.js';
 import { AddOnPurchasePage, AddOnPurchaseView, addOnPurchaseView } from './add-on-purchase-view.js';
 import {
   NamespaceParam,
@@ -48,14 +52,9 @@ export class NamespacesController {
   async list(
     @Param('id', NamespaceParam) id: string,
     @Query(queryValidation) query: ListAddOnPurchasesQuery,
-    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<AddOnPurchasePage> {
-    const { items, nextCursor } = await this.namespaces.list(id, query);
-    if (nextCursor !== null) {
-      const url = `${this.apiUrl}/namespaces/${encodeURIComponent(id)}/add_on_purchases`;
-      void reply.header('link', nextLink(url, query, nextCursor));
-    }
-    return { items: items.map(addOnPurchaseView), next_cursor: nextCursor };
+    const page = await this.namespaces.list(id, addOnPurchaseFilter(query), pageRequest(query));
+    return pageBody(page, addOnPurchaseView);
   }
 
   @Get('namespaces/:id')

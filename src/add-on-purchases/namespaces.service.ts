@@ -6,13 +6,10 @@ import { Clock } from '../platform/clock.js';
 import { Database } from '../database/database.js';
 import { requireMatch } from '../http/entity-tag.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { type Page, pageOf } from '../http/paging.js';
-import type {
-  CreateNamespacePurchaseBody,
-  ListAddOnPurchasesQuery,
-} from './add-on-purchase.dto.js';
+import { type Page, pageOf, type PageRequest } from '../database/page.js';
+import type { CreateNamespacePurchaseBody } from './add-on-purchase.dto.js';
 import type { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
-import { AddOnPurchaseRepository } from './add-on-purchase.repository.js';
+import { type AddOnPurchaseFilter, AddOnPurchaseRepository } from './add-on-purchase.repository.js';
 import { NamespaceEntity } from './namespace.entity.js';
 import { NamespaceRepository } from './namespace.repository.js';
 import { newPurchase, purchaseChanges } from './purchase-changes.js';
@@ -41,11 +38,16 @@ export class NamespacesService {
     return purchase;
   }
 
-  async list(id: string, query: ListAddOnPurchasesQuery): Promise<Page<AddOnPurchaseEntity>> {
+  async list(
+    id: string,
+    filter: AddOnPurchaseFilter,
+    page: PageRequest,
+  ): Promise<Page<AddOnPurchaseEntity>> {
     const { manager } = this.database;
     const today = dayOf(this.clock.now());
     await this.namespaces.get(manager, id);
-    return pageOf(await this.purchases.list(manager, { namespaceId: id }, query, today), query);
+    const rows = await this.purchases.list(manager, { namespaceId: id }, filter, page, today);
+    return pageOf(rows, page);
   }
 
   async get(id: string): Promise<NamespaceEntity> {

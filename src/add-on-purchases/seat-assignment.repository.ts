@@ -7,9 +7,8 @@ import {
 } from '../database/constraint-violation.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { newId } from '../platform/new-id.js';
-import { rowsToFetch } from '../http/paging.js';
+import { type PageRequest, rowsToFetch } from '../database/page.js';
 import type { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
-import type { ListSeatAssignmentsQuery } from './seat-assignment.dto.js';
 
 /** One seat of a purchase in the hands of one user. */
 export interface SeatAssignment {
@@ -87,13 +86,14 @@ export class SeatAssignmentRepository {
     return manager.query<SeatAssignment[]>(HELD, [purchaseId, userIds]);
   }
 
+  /** The seats of a purchase, or that of one user. */
   async list(
     manager: EntityManager,
     purchaseId: string,
-    query: ListSeatAssignmentsQuery,
+    userId: string | null,
+    page: PageRequest,
   ): Promise<SeatAssignment[]> {
-    const { cursor = null, user_id = null } = query;
-    const values = [purchaseId, cursor, user_id, rowsToFetch(query)];
+    const values = [purchaseId, page.after, userId, rowsToFetch(page)];
     return manager.query<SeatAssignment[]>(LIST, values);
   }
 

@@ -1,9 +1,7 @@
-import { Body, Delete, Get, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
+import { Body, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBody, ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
 import { AdminApi } from '../access-control/admin-api.js';
-import { nextLink } from '../http/paging.js';
-import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { pageBody, pageRequest } from '../http/paging.js';
 import { UuidParam } from '../http/uuid-param.js';
 import { bodyValidation, queryValidation } from '../http/validation.js';
 import {
@@ -19,14 +17,7 @@ const PATH = 'add_on_purchases/:id/seat_assignments';
 
 @AdminApi('seat assignments')
 export class SeatAssignmentsController {
-  private readonly apiUrl: string;
-
-  constructor(
-    private readonly seats: SeatAssignmentsService,
-    @Inject(SERVICE_CONFIG) config: ServiceConfig,
-  ) {
-    this.apiUrl = `${config.issuerUrl}/api/v1`;
-  }
+  constructor(private readonly seats: SeatAssignmentsService) {}
 
   @Post(PATH)
   @ApiOperation({ summary: 'Give each of these users a seat, all or none; who has one keeps it' })
@@ -45,14 +36,12 @@ export class SeatAssignmentsController {
   async list(
     @Param('id', UuidParam) purchaseId: string,
     @Query(queryValidation) query: ListSeatAssignmentsQuery,
-    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<SeatAssignmentPage> {
-    const { items, nextCursor } = await this.seats.list(purchaseId, query);
-    if (nextCursor !== null) {
-      const url = `${this.apiUrl}/add_on_purchases/${purchaseId}/seat_assignments`;
-      void reply.header('link', nextLink(url, query, nextCursor));
-    }
-    return { items: items.map(seatAssignmentView), next_cursor: nextCursor };
+    const userId = query.user_id ?? null;
+    return pageBody(
+      await this.seats.list(purchaseId, userId, pageRequest(query)),
+      seatAssignmentView,
+    );
   }
 
   @Delete(PATH)

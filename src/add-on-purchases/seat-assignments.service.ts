@@ -4,10 +4,9 @@ import { dayOf } from '../domain/calendar-day.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../database/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { type Page, pageOf } from '../http/paging.js';
+import { type Page, pageOf, type PageRequest } from '../database/page.js';
 import type { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
 import { AddOnPurchaseRepository } from './add-on-purchase.repository.js';
-import type { ListSeatAssignmentsQuery } from './seat-assignment.dto.js';
 import { type SeatAssignment, SeatAssignmentRepository } from './seat-assignment.repository.js';
 
 /** Hands out the seats of purchases. That there are never too many is the database's promise. */
@@ -46,10 +45,15 @@ export class SeatAssignmentsService {
     });
   }
 
-  async list(purchaseId: string, query: ListSeatAssignmentsQuery): Promise<Page<SeatAssignment>> {
+  /** @param userId only the seat of this user; null: all seats */
+  async list(
+    purchaseId: string,
+    userId: string | null,
+    page: PageRequest,
+  ): Promise<Page<SeatAssignment>> {
     const { manager } = this.database;
     await this.purchases.get(manager, purchaseId);
-    return pageOf(await this.seats.list(manager, purchaseId, query), query);
+    return pageOf(await this.seats.list(manager, purchaseId, userId, page), page);
   }
 }
 

@@ -91,13 +91,12 @@ const rotate: Command = async (app, options, output) => {
 
 const replicas: Command = async (app, _options, { out }) => {
   const all = app.get(Replicas);
-  let cursor: string | null = null;
+  let after: string | null = null;
   do {
-    const query = { per_page: '100', ...(cursor === null ? {} : { cursor }) };
-    const page: Awaited<ReturnType<Replicas['list']>> = await all.list(query);
+    const page: Awaited<ReturnType<Replicas['list']>> = await all.list({ after, perPage: 100 });
     for (const replica of page.items) out(replicaLine(replica, all.isAlive(replica)));
-    cursor = page.nextCursor;
-  } while (cursor !== null);
+    after = page.nextCursor;
+  } while (after !== null);
 };
 
 function strikeOut(id: string): Command {

@@ -14,7 +14,8 @@ export interface AddOnPurchase {
   readonly voidedAt: Date | null;
 }
 
-export type PurchasePhase = 'active' | 'not_started' | 'expired' | 'void';
+export const PURCHASE_PHASES = ['active', 'not_started', 'expired', 'void'] as const;
+export type PurchasePhase = (typeof PURCHASE_PHASES)[number];
 
 /** Half-open, in UTC days: the first day counts, the day of `expiresOn` no longer does. */
 export function phaseOf(purchase: AddOnPurchase, today: CalendarDay): PurchasePhase {

@@ -1,4 +1,5 @@
-import { nextLink, type PageQuery, pageOf, rowsToFetch } from './paging.js';
+import { pageOf, rowsToFetch } from '../database/page.js';
+import { nextLink, pageRequest } from './paging.js';
 
 function rows(count: number): { id: string }[] {
   return Array.from({ length: count }, (_, index) => ({ id: `id-${index + 1}` }));
@@ -10,7 +11,7 @@ describe('a page', () => {
     [{ per_page: '1' }, 2],
     [{ per_page: '100' }, 101],
   ])('asks for one row more than it shows: %j for %d', (query, count) => {
-    expect(rowsToFetch(query)).toBe(count);
+    expect(rowsToFetch(pageRequest(query))).toBe(count);
   });
 
   it.each([
@@ -19,19 +20,19 @@ describe('a page', () => {
     ['is full, and the last', 2, 2, null],
     ['is followed by another', 3, 2, 'id-2'],
   ])('of two %s: of %d rows it shows %d, and goes on after %s', (_how, found, shown, cursor) => {
-    const page = pageOf(rows(found), { per_page: '2' });
+    const page = pageOf(rows(found), { after: null, perPage: 2 });
     expect(page.items).toEqual(rows(shown));
     expect(page.nextCursor).toBe(cursor);
   });
 
   it.each([0, 1, 5, 6, 7, 20])('and the next ones show each of %d rows once', (count) => {
     const all = rows(count);
-    const query: PageQuery = { per_page: '3' };
+    const request = { after: null, perPage: 3 };
     const shown: string[] = [];
     let cursor: string | null = '';
     while (cursor !== null) {
       const from = all.findIndex(({ id }) => id === cursor) + 1;
-      const page = pageOf(all.slice(from, from + rowsToFetch(query)), query);
+      const page = pageOf(all.slice(from, from + rowsToFetch(request)), request);
       shown.push(...page.items.map(({ id }) => id));
       cursor = page.nextCursor;
     }
@@ -40,14 +41,15 @@ describe('a page', () => {
 });
 
 describe('nextLink', () => {
-  const url = 'https://issuer.test/api/v1/licenses';
+  const issuer = 'https://issuer.test';
+  const path = '/api/v1/licenses';
 
   it('leads to the next page with everything else that was asked for', () => {
-    const query = { plan: 'ultimate', customer_ref: 'a&b=c>d é', per_page: '5', kind: undefined };
-    const [target = '', rel] = nextLink(url, query, 'id-5').slice(1).split('>; ');
+    const query = 'plan=ultimate&customer_ref=a%26b%3Dc%3Ed%20%C3%A9&per_page=5';
+    const [target = '', rel] = nextLink(issuer, `${path}?${query}`, 'id-5').slice(1).split('>; ');
     expect(rel).toBe('rel="next"');
     const link = new URL(target);
-    expect(`${link.origin}${link.pathname}`).toBe(url);
+    expect(`${link.origin}${link.pathname}`).toBe(`${issuer}${path}`);
     expect(Object.fromEntries(link.searchParams)).toEqual({
       plan: 'ultimate',
       customer_ref: 'a&b=c>d é',
@@ -57,6 +59,15 @@ describe('nextLink', () => {
   });
 
   it('replaces the cursor that led to this page', () => {
-    expect(nextLink(url, { cursor: 'id-1' }, 'id-5')).toBe(`<${url}?cursor=id-5>; rel="next"`);
+    const link = nextLink(issuer, `${path}?cursor=id-1`, 'id-5');
+    expect(link).toBe(`<${issuer}${path}?cursor=id-5>; rel="next"`);
   });
+
+  it.each(['https://evil.test', '//evil.test'])(
+    'stays with the issuer when %s is asked',
+    (other) => {
+      const link = nextLink(issuer, `${other}${path}`, 'id-5');
+      expect(link).toBe(`<${issuer}${path}?cursor=id-5>; rel="next"`);
+    },
+  );
 });

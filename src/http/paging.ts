@@ -1,5 +1,16 @@
+import {
+  type CallHandler,
+  type ExecutionContext,
+  Inject,
+  Injectable,
+  type NestInterceptor,
+} from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Matches } from 'class-validator';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type Observable, tap } from 'rxjs';
+import type { Page, PageRequest } from '../database/page.js';
+import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { IsUuid, MayBeAbsent } from './validators.js';
 
 const STANDARD_PER_PAGE = 20;
@@ -17,37 +28,46 @@ export class PageQuery {
   cursor?: string;
 }
 
-export interface Page<Item> {
-  readonly items: readonly Item[];
-  /** Null on the last page. */
-  readonly nextCursor: string | null;
+/** The body of a list's answer. */
+export interface PageBody<View> {
+  readonly items: View[];
+  readonly next_cursor: string | null;
 }
 
-/** How many rows a repository must fetch: one more than shown, to know whether more follow. */
-export function rowsToFetch(query: PageQuery): number {
-  return perPage(query) + 1;
+export function pageRequest({ cursor, per_page }: PageQuery): PageRequest {
+  return { after: cursor ?? null, perPage: Number(per_page ?? STANDARD_PER_PAGE) };
 }
 
-export function pageOf<Item extends { readonly id: string }>(
-  rows: readonly Item[],
-  query: PageQuery,
-): Page<Item> {
-  const items = rows.slice(0, perPage(query));
-  const nextCursor = rows.length > items.length ? (items.at(-1)?.id ?? null) : null;
-  return { items, nextCursor };
+export function pageBody<Item, View>(
+  { items, nextCursor }: Page<Item>,
+  view: (item: Item) => View,
+): PageBody<View> {
+  return { items: items.map((item) => view(item)), next_cursor: nextCursor };
 }
 
-/** `Link: <...>; rel="next"` (RFC 8288), absolute, with every parameter of the request kept. */
-export function nextLink(pageUrl: string, query: object, nextCursor: string): string {
-  const url = new URL(pageUrl);
-  for (const [name, value] of Object.entries(query)) {
-    if (typeof value === 'string') url.searchParams.set(name, value);
-  }
+/** `Link: <...>; rel="next"` (RFC 8288), absolute, with every other parameter of the request. */
+export function nextLink(issuerUrl: string, requestUrl: string, nextCursor: string): string {
+  const { pathname, search } = new URL(requestUrl, issuerUrl);
+  const url = new URL(`${issuerUrl}${pathname}${search}`);
   url.searchParams.set('cursor', nextCursor);
   return `<${url.href}>; rel="next"`;
 }
 
-/** Items a page. */
-export function perPage(query: PageQuery): number {
-  return Number(query.per_page ?? STANDARD_PER_PAGE);
+/** Adds a `Link` to the next page to every answer that has a `next_cursor`. */
+@Injectable()
+export class NextLink implements NestInterceptor {
+  constructor(@Inject(SERVICE_CONFIG) private readonly config: ServiceConfig) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const http = context.switchToHttp();
+    return next.handle().pipe(
+      tap((body: unknown) => {
+        const nextCursor: unknown = Reflect.get(Object(body) as object, 'next_cursor');
+        if (typeof nextCursor !== 'string') return;
+        const { url } = http.getRequest<FastifyRequest>();
+        const link = nextLink(this.config.issuerUrl, url, nextCursor);
+        void http.getResponse<FastifyReply>().header('link', link);
+      }),
+    );
+  }
 }

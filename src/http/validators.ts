@@ -1,4 +1,6 @@
-import { ValidateBy, ValidateIf, buildMessage, isEmail } from 'class-validator';
+import { applyDecorators } from '@nestjs/common';
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { IsIn, ValidateBy, ValidateIf, buildMessage, isEmail } from 'class-validator';
 import { isCalendarDay } from '../domain/calendar-day.js';
 import { parseGitlabVersion } from '../domain/gitlab-version.js';
 import { isUuid } from '../domain/uuid.js';
@@ -13,6 +15,9 @@ const MAX_EMAIL_ADDRESS_LENGTH = 254;
 
 export const MAX_INTEGER = 2_147_483_647;
 
+const FLAGS = ['true', 'false'] as const;
+export type Flag = (typeof FLAGS)[number];
+
 /** The member may be left out. Unlike class-validator's `IsOptional`, null is not "left out". */
 export function MayBeAbsent(): PropertyDecorator {
   return ValidateIf((_body: object, value: unknown) => value !== undefined);
@@ -21,6 +26,20 @@ export function MayBeAbsent(): PropertyDecorator {
 /** The member may be null, which clears it, or be left out. */
 export function MayBeNull(): PropertyDecorator {
   return ValidateIf((_body: object, value: unknown) => value !== undefined && value !== null);
+}
+
+/** An optional parameter of a query that is `true` or `false`. */
+export function FlagParameter(options: { readonly description?: string } = {}): PropertyDecorator {
+  return applyDecorators(
+    ApiPropertyOptional({ enum: FLAGS, ...options }),
+    MayBeAbsent(),
+    IsIn(FLAGS, { message: 'must be true or false' }),
+  );
+}
+
+/** Null for a flag that the query leaves out. */
+export function flagOf(flag: Flag | undefined): boolean | null {
+  return flag === undefined ? null : flag === 'true';
 }
 
 /** A day in UTC that the calendar has, as `YYYY-MM-DD`. */

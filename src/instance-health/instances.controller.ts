@@ -1,10 +1,8 @@
-import { Get, Inject, Param, Query, Res } from '@nestjs/common';
+import { Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
 import { AdminApi } from '../access-control/admin-api.js';
-import { ListInstancesQuery } from '../instances/instance.dto.js';
-import { nextLink } from '../http/paging.js';
-import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { instanceFilter, ListInstancesQuery } from '../instances/instance.dto.js';
+import { pageBody, pageRequest } from '../http/paging.js';
 import { UuidParam } from '../http/uuid-param.js';
 import { queryValidation } from '../http/validation.js';
 import { InstancePage, InstanceView, instanceView } from './instance-view.js';
@@ -12,10 +10,7 @@ import { InstancesService } from './instances.service.js';
 
 @AdminApi('instances')
 export class InstancesController {
-  constructor(
-    private readonly instances: InstancesService,
-    @Inject(SERVICE_CONFIG) private readonly config: ServiceConfig,
-  ) {}
+  constructor(private readonly instances: InstancesService) {}
 
   @Get('instances')
   @ApiOperation({
@@ -26,16 +21,9 @@ export class InstancesController {
       'a change of a license or a purchase.',
   })
   @ApiOkResponse({ type: InstancePage })
-  async list(
-    @Query(queryValidation) query: ListInstancesQuery,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<InstancePage> {
-    const { items, nextCursor } = await this.instances.list(query);
-    if (nextCursor !== null) {
-      const url = `${this.config.issuerUrl}/api/v1/instances`;
-      void reply.header('link', nextLink(url, query, nextCursor));
-    }
-    return { items: items.map(instanceView), next_cursor: nextCursor };
+  async list(@Query(queryValidation) query: ListInstancesQuery): Promise<InstancePage> {
+    const page = await this.instances.list(instanceFilter(query), pageRequest(query));
+    return pageBody(page, instanceView);
   }
 
   @Get('instances/:id')

@@ -1,13 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { InstanceHealth } from '../domain/instance-health.js';
-import type { ListInstancesQuery } from '../instances/instance.dto.js';
 import type { InstanceEntity } from '../instances/instance.entity.js';
-import { InstanceRepository } from '../instances/instance.repository.js';
+import { type InstanceFilter, InstanceRepository } from '../instances/instance.repository.js';
 import { NOT_SEEN, type SightingsOfInstance } from '../instances/sighting-rows.js';
 import { SightingRepository } from '../instances/sighting.repository.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../database/database.js';
-import { pageOf } from '../http/paging.js';
+import { type Page, pageOf, type PageRequest } from '../database/page.js';
 import { ExamineInstances } from './examine-instances.js';
 
 export interface ExaminedEntity {
@@ -29,12 +28,11 @@ export class InstancesService {
     private readonly clock: Clock,
   ) {}
 
-  async list(
-    query: ListInstancesQuery,
-  ): Promise<{ readonly items: readonly ExaminedEntity[]; readonly nextCursor: string | null }> {
+  async list(filter: InstanceFilter, page: PageRequest): Promise<Page<ExaminedEntity>> {
     const now = this.clock.now();
     const { manager } = this.database;
-    const { items, nextCursor } = pageOf(await this.instances.list(manager, query, now), query);
+    const rows = await this.instances.list(manager, filter, page, now);
+    const { items, nextCursor } = pageOf(rows, page);
     return { items: await this.examine(items, now), nextCursor };
   }
 

@@ -1,7 +1,14 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn } from 'class-validator';
 import { PageQuery } from '../http/paging.js';
-import { IsText, IsUuid, MayBeAbsent } from '../http/validators.js';
+import {
+  type Flag,
+  flagOf,
+  FlagParameter,
+  IsText,
+  IsUuid,
+  MayBeAbsent,
+} from '../http/validators.js';
+import type { InstanceFilter } from './instance.repository.js';
 
 export class ListInstancesQuery extends PageQuery {
   @ApiPropertyOptional({ format: 'uuid' })
@@ -14,27 +21,26 @@ export class ListInstancesQuery extends PageQuery {
   @IsText()
   instance_id?: string;
 
-  @ApiPropertyOptional({
-    enum: ['true', 'false'],
-    description: 'Whether a live token has scopes that the next one will not have',
-  })
-  @MayBeAbsent()
-  @IsIn(['true', 'false'], { message: 'must be true or false' })
-  excess_scopes?: 'true' | 'false';
+  @FlagParameter({ description: 'Whether a live token has scopes that the next one will not have' })
+  excess_scopes?: Flag;
 
-  @ApiPropertyOptional({
-    enum: ['true', 'false'],
+  @FlagParameter({
     description: 'Whether its last seat link reported more users or add-on seats than were bought',
   })
-  @MayBeAbsent()
-  @IsIn(['true', 'false'], { message: 'must be true or false' })
-  over_used?: 'true' | 'false';
+  over_used?: Flag;
 
-  @ApiPropertyOptional({
-    enum: ['true', 'false'],
+  @FlagParameter({
     description: 'Whether somebody else seems to use its license key; see `suspicious`',
   })
-  @MayBeAbsent()
-  @IsIn(['true', 'false'], { message: 'must be true or false' })
-  suspicious?: 'true' | 'false';
+  suspicious?: Flag;
+}
+
+export function instanceFilter(query: ListInstancesQuery): InstanceFilter {
+  return {
+    licenseId: query.license_id ?? null,
+    instanceId: query.instance_id ?? null,
+    excessScopes: flagOf(query.excess_scopes),
+    overUsed: flagOf(query.over_used),
+    suspicious: flagOf(query.suspicious),
+  };
 }

@@ -10,8 +10,7 @@ import {
 import type { Queryable } from '../database/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { newId } from '../platform/new-id.js';
-import { rowsToFetch } from '../http/paging.js';
-import type { ListInstancesQuery } from './instance.dto.js';
+import { type PageRequest, rowsToFetch } from '../database/page.js';
 import { type AddOnMetric, InstanceEntity } from './instance.entity.js';
 
 /** An instance as a token names it. */
@@ -35,6 +34,15 @@ export interface SeatReport {
   readonly billableUsers: number | null;
   readonly maxHistoricalUsers: number | null;
   readonly addOnMetrics: readonly AddOnMetric[] | null;
+}
+
+/** Which instances a list has; null filters nothing. */
+export interface InstanceFilter {
+  readonly licenseId: string | null;
+  readonly instanceId: string | null;
+  readonly excessScopes: boolean | null;
+  readonly overUsed: boolean | null;
+  readonly suspicious: boolean | null;
 }
 
 export interface SharedLicense {
@@ -171,24 +179,25 @@ export class InstanceRepository {
 
   async list(
     manager: EntityManager,
-    query: ListInstancesQuery,
+    filter: InstanceFilter,
+    page: PageRequest,
     now: Date,
   ): Promise<InstanceEntity[]> {
+    const { licenseId, instanceId, excessScopes, overUsed, suspicious } = filter;
     const where: FindOptionsWhere<InstanceEntity> = {};
-    if (query.license_id !== undefined) where.licenseId = query.license_id;
-    if (query.instance_id !== undefined) where.instanceId = query.instance_id;
-    if (query.excess_scopes !== undefined) {
-      where.excessUntil =
-        query.excess_scopes === 'true' ? MoreThan(now) : Or(IsNull(), LessThanOrEqual(now));
+    if (licenseId !== null) where.licenseId = licenseId;
+    if (instanceId !== null) where.instanceId = instanceId;
+    if (excessScopes !== null) {
+      where.excessUntil = excessScopes ? MoreThan(now) : Or(IsNull(), LessThanOrEqual(now));
     }
-    if (query.cursor !== undefined) where.id = MoreThan(query.cursor);
+    if (page.after !== null) where.id = MoreThan(page.after);
     const found = manager.createQueryBuilder(InstanceEntity, 'instance').where(where);
-    if (query.over_used === 'true') {
+    // The condition on the seat link is that of the partial index.
+    if (overUsed === true) {
       found.andWhere(`instance.last_seat_link_at IS NOT NULL AND ${OVER_USED}`);
     }
-    if (query.over_used === 'false') found.andWhere(`NOT ${OVER_USED}`);
-    if (query.suspicious === 'true') found.andWhere(SUSPICIOUS, { now });
-    if (query.suspicious === 'false') found.andWhere(`NOT ${SUSPICIOUS}`, { now });
-    return found.orderBy('instance.id').take(rowsToFetch(query)).getMany();
+    if (overUsed === false) found.andWhere(`NOT ${OVER_USED}`);
+    if (suspicious !== null) found.andWhere(suspicious ? SUSPICIOUS : `NOT ${SUSPICIOUS}`, { now });
+    return found.orderBy('instance.id').take(rowsToFetch(page)).getMany();
   }
 }

@@ -4,6 +4,9 @@ import { IsBoolean, IsIn, IsObject, ValidateNested } from 'class-validator';
 import { LICENSE_KINDS, type LicenseKind } from '../domain/license.js';
 import { PageQuery } from '../http/paging.js';
 import {
+  type Flag,
+  flagOf,
+  FlagParameter,
   IsCount,
   IsDay,
   IsEmailAddress,
@@ -14,6 +17,7 @@ import {
   MayBeAbsent,
   MayBeNull,
 } from '../http/validators.js';
+import type { LicenseFilter } from './license.repository.js';
 import { MAX_LICENSE_KEY_LENGTH, MIN_LICENSE_KEY_LENGTH } from './license-key.js';
 
 export class LicenseeBody {
@@ -122,8 +126,15 @@ export class ListLicensesQuery extends PageQuery {
   @IsText()
   customer_ref?: string;
 
-  @ApiPropertyOptional({ enum: ['true', 'false'] })
-  @MayBeAbsent()
-  @IsIn(['true', 'false'], { message: 'must be true or false' })
-  revoked?: 'true' | 'false';
+  @FlagParameter()
+  revoked?: Flag;
+}
+
+export function licenseFilter(query: ListLicensesQuery): LicenseFilter {
+  return {
+    plan: query.plan ?? null,
+    kind: query.kind ?? null,
+    customerRef: query.customer_ref ?? null,
+    revoked: flagOf(query.revoked),
+  };
 }

@@ -5,11 +5,19 @@ import {
   translatingConstraints,
 } from '../database/constraint-violation.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { rowsToFetch } from '../http/paging.js';
+import { type PageRequest, rowsToFetch } from '../database/page.js';
 import { preparedStatement, type PreparedStatements } from '../database/prepared-statements.js';
 import type { SealedColumn } from '../sealing/sealed-columns.js';
-import type { ListLicensesQuery } from './license.dto.js';
+import type { LicenseKind } from '../domain/license.js';
 import { LicenseEntity } from './license.entity.js';
+
+/** Which licenses a list has; null filters nothing. */
+export interface LicenseFilter {
+  readonly plan: string | null;
+  readonly kind: LicenseKind | null;
+  readonly customerRef: string | null;
+  readonly revoked: boolean | null;
+}
 
 const ERRORS: ErrorByConstraint = {
   licenses_key_digest_key: () => keyTaken('is registered for another license'),
@@ -123,16 +131,19 @@ export class LicenseRepository {
     return translatingConstraints(ERRORS, () => manager.save(LicenseEntity, license));
   }
 
-  async list(manager: EntityManager, query: ListLicensesQuery): Promise<LicenseEntity[]> {
+  async list(
+    manager: EntityManager,
+    filter: LicenseFilter,
+    page: PageRequest,
+  ): Promise<LicenseEntity[]> {
+    const { plan, kind, customerRef, revoked } = filter;
     const where: FindOptionsWhere<LicenseEntity> = {};
-    if (query.plan !== undefined) where.plan = query.plan;
-    if (query.kind !== undefined) where.kind = query.kind;
-    if (query.customer_ref !== undefined) where.customerRef = query.customer_ref;
-    if (query.revoked !== undefined) {
-      where.revokedAt = query.revoked === 'true' ? Not(IsNull()) : IsNull();
-    }
-    if (query.cursor !== undefined) where.id = MoreThan(query.cursor);
-    return manager.find(LicenseEntity, { where, order: { id: 'ASC' }, take: rowsToFetch(query) });
+    if (plan !== null) where.plan = plan;
+    if (kind !== null) where.kind = kind;
+    if (customerRef !== null) where.customerRef = customerRef;
+    if (revoked !== null) where.revokedAt = revoked ? Not(IsNull()) : IsNull();
+    if (page.after !== null) where.id = MoreThan(page.after);
+    return manager.find(LicenseEntity, { where, order: { id: 'ASC' }, take: rowsToFetch(page) });
   }
 }
 

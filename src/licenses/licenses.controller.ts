@@ -15,12 +15,13 @@ import type { FastifyReply } from 'fastify';
 import { AdminApi } from '../access-control/admin-api.js';
 import { EmptyBody } from '../http/empty-body.js';
 import { entityTag } from '../http/entity-tag.js';
-import { nextLink } from '../http/paging.js';
+import { pageBody, pageRequest } from '../http/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { UuidParam } from '../http/uuid-param.js';
 import { bodyValidation, optionalBodyValidation, queryValidation } from '../http/validation.js';
 import {
   CreateLicenseBody,
+  licenseFilter,
   ListLicensesQuery,
   ReplaceLicenseKeyBody,
   RevokeLicenseBody,
@@ -58,13 +59,9 @@ export class LicensesController {
   @Get('licenses')
   @ApiOperation({ summary: 'List licenses, oldest first' })
   @ApiOkResponse({ type: LicensePage })
-  async list(
-    @Query(queryValidation) query: ListLicensesQuery,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<LicensePage> {
-    const { items, nextCursor } = await this.licenses.list(query);
-    if (nextCursor !== null) void reply.header('link', nextLink(this.url, query, nextCursor));
-    return { items: items.map((license) => licenseView(license)), next_cursor: nextCursor };
+  async list(@Query(queryValidation) query: ListLicensesQuery): Promise<LicensePage> {
+    const page = await this.licenses.list(licenseFilter(query), pageRequest(query));
+    return pageBody(page, licenseView);
   }
 
   @Get('licenses/:id')

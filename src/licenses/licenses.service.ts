@@ -5,13 +5,17 @@ import { Database } from '../database/database.js';
 import { requireMatch } from '../http/entity-tag.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { newId } from '../platform/new-id.js';
-import { type Page, pageOf } from '../http/paging.js';
+import { type Page, pageOf, type PageRequest } from '../database/page.js';
 import { sealedOwner } from '../sealing/sealed-columns.js';
 import { Sealing } from '../sealing/sealing.js';
-import type { CreateLicenseBody, ListLicensesQuery, UpdateLicenseBody } from './license.dto.js';
+import type { CreateLicenseBody, UpdateLicenseBody } from './license.dto.js';
 import { LicenseEntity } from './license.entity.js';
 import { generateLicenseKey, licenseKeyDigest, registrableKey } from './license-key.js';
-import { LicenseRepository, SEALED_LICENSE_KEYS } from './license.repository.js';
+import {
+  type LicenseFilter,
+  LicenseRepository,
+  SEALED_LICENSE_KEYS,
+} from './license.repository.js';
 
 export interface CreatedLicense {
   readonly license: LicenseEntity;
@@ -62,8 +66,8 @@ export class LicensesService {
     return this.licenses.get(this.database.manager, id);
   }
 
-  async list(query: ListLicensesQuery): Promise<Page<LicenseEntity>> {
-    return pageOf(await this.licenses.list(this.database.manager, query), query);
+  async list(filter: LicenseFilter, page: PageRequest): Promise<Page<LicenseEntity>> {
+    return pageOf(await this.licenses.list(this.database.manager, filter, page), page);
   }
 
   async update(id: string, body: UpdateLicenseBody, ifMatch?: string): Promise<LicenseEntity> {

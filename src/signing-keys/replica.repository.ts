@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { type PageQuery, rowsToFetch } from '../http/paging.js';
+import { type PageRequest, rowsToFetch } from '../database/page.js';
 
 /** A process of the service as it last acknowledged its keys. */
 export interface Replica {
@@ -113,10 +113,10 @@ export class ReplicaRepository {
     );
   }
 
-  async list(manager: EntityManager, query: PageQuery): Promise<ListedReplica[]> {
+  async list(manager: EntityManager, page: PageRequest): Promise<ListedReplica[]> {
     return manager.query<ListedReplica[]>(
       `SELECT ${LISTED} FROM replicas r WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2`,
-      [query.cursor ?? null, rowsToFetch(query)],
+      [page.after, rowsToFetch(page)],
     );
   }
 

@@ -5,7 +5,7 @@ import type { EntityManager } from 'typeorm';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../database/database.js';
 import { newId } from '../platform/new-id.js';
-import { type Page, pageOf, type PageQuery } from '../http/paging.js';
+import { type Page, pageOf, type PageRequest } from '../database/page.js';
 import {
   type Heard,
   type ListedReplica,
@@ -90,8 +90,8 @@ export class Replicas implements OnApplicationShutdown {
   }
 
   /** Every one whose row is kept, the longest started first. */
-  async list(query: PageQuery): Promise<Page<ListedReplica>> {
-    return pageOf(await this.replicas.list(this.database.manager, query), query);
+  async list(page: PageRequest): Promise<Page<ListedReplica>> {
+    return pageOf(await this.replicas.list(this.database.manager, page), page);
   }
 
   /** Whether a replica was heard of within a minute. */

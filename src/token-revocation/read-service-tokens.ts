@@ -1,9 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../database/database.js';
-import { perPage } from '../http/paging.js';
-import { type RecordedToken, RecordedTokens, type TokenPage } from '../ledger/recorded-tokens.js';
-import { type ListServiceTokensQuery, tokenFilter } from './service-token.dto.js';
+import type { PageRequest } from '../database/page.js';
+import {
+  type RecordedToken,
+  RecordedTokens,
+  type TokenFilter,
+  type TokenPage,
+} from '../ledger/recorded-tokens.js';
 import type { ServiceTokenRevocationEntity } from './service-token-revocation.entity.js';
 import { ServiceTokenRevocationRepository } from './service-token-revocation.repository.js';
 
@@ -33,10 +37,9 @@ export class ReadServiceTokens {
     return { token, scopes, audiences, revocation: await this.revocations.behind(manager, token) };
   }
 
-  async list(query: ListServiceTokensQuery): Promise<TokenPage> {
+  async list(filter: TokenFilter, { after, perPage }: PageRequest): Promise<TokenPage> {
     const { manager } = this.database;
-    const after = query.cursor?.toLowerCase() ?? null;
-    const filter = tokenFilter(query);
-    return this.tokens.list(manager, filter, after, perPage(query), this.clock.now());
+    const last = after?.toLowerCase() ?? null;
+    return this.tokens.list(manager, filter, last, perPage, this.clock.now());
   }
 }

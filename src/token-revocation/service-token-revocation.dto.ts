@@ -1,8 +1,14 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn } from 'class-validator';
 import type { Principal } from '../access-control/api-tokens.js';
 import { PageQuery } from '../http/paging.js';
-import { IsText, IsUuid, MayBeAbsent } from '../http/validators.js';
+import {
+  type Flag,
+  flagOf,
+  FlagParameter,
+  IsText,
+  IsUuid,
+  MayBeAbsent,
+} from '../http/validators.js';
 import { PlatformHolderBody, platformHolderOf } from '../token-issuance/platform-holder.dto.js';
 import type { Order } from './revoke-service-token.js';
 import type { Standing } from './revoke-service-tokens.js';
@@ -11,7 +17,7 @@ import {
   type RevocationSubject,
   type ServiceTokenRevocationEntity,
 } from './service-token-revocation.entity.js';
-import type { Whom } from './service-token-revocation.repository.js';
+import type { RevocationFilter, Whom } from './service-token-revocation.repository.js';
 
 export class RevokeServiceTokensBody {
   @ApiPropertyOptional({ description: 'Kept with the revocation', example: 'laptop stolen' })
@@ -55,10 +61,18 @@ export class ListRevocationsQuery extends PageQuery {
   @IsText()
   namespace?: string;
 
-  @ApiPropertyOptional({ enum: ['true', 'false'], description: 'Whether it is not restored yet' })
-  @MayBeAbsent()
-  @IsIn(['true', 'false'], { message: 'must be true or false' })
-  active?: 'true' | 'false';
+  @FlagParameter({ description: 'Whether it is not restored yet' })
+  active?: Flag;
+}
+
+export function revocationFilter(query: ListRevocationsQuery): RevocationFilter {
+  return {
+    licenseId: query.license_id ?? null,
+    instanceId: query.instance_id ?? null,
+    userId: query.user ?? null,
+    namespaceId: query.namespace ?? null,
+    active: flagOf(query.active),
+  };
 }
 
 /** A revocation as the admin API shows it. */

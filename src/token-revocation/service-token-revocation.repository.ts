@@ -1,14 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { type EntityManager, IsNull, MoreThan } from 'typeorm';
+import { type EntityManager, IsNull, MoreThan, Not } from 'typeorm';
 import { firstUuidV7 } from '../domain/uuid-v7.js';
-import { rowsToFetch } from '../http/paging.js';
+import { type PageRequest, rowsToFetch } from '../database/page.js';
 import {
   firstLiveJti,
   firstLiveSelfIssuedJti,
   ofLicense,
   type RecordedToken,
 } from '../ledger/recorded-tokens.js';
-import type { ListRevocationsQuery } from './service-token-revocation.dto.js';
 import { ServiceTokenRevocationEntity } from './service-token-revocation.entity.js';
 
 /** Whose tokens are revoked as a whole. */
@@ -21,6 +20,17 @@ export type Whom = { readonly userId: string } | { readonly namespaceId: string 
 export interface Taken {
   readonly liveTokens: number;
   readonly lastExpiresAt: Date | null;
+}
+
+/** Which revocations a list has; null filters nothing. */
+export interface RevocationFilter {
+  /** That license, and each of its instances. */
+  readonly licenseId: string | null;
+  readonly instanceId: string | null;
+  readonly userId: string | null;
+  readonly namespaceId: string | null;
+  /** Whether it is not restored yet. */
+  readonly active: boolean | null;
 }
 
 interface Since {
@@ -82,21 +92,20 @@ export class ServiceTokenRevocationRepository {
 
   async list(
     manager: EntityManager,
-    query: ListRevocationsQuery,
+    { licenseId, active, ...holder }: RevocationFilter,
+    page: PageRequest,
   ): Promise<ServiceTokenRevocationEntity[]> {
     const found = manager.createQueryBuilder(ServiceTokenRevocationEntity, 'r').orderBy('r.id');
-    if (query.cursor !== undefined) found.andWhere({ id: MoreThan(query.cursor) });
-    if (query.active === 'true') found.andWhere('r.restored_at IS NULL');
-    if (query.active === 'false') found.andWhere('r.restored_at IS NOT NULL');
-    if (query.instance_id !== undefined) found.andWhere({ instanceId: query.instance_id });
-    if (query.license_id !== undefined) {
-      found.andWhere(`(r.license_id = :licenseId OR r.${ofLicense(':licenseId')})`, {
-        licenseId: query.license_id,
-      });
+    if (page.after !== null) found.andWhere({ id: MoreThan(page.after) });
+    if (active !== null) found.andWhere({ restoredAt: active ? IsNull() : Not(IsNull()) });
+    if (licenseId !== null) {
+      const ofTheLicense = `(r.license_id = :licenseId OR r.${ofLicense(':licenseId')})`;
+      found.andWhere(ofTheLicense, { licenseId });
     }
-    if (query.user !== undefined) found.andWhere({ userId: query.user });
-    if (query.namespace !== undefined) found.andWhere({ namespaceId: query.namespace });
-    return found.take(rowsToFetch(query)).getMany();
+    for (const [column, id] of Object.entries(holder)) {
+      if (id !== null) found.andWhere({ [column]: id });
+    }
+    return found.take(rowsToFetch(page)).getMany();
   }
 
   /** Marks the tokens of `owner` that live at `at`. */

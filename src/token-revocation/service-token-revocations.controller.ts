@@ -1,11 +1,10 @@
-import { Body, Get, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
+import { Body, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
 import { AdminApi, AskedBy } from '../access-control/admin-api.js';
 import type { Principal } from '../access-control/api-tokens.js';
 import { Database } from '../database/database.js';
-import { nextLink, pageOf } from '../http/paging.js';
-import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { pageOf } from '../database/page.js';
+import { pageBody, pageRequest } from '../http/paging.js';
 import { UuidParam } from '../http/uuid-param.js';
 import { bodyValidation, optionalBodyValidation, queryValidation } from '../http/validation.js';
 import { RevokeSelfIssuedTokens } from './revoke-self-issued-tokens.js';
@@ -14,6 +13,7 @@ import {
   ListRevocationsQuery,
   orderOf,
   RestoreServiceTokensBody,
+  revocationFilter,
   RevocationPage,
   RevocationStandingView,
   RevocationView,
@@ -43,7 +43,6 @@ export class ServiceTokenRevocationsController {
     private readonly selfIssuedTokens: RevokeSelfIssuedTokens,
     private readonly statusLists: StatusLists,
     private readonly revocations: ServiceTokenRevocationRepository,
-    @Inject(SERVICE_CONFIG) private readonly config: ServiceConfig,
   ) {}
 
   @Post('licenses/:id/service_tokens/revoke')
@@ -126,16 +125,10 @@ export class ServiceTokenRevocationsController {
   @Get('service_token_revocations')
   @ApiOperation({ summary: 'Who revoked which tokens, and why, oldest first; restored ones too' })
   @ApiOkResponse({ type: RevocationPage })
-  async list(
-    @Query(queryValidation) query: ListRevocationsQuery,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<RevocationPage> {
-    const rows = await this.revocations.list(this.database.manager, query);
-    const { items, nextCursor } = pageOf(rows, query);
-    if (nextCursor !== null) {
-      const url = `${this.config.issuerUrl}/api/v1/service_token_revocations`;
-      void reply.header('link', nextLink(url, query, nextCursor));
-    }
-    return { items: items.map(revocationView), next_cursor: nextCursor };
+  async list(@Query(queryValidation) query: ListRevocationsQuery): Promise<RevocationPage> {
+    const page = pageRequest(query);
+    const filter = revocationFilter(query);
+    const rows = await this.revocations.list(this.database.manager, filter, page);
+    return pageBody(pageOf(rows, page), revocationView);
   }
 }

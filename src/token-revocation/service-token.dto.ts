@@ -1,15 +1,17 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn } from 'class-validator';
 import { statusReferenceOf } from '../domain/status-list.js';
 import { PageQuery } from '../http/paging.js';
-import { IsText, IsUuid, MayBeAbsent } from '../http/validators.js';
+import {
+  type Flag,
+  flagOf,
+  FlagParameter,
+  IsText,
+  IsUuid,
+  MayBeAbsent,
+} from '../http/validators.js';
 import type { TokenDetail } from './read-service-tokens.js';
 import type { RecordedToken, TokenFilter } from '../ledger/recorded-tokens.js';
 import { RevocationView, revocationView } from './service-token-revocation.dto.js';
-
-const FLAG = { enum: ['true', 'false'] } as const;
-const FLAGS = ['true', 'false'] as const;
-const MUST_BE_FLAG = { message: 'must be true or false' } as const;
 
 export class ListServiceTokensQuery extends PageQuery {
   @ApiPropertyOptional({ format: 'uuid' })
@@ -37,15 +39,11 @@ export class ListServiceTokensQuery extends PageQuery {
   @IsText()
   kid?: string;
 
-  @ApiPropertyOptional({ ...FLAG, description: 'Whether it has not expired yet' })
-  @MayBeAbsent()
-  @IsIn(FLAGS, MUST_BE_FLAG)
-  live?: (typeof FLAGS)[number];
+  @FlagParameter({ description: 'Whether it has not expired yet' })
+  live?: Flag;
 
-  @ApiPropertyOptional(FLAG)
-  @MayBeAbsent()
-  @IsIn(FLAGS, MUST_BE_FLAG)
-  revoked?: (typeof FLAGS)[number];
+  @FlagParameter()
+  revoked?: Flag;
 }
 
 export class StatusListView {
@@ -104,8 +102,8 @@ export function tokenFilter(query: ListServiceTokensQuery): TokenFilter {
     user: query.user ?? null,
     namespace: query.namespace ?? null,
     kid: query.kid ?? null,
-    live: query.live === undefined ? null : query.live === 'true',
-    revoked: query.revoked === undefined ? null : query.revoked === 'true',
+    live: flagOf(query.live),
+    revoked: flagOf(query.revoked),
   };
 }
 

@@ -1,9 +1,8 @@
-import { Body, Get, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
+import { Body, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
 import { AdminApi, AskedBy } from '../access-control/admin-api.js';
 import type { Principal } from '../access-control/api-tokens.js';
-import { nextLink } from '../http/paging.js';
+import { pageBody, pageRequest } from '../http/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { UuidParam } from '../http/uuid-param.js';
 import { optionalBodyValidation, queryValidation } from '../http/validation.js';
@@ -16,6 +15,7 @@ import {
   serviceTokenDetailView,
   ServiceTokenPage,
   serviceTokenView,
+  tokenFilter,
 } from './service-token.dto.js';
 import { StatusLists } from './status-lists.js';
 
@@ -40,19 +40,9 @@ export class ServiceTokensController {
       'along the ledger, 10,000 rows a page: such a page may be short, or empty, with more to come.',
   })
   @ApiOkResponse({ type: ServiceTokenPage })
-  async list(
-    @Query(queryValidation) query: ListServiceTokensQuery,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<ServiceTokenPage> {
-    const { items, nextCursor } = await this.tokens.list(query);
-    if (nextCursor !== null) {
-      const url = `${this.issuer}/api/v1/service_tokens`;
-      void reply.header('link', nextLink(url, query, nextCursor));
-    }
-    return {
-      items: items.map((token) => serviceTokenView(token, this.issuer)),
-      next_cursor: nextCursor,
-    };
+  async list(@Query(queryValidation) query: ListServiceTokensQuery): Promise<ServiceTokenPage> {
+    const page = await this.tokens.list(tokenFilter(query), pageRequest(query));
+    return pageBody(page, (token) => serviceTokenView(token, this.issuer));
   }
 
   @Get('service_tokens/:jti')
