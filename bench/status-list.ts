@@ -47,11 +47,11 @@ async function recordTokens(pool: Pool, now: Date): Promise<void> {
   await pastTriggers(
     pool,
     `INSERT INTO issued_tokens (jti, license_id, instance_id, kid, scope_set_digest, catalog_digest,
-       gitlab_version, issued_at, expires_at, claims_digest, status_index)
+       gitlab_version, issued_at, expires_at, claims_digest, status_index, chain_id, batch_number)
      SELECT (lpad(to_hex((extract(epoch FROM $1::date) * 1000)::bigint + n), 12, '0')
              || '7' || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15))::uuid,
        $2::uuid, $3::uuid, 'kid', $4::bytea, $4::bytea, '18.6.0', $1::timestamptz,
-       $1::timestamptz + interval '3 days', $4::bytea, n
+       $1::timestamptz + interval '3 days', $4::bytea, n, $2::uuid, 0
      FROM generate_series(0, $5::int - 1) n`,
     [now, licenseId, instanceId, randomBytes(32), TOKENS],
   );

@@ -124,9 +124,10 @@ describe('self-issued tokens of a user or a namespace', () => {
     while ((await select(issuer, waiting)).length === 0) await sleep(10);
     await writer.query(
       `INSERT INTO issued_tokens (jti, self_issued, kid, scope_set_digest, catalog_digest, issued_at,
-         expires_at, claims_digest)
+         expires_at, claims_digest, chain_id, batch_number)
        SELECT overlay(jti::text placing '000000000000' from 25)::uuid, self_issued, kid,
-         scope_set_digest, catalog_digest, issued_at, expires_at, claims_digest
+         scope_set_digest, catalog_digest, issued_at, expires_at, claims_digest, chain_id,
+         batch_number
        FROM issued_tokens WHERE jti = $1`,
       [first],
     );

@@ -105,9 +105,9 @@ describe('the issued tokens', () => {
          SELECT (lpad(to_hex(extract(epoch FROM timestamptz '2026-03-11')::bigint * 1000 + n), 12, '0')
                  || '70008000000000000000')::uuid AS jti FROM generate_series(1, 25000) n)
        INSERT INTO issued_tokens (jti, license_id, instance_id, kid, scope_set_digest, catalog_digest,
-         gitlab_version, issued_at, expires_at, claims_digest)
+         gitlab_version, issued_at, expires_at, claims_digest, chain_id, batch_number)
        SELECT batch.jti, license_id, instance_id, kid, scope_set_digest, catalog_digest,
-         gitlab_version, issued_at, expires_at, claims_digest
+         gitlab_version, issued_at, expires_at, claims_digest, chain_id, batch_number
        FROM batch, (SELECT * FROM issued_tokens WHERE jti = $1) t`,
       [jtis[0]],
     );

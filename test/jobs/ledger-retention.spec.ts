@@ -125,7 +125,6 @@ describe('the retention of the ledger', () => {
   });
 
   it.each([
-    [`signed = NULL`, 'and the note is not signed'],
     [`day = '2026-02-27'`, 'and the note says something else than what was signed'],
     [`last_checkpoint = 99`, 'and the note says something else than what was signed'],
     [`signed = (SELECT signed FROM ledger_checkpoints LIMIT 1)`, 'and no key of ours has signed'],

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { uuidV7 } from '../../src/domain/uuid-v7.js';
 import type { Finding } from '../../src/ledger-audit/finding.js';
 import {
@@ -119,7 +119,7 @@ async function plant(
 ): Promise<string> {
   const [model] = await intruder.query(`SELECT * FROM issued_tokens ORDER BY jti DESC LIMIT 1`);
   const jti: unknown = uuidV7(clock.now(), randomBytes(10));
-  const row = { ...model, jti, chain_id: null, batch_number: null, ...changes };
+  const row = { ...model, jti, chain_id: randomUUID(), batch_number: 0, ...changes };
   const places = Object.keys(row).map((_, index) => `$${index + 1}`);
   await intruder.query(
     `INSERT INTO issued_tokens (${Object.keys(row).join()}) VALUES (${places.join()})`,

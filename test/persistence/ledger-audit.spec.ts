@@ -5,6 +5,8 @@ import { type AuditedLedger, issueAuditedLedger } from './audited-ledger.js';
 
 const OVER = { issued_at: '2026-04-01T00:00:00Z', expires_at: '2026-04-02T00:00:00Z' };
 
+const NO_SUCH_BATCH = /^there is no batch [\da-f-]{36}\/0$/;
+
 describe('the audit of the ledger', () => {
   let ledger: AuditedLedger;
   beforeAll(async () => {
@@ -15,7 +17,7 @@ describe('the audit of the ledger', () => {
 
   it('finds nothing in what was issued, whatever changed meanwhile', async () => {
     await expect(ledger.audit()).resolves.toMatchObject({
-      ...{ rows: 12, unchained: 0, checkpoints: 3, found: [] },
+      ...{ rows: 12, checkpoints: 3, found: [] },
     });
     const sql = 'SELECT DISTINCT scope_set_digest FROM issued_tokens';
     expect((await ledger.intruder.query(sql)).length).toBeGreaterThan(3);
@@ -41,7 +43,7 @@ describe('the audit of the ledger', () => {
     const jti = await ledger.plant({ scope_set_digest: digest });
     const { found } = await ledger.audit();
     expect(found.filter((one) => one.jti === jti)).toEqual([
-      { finding: 'NO_BATCH', jti, detail: 'it belongs to no batch' },
+      { finding: 'NO_BATCH', jti, detail: expect.stringMatching(NO_SUCH_BATCH) as string },
       expect.objectContaining({
         finding: 'UNEXPLAINED_SCOPES',
         detail: expect.stringMatching(/^beyond the entitlement: everything; missing: /) as string,
@@ -68,46 +70,13 @@ describe('the audit of the ledger', () => {
     expect(await ledger.codes()).toEqual(['CLAIMS_DIFFER', 'ROW_MISSING_OR_CHANGED']);
   });
 
-  it('has no excuse for rows from before its chain, for it is as old as its ledger', async () => {
+  it('finds a planted row that no batch holds, however old it says it is', async () => {
     const jti = await ledger.plant({
       jti: uuidV7(new Date('2026-03-01T12:00:00Z'), randomBytes(10)),
     });
     expect((await ledger.audit()).found).toContainEqual(
       expect.objectContaining({ finding: 'NO_BATCH', jti }),
     );
-  });
-
-  it('looks for the first row with a batch among all that one checkpoint may cover', async () => {
-    const { intruder } = ledger;
-    const older = `UPDATE signing_keys SET published_at = published_at - interval '1 day'`;
-    await intruder.query(older);
-    const [old, young] = await Promise.all(
-      ['2026-03-01T11:00:00Z', '2026-03-01T11:30:00Z'].map((at) =>
-        ledger.plant({ jti: uuidV7(new Date(at), randomBytes(10)) }),
-      ),
-    );
-    const batches = (count: number, chain: string, first: string) =>
-      intruder.query(
-        `INSERT INTO ledger_batches
-         SELECT ${chain}, n, previous_hash, hash, 1, $1, $1, policy_digest, 1
-         FROM generate_series(1, ${count}) n, (SELECT * FROM ledger_batches LIMIT 1) one`,
-        [uuidV7(new Date(first), randomBytes(10))],
-      );
-    // Of a replica that was still to be replaced the configuration is known, and so are the claims.
-    const found = async () =>
-      (await ledger.audit()).found
-        .filter(({ jti }) => jti === old || jti === young)
-        .map(({ finding, jti }) => [finding, jti]);
-    await batches(9_000, `'00000000-0000-0000-0000-000000000000'`, '2026-03-01T13:00:00Z');
-    expect(await found()).toEqual([]);
-    await batches(990, `'ffffffff-ffff-ffff-ffff-ffffffffffff'`, '2026-03-01T11:15:00Z');
-    expect(await found()).toEqual([['CLAIMS_DIFFER', young]]);
-    await intruder.query(
-      `UPDATE issued_tokens SET expires_at = issued_at + interval '7 days 1 second' WHERE jti = $1`,
-      [old],
-    );
-    expect(await found()).toContainEqual(['EXPIRES_TOO_LATE', old]);
-    await intruder.query(older.replace(' - ', ' + '));
   });
 
   it.each([
@@ -150,7 +119,7 @@ describe('the audit of the ledger', () => {
     clock.advance(60_000);
     const { found } = await ledger.audit();
     expect(found).toEqual([
-      { finding: 'NO_BATCH', jti, detail: 'it belongs to no batch' },
+      { finding: 'NO_BATCH', jti, detail: expect.stringMatching(NO_SUCH_BATCH) as string },
       { finding: 'NOT_ENTITLED', jti, detail: expect.stringContaining('revoked') as string },
     ]);
   });

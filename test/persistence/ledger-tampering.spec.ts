@@ -126,7 +126,7 @@ describe('a ledger that somebody has tampered with', () => {
   });
 
   it('finds a day that is noted as dropped and could not have been', async () => {
-    const note = `INSERT INTO ledger_dropped_days VALUES ($1, 0, 1, 99, $2)`;
+    const note = `INSERT INTO ledger_dropped_days VALUES ($1, 0, 1, 99, $2, 'e30.e30.e30')`;
     const forget = 'DELETE FROM ledger_dropped_days';
     await ledger.intruder.query(note, ['2026-03-04', '2026-04-04T00:00:00Z']);
     const stillThere = await ledger.codes();

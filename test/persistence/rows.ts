@@ -139,6 +139,8 @@ export function tokenRow(of: Issuance, issuedAt: Date, row: Row = {}): Row & { j
     issued_at: issuedAt,
     expires_at: new Date(issuedAt.getTime() + 3_600_000),
     claims_digest: randomBytes(32),
+    chain_id: randomUUID(),
+    batch_number: 0,
     ...row,
   };
 }

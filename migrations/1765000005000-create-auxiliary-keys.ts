@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** ES256 keys for all that is no token: status lists and the ledger's checkpoints. */
-export class CreateAuxiliaryKeys1764100003000 implements MigrationInterface {
-  readonly name = 'CreateAuxiliaryKeys1764100003000';
+/** The ES256 keys that sign everything but tokens: status lists and the checkpoints of the ledger. */
+export class CreateAuxiliaryKeys1765000005000 implements MigrationInterface {
+  readonly name = 'CreateAuxiliaryKeys1765000005000';
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`
@@ -11,7 +11,7 @@ export class CreateAuxiliaryKeys1764100003000 implements MigrationInterface {
         phase              text        NOT NULL,
         public_jwk         jsonb       NOT NULL,
         sealed_private_key bytea,
-        -- Proves that the key is ours: whoever can write here cannot seal.
+        -- Proves that the key is ours: write access to this table is not enough to seal.
         sealed_kid         bytea       NOT NULL,
         published_at       timestamptz NOT NULL,
         signs_from         timestamptz,
@@ -33,7 +33,7 @@ export class CreateAuxiliaryKeys1764100003000 implements MigrationInterface {
         `CREATE UNIQUE INDEX auxiliary_keys_${phase}_idx ON auxiliary_keys (phase) WHERE phase = '${phase}'`,
       );
     }
-    // What a key has signed is to be verified for good: it stays published, whatever its phase.
+    // What a key has signed must stay verifiable for good, so a key stays published in every phase.
     await runner.query(`
       CREATE TRIGGER auxiliary_keys_keep BEFORE DELETE OR TRUNCATE ON auxiliary_keys
       FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()`);

@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** Bearer tokens of the admin API, as digests. */
-export class CreateApiTokens1764000002000 implements MigrationInterface {
-  readonly name = 'CreateApiTokens1764000002000';
+export class CreateApiTokens1765000002000 implements MigrationInterface {
+  readonly name = 'CreateApiTokens1765000002000';
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`

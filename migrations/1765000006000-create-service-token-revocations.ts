@@ -1,10 +1,17 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Who revoked which service tokens, why, and until when their syncs get the deliberate null. */
-export class CreateServiceTokenRevocations1764100004000 implements MigrationInterface {
-  readonly name = 'CreateServiceTokenRevocations1764100004000';
+/** Who revoked which service tokens and why, and until when their syncs get no token. */
+export class CreateServiceTokenRevocations1765000006000 implements MigrationInterface {
+  readonly name = 'CreateServiceTokenRevocations1765000006000';
 
   async up(runner: QueryRunner): Promise<void> {
+    await this.createRevocations(runner);
+    await this.createIndexes(runner);
+    await this.guardRevocations(runner);
+  }
+
+  private async createRevocations(runner: QueryRunner): Promise<void> {
+    // The ids of users and namespaces are the platform's own and need not be known here.
     await runner.query(`
       CREATE TABLE service_token_revocations (
         id              uuid        NOT NULL,
@@ -12,6 +19,8 @@ export class CreateServiceTokenRevocations1764100004000 implements MigrationInte
         jti             uuid,
         instance_id     uuid,
         license_id      uuid,
+        user_id         text,
+        namespace_id    text,
         reason          text,
         revoked_at      timestamptz NOT NULL,
         revoked_by      text        NOT NULL,
@@ -28,28 +37,38 @@ export class CreateServiceTokenRevocations1764100004000 implements MigrationInte
         CONSTRAINT service_token_revocations_subject_check CHECK (
           CASE subject WHEN 'token' THEN jti IS NOT NULL
                        WHEN 'instance' THEN instance_id IS NOT NULL
-                       WHEN 'license' THEN license_id IS NOT NULL ELSE false END
-          AND num_nonnulls(jti, instance_id, license_id) = 1),
+                       WHEN 'license' THEN license_id IS NOT NULL
+                       WHEN 'user' THEN user_id IS NOT NULL
+                       WHEN 'namespace' THEN namespace_id IS NOT NULL ELSE false END
+          AND num_nonnulls(jti, instance_id, license_id, user_id, namespace_id) = 1),
         CONSTRAINT service_token_revocations_live_tokens_check
           CHECK (live_tokens >= 0 AND (live_tokens > 0) = (last_expires_at IS NOT NULL)),
-        -- One token is revoked for good; what is lifted is the null answer of an instance or license.
+        -- A revoked token stays revoked. Only instances and licenses can be given tokens again.
         CONSTRAINT service_token_revocations_restored_at_check CHECK (
           (restored_at IS NULL) = (restored_by IS NULL)
           AND (restored_at IS NOT NULL OR restore_reason IS NULL)
-          AND (restored_at IS NULL OR subject <> 'token'))
+          AND (restored_at IS NULL OR subject IN ('instance', 'license')))
       )`);
+  }
+
+  private async createIndexes(runner: QueryRunner): Promise<void> {
     await runner.query(
       `CREATE UNIQUE INDEX service_token_revocations_jti_idx ON service_token_revocations (jti)`,
     );
-    for (const subject of ['instance_id', 'license_id']) {
+    for (const subject of ['instance_id', 'license_id', 'user_id', 'namespace_id']) {
       await runner.query(`
         CREATE INDEX service_token_revocations_${subject}_idx
         ON service_token_revocations (${subject})`);
-      // A sync looks here: at most one stands for each, and few for all.
+    }
+    // Every sync looks here. Each instance and license has one active revocation at most.
+    for (const subject of ['instance_id', 'license_id']) {
       await runner.query(`
         CREATE UNIQUE INDEX service_token_revocations_${subject}_active_idx
         ON service_token_revocations (${subject}) WHERE restored_at IS NULL`);
     }
+  }
+
+  private async guardRevocations(runner: QueryRunner): Promise<void> {
     await runner.query(`
       CREATE TRIGGER service_token_revocations_keep
       BEFORE DELETE OR TRUNCATE ON service_token_revocations
@@ -62,7 +81,11 @@ export class CreateServiceTokenRevocations1764100004000 implements MigrationInte
         OR (to_jsonb(OLD) - ARRAY['restored_at', 'restored_by', 'restore_reason'])
           IS DISTINCT FROM (to_jsonb(NEW) - ARRAY['restored_at', 'restored_by', 'restore_reason']))
       EXECUTE FUNCTION refuse_change()`);
-    await this.keepTokensAway(runner);
+    // A revocation waits for the tokens that are being recorded. Tokens that come later wait for the
+    // revocation, and then see it.
+    await runner.query(`
+      CREATE TRIGGER service_token_revocations_lock BEFORE INSERT ON service_token_revocations
+      FOR EACH STATEMENT EXECUTE FUNCTION signing_keys_lock_phase()`);
     await runner.query(`
       CREATE FUNCTION service_token_revocations_tell() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
@@ -73,16 +96,6 @@ export class CreateServiceTokenRevocations1764100004000 implements MigrationInte
       CREATE TRIGGER service_token_revocations_tell
       AFTER INSERT OR UPDATE ON service_token_revocations
       FOR EACH STATEMENT EXECUTE FUNCTION service_token_revocations_tell()`);
-  }
-
-  /**
-   * Between the look at the revocations and the commit of a token no revocation can slip in: it waits
-   * for the tokens under way, and those that come after it wait for it and then see it.
-   */
-  private async keepTokensAway(runner: QueryRunner): Promise<void> {
-    await runner.query(`
-      CREATE TRIGGER service_token_revocations_lock BEFORE INSERT ON service_token_revocations
-      FOR EACH STATEMENT EXECUTE FUNCTION signing_keys_lock_phase()`);
   }
 
   async down(runner: QueryRunner): Promise<void> {

@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** Codes by which an instance gets its license, and which instance has used which. */
-export class CreateActivationCodes1764200000000 implements MigrationInterface {
-  readonly name = 'CreateActivationCodes1764200000000';
+export class CreateActivationCodes1765000008000 implements MigrationInterface {
+  readonly name = 'CreateActivationCodes1765000008000';
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`
