@@ -94,12 +94,11 @@ async function verify({ app }: OperatorContext, asked: Asked, output: Output): P
     .get(LedgerAuditor)
     .audit({ ...asked, copies }, report, progressTo(output, started));
   const seconds = Math.round(performance.now() - started) / 1000;
-  const { rows, unchained, batches, checkpoints } = audited;
+  const { rows, batches, checkpoints } = audited;
   if (asked.json) output.out(JSON.stringify({ ...audited, findings, seconds }));
   else {
-    const old = unchained === 0 ? '' : ` (${unchained} from before the chain)`;
     output.out(
-      `${rows} tokens${old}, ${batches} batches, ${checkpoints} checkpoint${checkpoints === 1 ? '' : 's'} in ${seconds} s: ` +
+      `${rows} tokens, ${batches} batches, ${checkpoints} checkpoint${checkpoints === 1 ? '' : 's'} in ${seconds} s: ` +
         (findings === 0 ? 'nothing found' : `${findings} finding(s)`),
     );
   }

@@ -14,7 +14,6 @@ import type { JtiRange } from './jti-range.js';
 import { type AuditedKey, keyFindings, readKeys } from './key-findings.js';
 import { type LicenseState, LicenseStates, statesAround } from './license-states.js';
 import { TokenRevocations } from './token-revocations.js';
-import { type Excuse, RowsWithoutBatch } from './rows-without-batch.js';
 import { Suspicions } from './suspicions.js';
 import { selfIssuedFindings } from './self-issued-findings.js';
 import { orderOf, SelfIssuedStates } from './self-issued-states.js';
@@ -22,30 +21,23 @@ import { type InstanceRow, tokenFindings, type TokenFinding } from './token-find
 
 const PAGE = 1000;
 
-export interface RowsAudited {
-  readonly rows: number;
-  /** Of them, those of a version from before the chain, which have no batch. */
-  readonly unchained: number;
-}
-
-interface Told {
-  /** Called after each page with the rows so far and the last `jti`. */
-  readonly progress?: (rows: number, jti: string) => void;
+interface AuditRowsOptions {
+  /** Called after each page with the rows so far. */
+  readonly progress?: (rows: number) => void;
   readonly limit?: number;
 }
 
-/** Judges every row of a range by itself, and the batches that lie in it as a whole. */
+/** Judges every row of a range by itself, and the batches that lie in it as a whole. @returns how many rows */
 export async function auditRows(
   ledger: AuditedLedger,
   range: JtiRange,
   report: Report,
-  { progress, limit = Infinity }: Told = {},
-): Promise<RowsAudited> {
+  { progress, limit = Infinity }: AuditRowsOptions = {},
+): Promise<number> {
   const { pool } = ledger;
   const audit = new RowAudit(ledger, report, range.from, {
     keys: await readKeys(pool),
     revocations: await TokenRevocations.read(pool),
-    withoutBatch: await RowsWithoutBatch.read(ledger),
   });
   let audited = 0;
   let last = range.from;
@@ -53,17 +45,16 @@ export async function auditRows(
     await audit.page(rows);
     audited += rows.length;
     last = rows.at(-1)?.jti ?? last;
-    progress?.(audited, last);
+    progress?.(audited);
     if (audited >= limit) break;
   }
   await audit.passed(audited >= limit ? last : range.to);
-  return { rows: audited, unchained: audit.unchained };
+  return audited;
 }
 
-interface Known {
+interface LedgerFacts {
   keys: ReadonlyMap<string, AuditedKey>;
   readonly revocations: TokenRevocations;
-  readonly withoutBatch: RowsWithoutBatch;
 }
 
 interface PageStates {
@@ -72,7 +63,6 @@ interface PageStates {
 }
 
 class RowAudit {
-  unchained = 0;
   private readonly pool: AuditedLedger['pool'];
   private readonly suspicions: Suspicions;
   private readonly batches: BatchFindings;
@@ -84,7 +74,7 @@ class RowAudit {
     { pool, keys }: AuditedLedger,
     private readonly report: Report,
     from: string,
-    private readonly known: Known,
+    private readonly facts: LedgerFacts,
   ) {
     this.pool = pool;
     this.suspicions = new Suspicions(pool, keys, report);
@@ -99,16 +89,14 @@ class RowAudit {
       ofLicenses: await this.licenses.of(rows.flatMap(({ license_id }) => license_id ?? [])),
       selfIssued: await SelfIssuedStates.of(this.pool, rows),
     };
-    const { known } = this;
-    if (rows.some(({ kid }) => !known.keys.has(kid))) known.keys = await readKeys(this.pool);
-    const excuses = rows.map((row) => this.checkBatch(row, batches));
+    const { facts } = this;
+    if (rows.some(({ kid }) => !facts.keys.has(kid))) facts.keys = await readKeys(this.pool);
+    for (const row of rows) this.checkBatch(row, batches.get(keyOfBatch(row)));
     await this.suspicions.tell();
-    for (const [index, row] of rows.entries()) {
-      const batch = batchIn(batches, row);
-      const policyKept = row.chain_id !== null || excuses[index] === 'upgrade';
+    for (const row of rows) {
       for (const [finding, detail] of [
-        ...keyFindings(row, known.keys.get(row.kid)),
-        ...(await this.judge(row, { batch, policyKept }, states)),
+        ...keyFindings(row, facts.keys.get(row.kid)),
+        ...(await this.judge(row, batches.get(keyOfBatch(row)), states)),
       ]) {
         this.report({ finding, jti: row.jti, detail });
       }
@@ -125,7 +113,7 @@ class RowAudit {
 
   private async judge(
     row: AuditedRow,
-    { batch, policyKept }: { batch: AuditedBatch | undefined; policyKept: boolean },
+    batch: AuditedBatch | undefined,
     states: PageStates,
   ): Promise<TokenFinding[]> {
     const references = {
@@ -142,42 +130,25 @@ class RowAudit {
     const own = states.ofLicenses.get(row.license_id) ?? [];
     const facts = {
       row,
-      policyKept,
-      revoked: this.known.revocations.forbid(row),
+      revoked: this.facts.revocations.forbid(row),
       states: statesAround(own, row.issued_at),
       ...references,
     };
     return tokenFindings(facts, this.scopes);
   }
 
-  /** @returns why it may have no batch; null also where it has one */
-  private checkBatch(row: AuditedRow, batches: ReadonlyMap<string, AuditedBatch>): Excuse | null {
-    const batch = batchIn(batches, row);
+  private checkBatch(row: AuditedRow, batch: AuditedBatch | undefined): void {
     if (batch) {
       this.batches.take(row, batch);
-      return null;
+      return;
     }
-    const key = keyOfBatch(row);
-    const excuse = key === null ? this.known.withoutBatch.excuse(row) : null;
-    if (excuse !== null) this.unchained += 1;
-    else {
-      const detail = key === null ? 'it belongs to no batch' : `there is no batch ${key}`;
-      this.suspicions.add({ finding: 'NO_BATCH', jti: row.jti, detail }, row.jti);
-    }
-    return excuse;
+    const detail = `there is no batch ${keyOfBatch(row)}`;
+    this.suspicions.add({ finding: 'NO_BATCH', jti: row.jti, detail }, row.jti);
   }
 }
 
-function keyOfBatch({ chain_id, batch_number }: AuditedRow): string | null {
-  return chain_id === null ? null : batchKey(chain_id, batch_number ?? Number.NaN);
-}
-
-function batchIn(
-  batches: ReadonlyMap<string, AuditedBatch>,
-  row: AuditedRow,
-): AuditedBatch | undefined {
-  const key = keyOfBatch(row);
-  return key === null ? undefined : batches.get(key);
+function keyOfBatch({ chain_id, batch_number }: AuditedRow): string {
+  return batchKey(chain_id, batch_number);
 }
 
 function isOfInstance(row: AuditedRow): row is InstanceRow {

@@ -23,8 +23,8 @@ export interface AuditedRow {
   readonly status_index: string | null;
   /** JSON of what a self-issued token was asked with; null for the token of an instance. */
   readonly self_issued: string | null;
-  readonly chain_id: string | null;
-  readonly batch_number: number | null;
+  readonly chain_id: string;
+  readonly batch_number: number;
   /** Null when there is no such instance. */
   readonly instance_license_id: string | null;
   readonly sub: string | null;
@@ -83,10 +83,9 @@ export async function batchesOf(
   pool: Pick<Pool, 'query'>,
   rows: readonly AuditedRow[],
 ): Promise<Map<string, AuditedBatch>> {
-  const named = rows.filter(({ chain_id }) => chain_id !== null);
   const { rows: batches } = await pool.query<AuditedBatch>(BATCHES, [
-    named.map(({ chain_id }) => chain_id),
-    named.map(({ batch_number }) => batch_number),
+    rows.map(({ chain_id }) => chain_id),
+    rows.map(({ batch_number }) => batch_number),
   ]);
   return new Map(batches.map((batch) => [batchKey(batch.chain_id, batch.number), batch]));
 }

@@ -20,15 +20,14 @@ interface Note {
   readonly first_checkpoint: number | null;
   readonly last_checkpoint: number | null;
   readonly dropped_at: Date;
-  /** Null in notes from before they were signed. */
-  readonly signed: string | null;
+  readonly signed: string;
   readonly possible: boolean;
 }
 
 /** The shortest retention is one day, counted from the end of the day at the earliest. */
 const NOTES = `
   SELECT day::text, tokens::float8, first_checkpoint::float8, last_checkpoint::float8, dropped_at,
-         signed, to_regclass('issued_tokens_' || to_char(day, 'YYYYMMDD')) IS NULL
+         signed, to_regclass(issued_tokens_partition(day)) IS NULL
            AND dropped_at >= (day + 2)::timestamp AT TIME ZONE 'UTC' AS possible
   FROM ledger_dropped_days`;
 
@@ -59,7 +58,6 @@ export async function isOfDroppedDay(
 
 async function faultOf(note: Note, keys: CheckpointKeys): Promise<string | null> {
   if (!note.possible) return 'and is still there or was not past any retention';
-  if (note.signed === null) return 'and the note is not signed';
   const claims = (await keys.openDroppedDay(note.signed)) as DroppedDayClaims | null;
   if (claims === null) return 'and no key of ours has signed the note';
   const same =

@@ -5,7 +5,7 @@ import { Clock } from '../platform/clock.js';
 import { Database } from '../database/database.js';
 import { auditChains, auditLastTokens, auditNewestLinks } from './audit-chains.js';
 import { auditCheckpoints } from './audit-checkpoints.js';
-import { auditRows, type RowsAudited } from './audit-rows.js';
+import { auditRows } from './audit-rows.js';
 import { CheckpointKeys } from './checkpoint-keys.js';
 import { auditDroppedDays } from './dropped-days.js';
 import type { Report } from './finding.js';
@@ -19,15 +19,11 @@ const NEWEST_MS = 900_000;
 const SAMPLE_ROWS = 2000;
 const SAMPLE_CHECKPOINTS = 20;
 
-const DAYS = `
-  SELECT to_date(right(inhrelid::regclass::text, 8), 'YYYYMMDD') AS day
-  FROM pg_inherits
-  WHERE inhparent = 'issued_tokens'::regclass
-    AND inhrelid::regclass::text ~ '^issued_tokens_[0-9]{8}$'
-  ORDER BY 1`;
+const DAYS = 'SELECT issued_tokens_days() AS day';
 
 /** What an audit went through. */
-export interface Audited extends RowsAudited {
+export interface Audited {
+  readonly rows: number;
   readonly batches: number;
   readonly checkpoints: number;
 }
@@ -59,12 +55,11 @@ export class LedgerAuditor {
     const { pool } = this.database;
     const ledger = { pool, keys: this.keys };
     const now = this.clock.now();
-    let [rows, unchained] = [0, 0];
+    let rows = 0;
     for (const day of await this.days(days)) {
-      const told = { progress: (count: number) => progress?.(day, count) };
-      const audited = await auditRows(ledger, settled(rangeOfDays(day, day), now), report, told);
-      rows += audited.rows;
-      unchained += audited.unchained;
+      const range = settled(rangeOfDays(day, day), now);
+      const options = { progress: (count: number) => progress?.(day, count) };
+      rows += await auditRows(ledger, range, report, options);
     }
     const batches = await auditChains(pool, report);
     await auditDroppedDays(pool, this.keys, report);
@@ -72,7 +67,7 @@ export class LedgerAuditor {
     await this.seen.audit(report);
     for (const copy of days.copies ?? []) await compareCheckpoint(pool, this.keys, copy, report);
     const checkpoints = await auditCheckpoints(pool, this.keys, report);
-    return { rows, unchained, batches, checkpoints };
+    return { rows, batches, checkpoints };
   }
 
   /** A part that is small enough to be gone through every few minutes: the newest, and some luck. */

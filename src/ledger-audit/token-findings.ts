@@ -4,7 +4,6 @@ import {
   type AuditedCatalog,
   expectedDigest,
   latestExpiry,
-  LONGEST_TTL_SECONDS,
   type PlainPolicy,
   refusalOf,
   type RememberedScopes,
@@ -26,10 +25,8 @@ export interface TokenFacts {
   readonly states: readonly LicenseState[];
   /** Whether the license or the instance was to be handed no token at that time. */
   readonly revoked: boolean;
-  /** The one that its batch names; for a row without a batch, all that ever were. */
+  /** The policy that its batch names; all policies that ever were, if the batch is missing. */
   readonly policies: readonly PlainPolicy[];
-  /** Whether its own is among them: a row from before the chain may be of one that was not kept. */
-  readonly policyKept: boolean;
   readonly catalog: AuditedCatalog | null;
   /** The scope set that it names. */
   readonly recorded: Pick<ExpectedScopes, 'scopes' | 'audiences'> | null;
@@ -69,21 +66,17 @@ export function tokenFindings(facts: TokenFacts, scopes: RememberedScopes): Toke
   return readings.length === 0 ? [] : findingsOf(facts, readings);
 }
 
-function findingsOf(
-  { row, recorded, policyKept }: TokenFacts,
-  readings: readonly Reading[],
-): TokenFinding[] {
+function findingsOf({ row, recorded }: TokenFacts, readings: readonly Reading[]): TokenFinding[] {
   const explained = readings.filter(({ expected }) => saysTheSame(expected, recorded));
   const found: TokenFinding[] = [];
   if (explained.length === 0) found.push(['UNEXPLAINED_SCOPES', difference(readings, recorded)]);
-  const latest = policyKept
-    ? Math.max(...readings.map(({ state, policy }) => latestExpiry(state, policy, row.issued_at)))
-    : Math.floor(row.issued_at.getTime() / 1000) + LONGEST_TTL_SECONDS;
+  const limits = readings.map(({ state, policy }) => latestExpiry(state, policy, row.issued_at));
+  const latest = Math.max(...limits);
   if (row.expires_at.getTime() > latest * 1000) {
     const limit = new Date(latest * 1000).toISOString();
     found.push(['EXPIRES_TOO_LATE', `${row.expires_at.toISOString()}, and ${limit} was the limit`]);
   }
-  if (found.length === 0 && policyKept && !explained.some((reading) => isTheClaims(row, reading))) {
+  if (found.length === 0 && !explained.some((reading) => isTheClaims(row, reading))) {
     found.push(['CLAIMS_DIFFER', 'the signed claims are not those that follow from its row']);
   }
   return found;

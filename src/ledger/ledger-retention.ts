@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { PoolClient } from 'pg';
-import { type CalendarDay, dayOf, startOfDay } from '../domain/calendar-day.js';
+import { type CalendarDay, startOfDay } from '../domain/calendar-day.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../database/database.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
@@ -11,6 +11,11 @@ const DAY_MS = 86_400_000;
 /** A day is read once before it goes; a large one takes longer than a request may. */
 const PATIENCE_MS = 600_000;
 const LOCK_NOT_AVAILABLE = '55P03';
+
+interface LedgerDay {
+  readonly day: CalendarDay;
+  readonly partition: string;
+}
 
 /** What is noted of a day before it goes. */
 interface Weighed {
@@ -26,12 +31,7 @@ const WEIGH = `
   FROM (SELECT pg_try_advisory_xact_lock(hashtext('ledger.retention')) AS locked OFFSET 0) turn
   CROSS JOIN LATERAL weigh_issued_tokens_partition($1) WHERE locked`;
 
-const DAYS = `
-  SELECT to_date(right(inhrelid::regclass::text, 8), 'YYYYMMDD') AS day
-  FROM pg_inherits
-  WHERE inhparent = 'issued_tokens'::regclass
-    AND inhrelid::regclass::text ~ '^issued_tokens_[0-9]{8}$'
-  ORDER BY 1`;
+const DAYS = `SELECT day, issued_tokens_partition(day) AS partition FROM issued_tokens_days() AS day`;
 
 /** Lets whole days of the ledger go once their last token has been over for long enough. */
 @Injectable()
@@ -62,10 +62,10 @@ export class LedgerRetention {
     const now = this.clock.now();
     const expiredBy = new Date(now.getTime() - this.config.ledgerRetentionDays * DAY_MS);
     const dropped: CalendarDay[] = [];
-    for (const { day } of (await client.query<{ day: CalendarDay }>(DAYS)).rows) {
+    for (const { day, partition } of (await client.query<LedgerDay>(DAYS)).rows) {
       // No token expires before it was issued: most days need not be read.
       if (startOfDay(day, 1) > expiredBy) break;
-      if (!(await this.isOver(client, day, expiredBy))) break;
+      if (!(await this.isOver(client, partition, expiredBy))) break;
       if (!(await this.drop(client, day, now))) break;
       dropped.push(day);
       this.logger.info({ day }, 'a day of the ledger is past its retention and was dropped');
@@ -73,9 +73,9 @@ export class LedgerRetention {
     return dropped;
   }
 
-  private async isOver(client: PoolClient, day: CalendarDay, expiredBy: Date): Promise<boolean> {
+  private async isOver(client: PoolClient, partition: string, expiredBy: Date): Promise<boolean> {
     const { rows } = await client.query<{ last: Date | null }>({
-      text: `SELECT max(expires_at) AS last FROM ${partitionOf(day)}`,
+      text: `SELECT max(expires_at) AS last FROM ${partition}`,
       query_timeout: PATIENCE_MS,
     } as { text: string });
     const last = rows[0]?.last ?? null;
@@ -117,8 +117,4 @@ export class LedgerRetention {
     await client.query(patient(drop, values));
     return true;
   }
-}
-
-function partitionOf(day: CalendarDay): string {
-  return `issued_tokens_${dayOf(startOfDay(day)).replaceAll('-', '')}`;
 }
