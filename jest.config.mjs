@@ -6,8 +6,8 @@ export default {
   // Source imports carry the `.js` of the compiled file, as ES modules need it.
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
-    // The example imports it by its name, as a backend does; here without a build.
-    '^cloud-connector-verifier$': '<rootDir>/packages/cloud-connector-verifier/src/index.ts',
+    // The examples import packages by their names; specs need no build of them.
+    '^cloud-connector-(\\w+)$': '<rootDir>/packages/cloud-connector-$1/src/index.ts',
   },
   transform: {
     '^.+\\.[jt]s$': [
