@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import type { INestApplicationContext } from '@nestjs/common';
+import { AddOnPurchaseRepository } from './add-on-purchases/add-on-purchase.repository.js';
 import { AddOnPurchasesService } from './add-on-purchases/add-on-purchases.service.js';
+import { Database } from './database/database.js';
 import { dayOf, startOfDay } from './domain/calendar-day.js';
 import { generateLicenseKey } from './licenses/license-key.js';
 import { LicensesService } from './licenses/licenses.service.js';
@@ -12,7 +14,6 @@ const SAMPLE = 'sample';
 const ADD_ONS = ['duo_pro', 'duo_enterprise'];
 const DAYS = 365;
 const ALL_LICENSES = { plan: null, kind: null, customerRef: null, revoked: null } as const;
-const ALL_PURCHASES = { addOn: null, phase: null } as const;
 
 /** Where the key of the sample license lies. */
 export function sampleLicenseKeyPath(config: ServiceConfig): string {
@@ -30,14 +31,15 @@ export async function seedSampleLicense(
 ): Promise<boolean> {
   const licenses = app.get(LicensesService);
   const purchases = app.get(AddOnPurchasesService);
+  const { manager } = app.get(Database);
   const { items } = await licenses.list(ALL_LICENSES, { after: null, perPage: 2 });
   if (items.length > 1 || items.some(({ customerRef }) => customerRef !== SAMPLE)) return false;
 
   const now = app.get(Clock).now();
   const days = { from: dayOf(now), to: dayOf(startOfDay(dayOf(now), DAYS)) };
   const license = items[0] ?? (await createSample(licenses, config, days));
-  const bought = await purchases.list(license.id, ALL_PURCHASES, { after: null, perPage: 20 });
-  const addOns = bought.items.map(({ addOn }) => addOn);
+  const bought = await app.get(AddOnPurchaseRepository).ofLicense(manager, license.id);
+  const addOns = bought.map(({ addOn }) => addOn);
   for (const addOn of ADD_ONS.filter((name) => !addOns.includes(name))) {
     const term = { started_at: days.from, expires_on: days.to };
     await purchases.create(license.id, {

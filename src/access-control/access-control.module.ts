@@ -1,6 +1,10 @@
 import { Module } from '@nestjs/common';
 import { ApiTokenGuard } from './admin-api.js';
+import { AdminWrites } from './admin-writes.js';
 import { ApiTokens } from './api-tokens.js';
 
-@Module({ providers: [ApiTokens, ApiTokenGuard], exports: [ApiTokens, ApiTokenGuard] })
+@Module({
+  providers: [AdminWrites, ApiTokenGuard, ApiTokens],
+  exports: [AdminWrites, ApiTokenGuard, ApiTokens],
+})
 export class AccessControlModule {}

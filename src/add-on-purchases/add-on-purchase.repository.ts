@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { type EntityManager, MoreThan, type SelectQueryBuilder } from 'typeorm';
+import { type EntityManager, MoreThan } from 'typeorm';
 import type { PurchasePhase } from '../domain/add-on-purchase.js';
 import type { CalendarDay } from '../domain/calendar-day.js';
 import { canonicalAddOnName } from '../domain/catalog.js';
+import type { PurchaseHolder } from '../domain/holder.js';
 import {
   type ErrorByConstraint,
   translatingConstraints,
@@ -17,10 +18,10 @@ export interface AddOnPurchaseFilter {
   readonly phase: PurchasePhase | null;
 }
 
-function overlaps(owner: string): IssuerError {
+function overlaps(holder: string): IssuerError {
   return new IssuerError(
     'PURCHASE_OVERLAPS',
-    `The ${owner} has this add-on in some of these days already: change that purchase, or choose ` +
+    `The ${holder} has this add-on in some of these days already: change that purchase, or choose ` +
       'days that do not overlap.',
   );
 }
@@ -102,17 +103,12 @@ export class AddOnPurchaseRepository {
 
   async list(
     manager: EntityManager,
-    owner: { readonly licenseId: string } | { readonly namespaceId: string },
+    holder: PurchaseHolder,
     { addOn, phase }: AddOnPurchaseFilter,
     page: PageRequest,
     today: CalendarDay,
   ): Promise<AddOnPurchaseEntity[]> {
-    const select: SelectQueryBuilder<AddOnPurchaseEntity> = manager
-      .createQueryBuilder(AddOnPurchaseEntity, 'p')
-      .where(
-        'licenseId' in owner ? 'p.license_id = :licenseId' : 'p.namespace_id = :namespaceId',
-        owner,
-      );
+    const select = manager.createQueryBuilder(AddOnPurchaseEntity, 'p').where(holder);
     if (addOn !== null) select.andWhere({ addOn: canonicalAddOnName(addOn) });
     if (phase !== null) select.andWhere(CONDITION_BY_PHASE[phase], { today });
     if (page.after !== null) select.andWhere({ id: MoreThan(page.after) });

@@ -16,6 +16,7 @@ import {
 import type { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
 import { AddOnPurchasePage, AddOnPurchaseView, addOnPurchaseView } from './add-on-purchase-view.js';
 import { AddOnPurchasesService } from './add-on-purchases.service.js';
+import { ReadAddOnPurchases } from './read-add-on-purchases.js';
 
 @AdminApi('add-on purchases')
 export class AddOnPurchasesController {
@@ -23,6 +24,7 @@ export class AddOnPurchasesController {
 
   constructor(
     private readonly purchases: AddOnPurchasesService,
+    private readonly readPurchases: ReadAddOnPurchases,
     @Inject(SERVICE_CONFIG) config: ServiceConfig,
   ) {
     this.apiUrl = `${config.issuerUrl}/api/v1`;
@@ -48,11 +50,8 @@ export class AddOnPurchasesController {
     @Param('id', UuidParam) licenseId: string,
     @Query(queryValidation) query: ListAddOnPurchasesQuery,
   ): Promise<AddOnPurchasePage> {
-    const page = await this.purchases.list(
-      licenseId,
-      addOnPurchaseFilter(query),
-      pageRequest(query),
-    );
+    const filter = addOnPurchaseFilter(query);
+    const page = await this.readPurchases.list({ licenseId }, filter, pageRequest(query));
     return pageBody(page, addOnPurchaseView);
   }
 
@@ -62,7 +61,7 @@ export class AddOnPurchasesController {
     @Param('id', UuidParam) id: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<AddOnPurchaseView> {
-    return tagged(await this.purchases.get(id), reply);
+    return tagged(await this.readPurchases.get(id), reply);
   }
 
   @Patch('add_on_purchases/:id')

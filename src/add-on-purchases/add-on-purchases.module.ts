@@ -7,6 +7,7 @@ import { AddOnPurchasesService } from './add-on-purchases.service.js';
 import { NamespaceRepository } from './namespace.repository.js';
 import { NamespacesController } from './namespaces.controller.js';
 import { NamespacesService } from './namespaces.service.js';
+import { ReadAddOnPurchases } from './read-add-on-purchases.js';
 import { ReleaseAbandonedSeats } from './release-abandoned-seats.js';
 import { SeatAssignmentRepository } from './seat-assignment.repository.js';
 import { SeatAssignmentsController } from './seat-assignments.controller.js';
@@ -20,6 +21,7 @@ import { SeatAssignmentsService } from './seat-assignments.service.js';
     AddOnPurchasesService,
     NamespaceRepository,
     NamespacesService,
+    ReadAddOnPurchases,
     ReleaseAbandonedSeats,
     SeatAssignmentRepository,
     SeatAssignmentsService,

@@ -1,54 +1,33 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
+import { AdminWrites } from '../access-control/admin-writes.js';
 import { CatalogStore } from '../catalog/catalog.service.js';
 import { phaseOf } from '../domain/add-on-purchase.js';
 import { dayOf } from '../domain/calendar-day.js';
 import { LicenseRepository } from '../licenses/license.repository.js';
-import { Clock } from '../platform/clock.js';
-import { Database } from '../database/database.js';
-import { requireMatch } from '../http/entity-tag.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { type Page, pageOf, type PageRequest } from '../database/page.js';
 import type { CreateAddOnPurchaseBody, UpdateAddOnPurchaseBody } from './add-on-purchase.dto.js';
 import type { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
-import { type AddOnPurchaseFilter, AddOnPurchaseRepository } from './add-on-purchase.repository.js';
+import { AddOnPurchaseRepository } from './add-on-purchase.repository.js';
 import { newPurchase, purchaseChanges, requireADay } from './purchase-changes.js';
 
-/** The admin's use cases on add-on purchases. */
+/** Records, changes and ends add-on purchases. */
 @Injectable()
 export class AddOnPurchasesService {
   constructor(
-    private readonly database: Database,
     private readonly licenses: LicenseRepository,
     private readonly purchases: AddOnPurchaseRepository,
     private readonly catalog: CatalogStore,
-    private readonly clock: Clock,
+    private readonly writes: AdminWrites,
   ) {}
 
   async create(licenseId: string, body: CreateAddOnPurchaseBody): Promise<AddOnPurchaseEntity> {
     const changes = purchaseChanges(body, this.catalog.current().catalog);
-    const now = this.clock.now();
-    const license = await this.licenses.get(this.database.manager, licenseId);
-    const purchase = newPurchase({ licenseId: license.id, namespaceId: null }, changes, now);
-    await this.purchases.insert(this.database.manager, purchase);
-    return purchase;
-  }
-
-  async get(id: string): Promise<AddOnPurchaseEntity> {
-    return this.purchases.get(this.database.manager, id);
-  }
-
-  async list(
-    licenseId: string,
-    filter: AddOnPurchaseFilter,
-    page: PageRequest,
-  ): Promise<Page<AddOnPurchaseEntity>> {
-    const today = dayOf(this.clock.now());
-    await this.licenses.get(this.database.manager, licenseId);
-    return pageOf(
-      await this.purchases.list(this.database.manager, { licenseId }, filter, page, today),
-      page,
-    );
+    return this.writes.run(async (manager, now) => {
+      const { id } = await this.licenses.get(manager, licenseId);
+      const purchase = newPurchase({ licenseId: id }, changes, now);
+      await this.purchases.insert(manager, purchase);
+      return purchase;
+    });
   }
 
   async update(
@@ -57,7 +36,7 @@ export class AddOnPurchasesService {
     ifMatch?: string,
   ): Promise<AddOnPurchaseEntity> {
     const changes = purchaseChanges(body, this.catalog.current().catalog);
-    return this.change(id, ifMatch, async (purchase, now, manager) => {
+    return this.writes.change(this.purchases, id, ifMatch, async (purchase, now, manager) => {
       if (purchase.voidedAt !== null) {
         throw new IssuerError(
           'PURCHASE_ENDED',
@@ -76,31 +55,10 @@ export class AddOnPurchasesService {
 
   /** It grants nothing from today on; one that has not started is voided. Twice does nothing. */
   async end(id: string, ifMatch?: string): Promise<AddOnPurchaseEntity> {
-    return this.change(id, ifMatch, (purchase, now) => {
+    return this.writes.change(this.purchases, id, ifMatch, (purchase, now) => {
       const phase = phaseOf(purchase, dayOf(now));
       if (phase === 'active') purchase.expiresOn = dayOf(now);
       if (phase === 'not_started') purchase.voidedAt = now;
-    });
-  }
-
-  private async change(
-    id: string,
-    ifMatch: string | undefined,
-    apply: (
-      purchase: AddOnPurchaseEntity,
-      now: Date,
-      manager: EntityManager,
-    ) => void | Promise<void>,
-  ): Promise<AddOnPurchaseEntity> {
-    const now = this.clock.now();
-    return this.database.transaction(async (manager) => {
-      const purchase = await this.purchases.lock(manager, id);
-      requireMatch(ifMatch, purchase.version);
-      const before = JSON.stringify(purchase);
-      await apply(purchase, now, manager);
-      if (JSON.stringify(purchase) === before) return purchase;
-      purchase.updatedAt = now;
-      return this.purchases.save(manager, purchase);
     });
   }
 }

@@ -20,6 +20,7 @@ import {
 } from './namespace.dto.js';
 import type { NamespaceEntity } from './namespace.entity.js';
 import { NamespacesService } from './namespaces.service.js';
+import { ReadAddOnPurchases } from './read-add-on-purchases.js';
 
 @AdminApi('namespaces')
 export class NamespacesController {
@@ -27,6 +28,7 @@ export class NamespacesController {
 
   constructor(
     private readonly namespaces: NamespacesService,
+    private readonly readPurchases: ReadAddOnPurchases,
     @Inject(SERVICE_CONFIG) config: ServiceConfig,
   ) {
     this.apiUrl = `${config.issuerUrl}/api/v1`;
@@ -53,7 +55,8 @@ export class NamespacesController {
     @Param('id', NamespaceParam) id: string,
     @Query(queryValidation) query: ListAddOnPurchasesQuery,
   ): Promise<AddOnPurchasePage> {
-    const page = await this.namespaces.list(id, addOnPurchaseFilter(query), pageRequest(query));
+    const filter = addOnPurchaseFilter(query);
+    const page = await this.readPurchases.list({ namespaceId: id }, filter, pageRequest(query));
     return pageBody(page, addOnPurchaseView);
   }
 

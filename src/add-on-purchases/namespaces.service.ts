@@ -1,15 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { AdminWrites } from '../access-control/admin-writes.js';
 import { CatalogStore } from '../catalog/catalog.service.js';
-import { dayOf } from '../domain/calendar-day.js';
-import { Clock } from '../platform/clock.js';
+import { requireKnownPlan } from '../catalog/known-names.js';
 import { Database } from '../database/database.js';
-import { requireMatch } from '../http/entity-tag.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { type Page, pageOf, type PageRequest } from '../database/page.js';
 import type { CreateNamespacePurchaseBody } from './add-on-purchase.dto.js';
 import type { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
-import { type AddOnPurchaseFilter, AddOnPurchaseRepository } from './add-on-purchase.repository.js';
+import { AddOnPurchaseRepository } from './add-on-purchase.repository.js';
 import { NamespaceEntity } from './namespace.entity.js';
 import { NamespaceRepository } from './namespace.repository.js';
 import { newPurchase, purchaseChanges } from './purchase-changes.js';
@@ -22,32 +20,20 @@ export class NamespacesService {
     private readonly namespaces: NamespaceRepository,
     private readonly purchases: AddOnPurchaseRepository,
     private readonly catalog: CatalogStore,
-    private readonly clock: Clock,
+    private readonly writes: AdminWrites,
   ) {}
 
-  /** The first purchase makes the namespace known, and says its plan. */
+  /** The first purchase for a namespace creates it, with its plan. */
   async purchase(id: string, body: CreateNamespacePurchaseBody): Promise<AddOnPurchaseEntity> {
-    const changes = purchaseChanges(body, this.catalog.current().catalog);
-    if (body.plan !== undefined) this.requireKnownPlan(body.plan);
-    const now = this.clock.now();
-    const purchase = newPurchase({ licenseId: null, namespaceId: id }, changes, now);
-    await this.database.transaction(async (manager) => {
-      await this.ensure(manager, id, body.plan, now);
+    const { catalog } = this.catalog.current();
+    const changes = purchaseChanges(body, catalog);
+    if (body.plan !== undefined) requireKnownPlan(body.plan, catalog);
+    return this.writes.run(async (manager, now) => {
+      const purchase = newPurchase({ namespaceId: id }, changes, now);
+      await this.createUnlessKnown(manager, id, body.plan, now);
       await this.purchases.insert(manager, purchase);
+      return purchase;
     });
-    return purchase;
-  }
-
-  async list(
-    id: string,
-    filter: AddOnPurchaseFilter,
-    page: PageRequest,
-  ): Promise<Page<AddOnPurchaseEntity>> {
-    const { manager } = this.database;
-    const today = dayOf(this.clock.now());
-    await this.namespaces.get(manager, id);
-    const rows = await this.purchases.list(manager, { namespaceId: id }, filter, page, today);
-    return pageOf(rows, page);
   }
 
   async get(id: string): Promise<NamespaceEntity> {
@@ -55,17 +41,13 @@ export class NamespacesService {
   }
 
   async changePlan(id: string, plan: string, ifMatch?: string): Promise<NamespaceEntity> {
-    this.requireKnownPlan(plan);
-    const now = this.clock.now();
-    return this.database.transaction(async (manager) => {
-      const namespace = await this.namespaces.lock(manager, id);
-      requireMatch(ifMatch, namespace.version);
-      if (namespace.plan === plan) return namespace;
-      return this.namespaces.save(manager, Object.assign(namespace, { plan, updatedAt: now }));
+    requireKnownPlan(plan, this.catalog.current().catalog);
+    return this.writes.change(this.namespaces, id, ifMatch, (namespace) => {
+      namespace.plan = plan;
     });
   }
 
-  private async ensure(
+  private async createUnlessKnown(
     manager: EntityManager,
     id: string,
     plan: string | undefined,
@@ -89,13 +71,5 @@ export class NamespacesService {
       'The namespace has another plan: change that by PATCH /api/v1/namespaces/<id>, or leave it out.',
       { members: { plan: known.plan } },
     );
-  }
-
-  private requireKnownPlan(plan: string): void {
-    const known = this.catalog.current().catalog.licenseTypes.map(({ name }) => name);
-    if (known.includes(plan)) return;
-    throw new IssuerError('VALIDATION_FAILED', 'The catalog has no such plan.', {
-      errors: [{ pointer: '#/plan', detail: `must be one of ${known.join(', ')}` }],
-    });
   }
 }

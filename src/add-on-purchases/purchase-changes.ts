@@ -1,11 +1,10 @@
-import { type Catalog, canonicalAddOnName } from '../domain/catalog.js';
+import { knownAddOn } from '../catalog/known-names.js';
+import type { Catalog } from '../domain/catalog.js';
+import type { PurchaseHolder } from '../domain/holder.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { newId } from '../platform/new-id.js';
 import type { UpdateAddOnPurchaseBody } from './add-on-purchase.dto.js';
 import { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
-
-/** Who bought it: exactly one of the two. */
-export type PurchaseOwner = Pick<AddOnPurchaseEntity, 'licenseId' | 'namespaceId'>;
 
 /**
  * The members that `body` names, as columns; what it leaves out stays as it is.
@@ -26,15 +25,17 @@ export function purchaseChanges(
   return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
 }
 
-/** @throws {IssuerError} VALIDATION_FAILED when it would not have a single day */
+/** @throws {IssuerError} VALIDATION_FAILED when it would end before its first day is over */
 export function newPurchase(
-  owner: PurchaseOwner,
+  holder: PurchaseHolder,
   changes: Partial<AddOnPurchaseEntity>,
   now: Date,
 ): AddOnPurchaseEntity {
   const purchase = Object.assign(new AddOnPurchaseEntity(), {
     id: newId(now),
-    ...owner,
+    licenseId: null,
+    namespaceId: null,
+    ...holder,
     startedAt: null,
     purchaseXid: null,
     trial: false,
@@ -49,19 +50,13 @@ export function newPurchase(
   return purchase;
 }
 
-/** What a purchase that was ended on its first day is left with, none may be given on purpose. */
+/**
+ * A purchase that is ended on its first day keeps no day at all. Nobody may ask for that with the dates.
+ * @throws {IssuerError} VALIDATION_FAILED
+ */
 export function requireADay({ startedAt, expiresOn }: AddOnPurchaseEntity): void {
   if (startedAt === null || expiresOn > startedAt) return;
   throw new IssuerError('VALIDATION_FAILED', 'The purchase would end before it starts.', {
     errors: [{ pointer: '#/expires_on', detail: 'must be after started_at' }],
-  });
-}
-
-function knownAddOn(given: string, catalog: Catalog): string {
-  const name = canonicalAddOnName(given);
-  const known = catalog.addOns.map((addOn) => addOn.name);
-  if (known.includes(name)) return name;
-  throw new IssuerError('VALIDATION_FAILED', 'The catalog has no such add-on.', {
-    errors: [{ pointer: '#/add_on', detail: `must be one of ${known.join(', ')}` }],
   });
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import { AdminWrites } from '../access-control/admin-writes.js';
 import { phaseOf } from '../domain/add-on-purchase.js';
 import { dayOf } from '../domain/calendar-day.js';
-import { Clock } from '../platform/clock.js';
 import { Database } from '../database/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { type Page, pageOf, type PageRequest } from '../database/page.js';
@@ -16,7 +16,7 @@ export class SeatAssignmentsService {
     private readonly database: Database,
     private readonly purchases: AddOnPurchaseRepository,
     private readonly seats: SeatAssignmentRepository,
-    private readonly clock: Clock,
+    private readonly writes: AdminWrites,
   ) {}
 
   /**
@@ -24,8 +24,7 @@ export class SeatAssignmentsService {
    * @throws {IssuerError} NOT_FOUND, PURCHASE_ENDED, SEATS_EXHAUSTED, ADD_ON_WITHOUT_SEATS
    */
   async assign(purchaseId: string, userIds: readonly string[]): Promise<SeatAssignment[]> {
-    const now = this.clock.now();
-    return this.database.transaction(async (manager) => {
+    return this.writes.run(async (manager, now) => {
       // Those of one purchase take turns: they cannot lock each other's users out, and the free
       // seats that a refusal tells of are what it has found.
       const purchase = await this.purchases.lock(manager, purchaseId);
@@ -38,8 +37,7 @@ export class SeatAssignmentsService {
 
   /** Whoever has none is left alone. @returns what was released */
   async release(purchaseId: string, userIds: readonly string[]): Promise<SeatAssignment[]> {
-    const now = this.clock.now();
-    return this.database.transaction(async (manager) => {
+    return this.writes.run(async (manager, now) => {
       await this.purchases.lock(manager, purchaseId);
       return this.seats.release(manager, purchaseId, userIds, now);
     });

@@ -111,8 +111,8 @@ export class LicenseRepository {
     return rows.length > 0;
   }
 
-  /** Drops what is left of old keys whose grace is over. @returns how many those were */
-  async forgetEndedKeys(manager: EntityManager, now: Date): Promise<number> {
+  /** Drops old keys whose grace is over. @returns how many */
+  async dropEndedKeys(manager: EntityManager, now: Date): Promise<number> {
     const [, dropped] = await manager.query<[unknown[], number]>(
       `DELETE FROM replaced_license_keys WHERE valid_until <= $1`,
       [now],

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AccessControlModule } from '../access-control/access-control.module.js';
+import { DropOldLicenseKeys } from './drop-old-license-keys.js';
 import { LicenseKeys } from './license-keys.js';
 import { LicenseRepository } from './license.repository.js';
 import { LicensesController } from './licenses.controller.js';
@@ -9,7 +10,13 @@ import { ReplaceLicenseKey } from './replace-license-key.js';
 @Module({
   imports: [AccessControlModule],
   controllers: [LicensesController],
-  providers: [LicenseKeys, LicenseRepository, LicensesService, ReplaceLicenseKey],
-  exports: [LicenseKeys, LicenseRepository, LicensesService, ReplaceLicenseKey],
+  providers: [
+    DropOldLicenseKeys,
+    LicenseKeys,
+    LicenseRepository,
+    LicensesService,
+    ReplaceLicenseKey,
+  ],
+  exports: [DropOldLicenseKeys, LicenseKeys, LicenseRepository, LicensesService],
 })
 export class LicensesModule {}

@@ -1,25 +1,18 @@
 import { Injectable } from '@nestjs/common';
+import { AdminWrites } from '../access-control/admin-writes.js';
 import { CatalogStore } from '../catalog/catalog.service.js';
-import { Clock } from '../platform/clock.js';
+import { requireKnownPlan } from '../catalog/known-names.js';
 import { Database } from '../database/database.js';
-import { requireMatch } from '../http/entity-tag.js';
-import { IssuerError } from '../platform/issuer-error.js';
-import { newId } from '../platform/new-id.js';
 import { type Page, pageOf, type PageRequest } from '../database/page.js';
-import { sealedOwner } from '../sealing/sealed-columns.js';
-import { Sealing } from '../sealing/sealing.js';
+import { newId } from '../platform/new-id.js';
 import type { CreateLicenseBody, UpdateLicenseBody } from './license.dto.js';
 import { LicenseEntity } from './license.entity.js';
-import { generateLicenseKey, licenseKeyDigest, registrableKey } from './license-key.js';
-import {
-  type LicenseFilter,
-  LicenseRepository,
-  SEALED_LICENSE_KEYS,
-} from './license.repository.js';
+import { LicenseKeys } from './license-keys.js';
+import { type LicenseFilter, LicenseRepository } from './license.repository.js';
 
 export interface CreatedLicense {
   readonly license: LicenseEntity;
-  /** The key when it was generated here: this is the only time that it is shown. */
+  /** The key if it was generated here: this is the only time that it is shown. */
   readonly generatedKey: string | null;
 }
 
@@ -30,36 +23,35 @@ export class LicensesService {
     private readonly database: Database,
     private readonly licenses: LicenseRepository,
     private readonly catalog: CatalogStore,
-    private readonly sealing: Sealing,
-    private readonly clock: Clock,
+    private readonly keys: LicenseKeys,
+    private readonly writes: AdminWrites,
   ) {}
 
   async create(body: CreateLicenseBody): Promise<CreatedLicense> {
-    this.requireKnownPlan(body.plan);
-    const now = this.clock.now();
-    const id = newId(now);
-    const generatedKey = body.license_key === undefined ? generateLicenseKey() : null;
-    const key = generatedKey ?? registrableKey(body.license_key ?? '');
-    const license = Object.assign(new LicenseEntity(), {
-      id,
-      trial: false,
-      licenseeName: null,
-      licenseeEmail: null,
-      licenseeCompany: null,
-      customerRef: null,
-      ...changesOf(body),
-      keyDigest: licenseKeyDigest(key),
-      sealedKey: this.sealing.seal(Buffer.from(key), sealedOwner(SEALED_LICENSE_KEYS, id)),
-      revokedAt: null,
-      revocationReason: null,
-      version: 1,
-      createdAt: now,
-      updatedAt: now,
-      keyReplacedAt: null,
-      previousKeyValidUntil: null,
+    requireKnownPlan(body.plan, this.catalog.current().catalog);
+    return this.writes.run(async (manager, now) => {
+      const id = newId(now);
+      const { generatedKey, ...key } = this.keys.seal(id, body.license_key);
+      const license = Object.assign(new LicenseEntity(), {
+        id,
+        trial: false,
+        licenseeName: null,
+        licenseeEmail: null,
+        licenseeCompany: null,
+        customerRef: null,
+        ...changesOf(body),
+        ...key,
+        revokedAt: null,
+        revocationReason: null,
+        version: 1,
+        createdAt: now,
+        updatedAt: now,
+        keyReplacedAt: null,
+        previousKeyValidUntil: null,
+      });
+      await this.licenses.insert(manager, license);
+      return { license, generatedKey };
     });
-    await this.licenses.insert(this.database.manager, license);
-    return { license, generatedKey };
   }
 
   async get(id: string): Promise<LicenseEntity> {
@@ -71,13 +63,15 @@ export class LicensesService {
   }
 
   async update(id: string, body: UpdateLicenseBody, ifMatch?: string): Promise<LicenseEntity> {
-    if (body.plan !== undefined) this.requireKnownPlan(body.plan);
-    return this.change(id, ifMatch, (license) => Object.assign(license, changesOf(body)));
+    if (body.plan !== undefined) requireKnownPlan(body.plan, this.catalog.current().catalog);
+    return this.writes.change(this.licenses, id, ifMatch, (license) => {
+      Object.assign(license, changesOf(body));
+    });
   }
 
   /** Its syncs are denied from now on; tokens already out run to their `exp`. Twice does nothing. */
   async revoke(id: string, reason: string | null, ifMatch?: string): Promise<LicenseEntity> {
-    return this.change(id, ifMatch, (license, now) => {
+    return this.writes.change(this.licenses, id, ifMatch, (license, now) => {
       if (license.revokedAt !== null) return;
       license.revokedAt = now;
       license.revocationReason = reason;
@@ -85,34 +79,9 @@ export class LicensesService {
   }
 
   async reinstate(id: string, ifMatch?: string): Promise<LicenseEntity> {
-    return this.change(id, ifMatch, (license) => {
+    return this.writes.change(this.licenses, id, ifMatch, (license) => {
       license.revokedAt = null;
       license.revocationReason = null;
-    });
-  }
-
-  private async change(
-    id: string,
-    ifMatch: string | undefined,
-    apply: (license: LicenseEntity, now: Date) => void,
-  ): Promise<LicenseEntity> {
-    const now = this.clock.now();
-    return this.database.transaction(async (manager) => {
-      const license = await this.licenses.lock(manager, id);
-      requireMatch(ifMatch, license.version);
-      const before = JSON.stringify(license);
-      apply(license, now);
-      if (JSON.stringify(license) === before) return license;
-      license.updatedAt = now;
-      return this.licenses.save(manager, license);
-    });
-  }
-
-  private requireKnownPlan(plan: string): void {
-    const known = this.catalog.current().catalog.licenseTypes.map(({ name }) => name);
-    if (known.includes(plan)) return;
-    throw new IssuerError('VALIDATION_FAILED', 'The catalog has no such plan.', {
-      errors: [{ pointer: '#/plan', detail: `must be one of ${known.join(', ')}` }],
     });
   }
 }

@@ -1,24 +1,26 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Clock } from '../platform/clock.js';
-import { Database } from '../database/database.js';
-import { requireMatch } from '../http/entity-tag.js';
+import type { EntityManager } from 'typeorm';
+import { AdminWrites } from '../access-control/admin-writes.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
-import { sealedOwner } from '../sealing/sealed-columns.js';
-import { Sealing } from '../sealing/sealing.js';
 import { DEFAULT_GRACE_SECONDS, type ReplaceLicenseKeyBody } from './license.dto.js';
 import type { LicenseEntity } from './license.entity.js';
-import { generateLicenseKey, licenseKeyDigest, registrableKey } from './license-key.js';
-import { keyTaken, LicenseRepository, SEALED_LICENSE_KEYS } from './license.repository.js';
+import { LicenseKeys } from './license-keys.js';
+import { keyTaken, LicenseRepository } from './license.repository.js';
 import type { CreatedLicense } from './licenses.service.js';
 
-/** Gives a license another key, because somebody else has the one that it has. */
+/** Gives a license another key, for instance because the present one was stolen. */
 @Injectable()
 export class ReplaceLicenseKey {
+  private readonly rows = {
+    lock: (manager: EntityManager, id: string) => this.licenses.lock(manager, id),
+    save: (manager: EntityManager, license: LicenseEntity) =>
+      this.licenses.replaceKey(manager, license),
+  };
+
   constructor(
-    private readonly database: Database,
     private readonly licenses: LicenseRepository,
-    private readonly sealing: Sealing,
-    private readonly clock: Clock,
+    private readonly keys: LicenseKeys,
+    private readonly writes: AdminWrites,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -32,40 +34,15 @@ export class ReplaceLicenseKey {
     body: ReplaceLicenseKeyBody,
     ifMatch?: string,
   ): Promise<CreatedLicense> {
-    const now = this.clock.now();
-    const graceSeconds = body.grace_seconds ?? DEFAULT_GRACE_SECONDS;
-    const generatedKey = body.license_key === undefined ? generateLicenseKey() : null;
-    const key = generatedKey ?? registrableKey(body.license_key ?? '');
-    const license = await this.database.transaction(async (manager) => {
-      const locked = await this.licenses.lock(manager, id);
-      requireMatch(ifMatch, locked.version);
-      return this.licenses.replaceKey(manager, this.withKey(locked, key, now, graceSeconds));
+    const graceMs = (body.grace_seconds ?? DEFAULT_GRACE_SECONDS) * 1000;
+    const { generatedKey, ...key } = this.keys.seal(id, body.license_key);
+    const license = await this.writes.change(this.rows, id, ifMatch, (row, now) => {
+      if (key.keyDigest.equals(row.keyDigest)) throw keyTaken('is the key that the license has');
+      const previousKeyValidUntil = new Date(now.getTime() + graceMs);
+      Object.assign(row, { ...key, keyReplacedAt: now, previousKeyValidUntil });
     });
     const until = license.previousKeyValidUntil;
     this.logger.info({ licenseId: id, until }, 'the key of a license was replaced');
     return { license, generatedKey };
-  }
-
-  /** Drops the digests of old keys whose grace is over. */
-  async forgetEnded(): Promise<void> {
-    const forgotten = await this.licenses.forgetEndedKeys(this.database.manager, this.clock.now());
-    if (forgotten > 0) this.logger.info({ keys: forgotten }, 'the grace of old license keys ended');
-  }
-
-  private withKey(
-    license: LicenseEntity,
-    key: string,
-    now: Date,
-    graceSeconds: number,
-  ): LicenseEntity {
-    const keyDigest = licenseKeyDigest(key);
-    if (keyDigest.equals(license.keyDigest)) throw keyTaken('is the key that the license has');
-    return Object.assign(license, {
-      keyDigest,
-      sealedKey: this.sealing.seal(Buffer.from(key), sealedOwner(SEALED_LICENSE_KEYS, license.id)),
-      keyReplacedAt: now,
-      previousKeyValidUntil: new Date(now.getTime() + graceSeconds * 1000),
-      updatedAt: now,
-    });
   }
 }

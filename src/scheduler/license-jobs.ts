@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
-import { ReplaceLicenseKey } from '../licenses/replace-license-key.js';
+import { DropOldLicenseKeys } from '../licenses/drop-old-license-keys.js';
 import { JobRunner } from './job-runner.js';
 
 const FORGET_EVERY_MS = 300_000;
@@ -9,12 +9,12 @@ const FORGET_EVERY_MS = 300_000;
 export class LicenseJobs {
   constructor(
     private readonly runner: JobRunner,
-    private readonly replaceLicenseKey: ReplaceLicenseKey,
+    private readonly dropOldLicenseKeys: DropOldLicenseKeys,
   ) {}
 
   /** They do not work any more by then: this is about what is kept. */
   @Interval(FORGET_EVERY_MS)
   async forgetEndedKeys(): Promise<void> {
-    await this.runner.run('forget old license keys', () => this.replaceLicenseKey.forgetEnded());
+    await this.runner.run('forget old license keys', () => this.dropOldLicenseKeys.run());
   }
 }

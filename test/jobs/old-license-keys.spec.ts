@@ -1,4 +1,4 @@
-import { ReplaceLicenseKey } from '../../src/licenses/replace-license-key.js';
+import { DropOldLicenseKeys } from '../../src/licenses/drop-old-license-keys.js';
 import { select } from '../contract/ledger.js';
 import { registerLicense } from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';
@@ -12,7 +12,7 @@ describe('old license keys', () => {
   });
   afterAll(() => issuer.stop());
 
-  const forget = () => issuer.running.app.get(ReplaceLicenseKey).forgetEnded();
+  const forget = () => issuer.running.app.get(DropOldLicenseKeys).run();
   const kept = async () => (await select(issuer, 'SELECT FROM replaced_license_keys')).length;
 
   it('are dropped once their grace is over, and not before; twice does nothing', async () => {

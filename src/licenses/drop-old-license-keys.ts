@@ -1,0 +1,21 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Database } from '../database/database.js';
+import { Clock } from '../platform/clock.js';
+import { LOGGER, type Logger } from '../platform/logging.js';
+import { LicenseRepository } from './license.repository.js';
+
+/** Drops the digests of old license keys whose grace is over. */
+@Injectable()
+export class DropOldLicenseKeys {
+  constructor(
+    private readonly database: Database,
+    private readonly licenses: LicenseRepository,
+    private readonly clock: Clock,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  async run(): Promise<void> {
+    const keys = await this.licenses.dropEndedKeys(this.database.manager, this.clock.now());
+    if (keys > 0) this.logger.info({ keys }, 'the grace of old license keys ended');
+  }
+}
