@@ -5,8 +5,8 @@ import { join } from 'node:path';
 
 const dist = join(import.meta.dirname, '..', '..', 'dist', 'src');
 const require = createRequire(import.meta.url);
-const { HsmKeys } = require(join(dist, 'signing-keys/pkcs11-keys.js'));
-const { Hsm } = require(join(dist, 'signing-keys/pkcs11-token.js'));
+const { HsmKeys } = require(join(dist, 'signing-keys/hsm-keys.js'));
+const { Hsm } = require(join(dist, 'signing-keys/hsm-session.js'));
 const { Clock } = require(join(dist, 'platform/clock.js'));
 
 const { PKCS11_MODULE, PKCS11_TOKEN_LABEL, PKCS11_PIN } = process.env;

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 
 const dist = join(import.meta.dirname, '..', '..', 'dist', 'src');
 const require = createRequire(import.meta.url);
-const { Hsm } = require(join(dist, 'signing-keys/pkcs11-token.js'));
-const { loadCryptoki, CKF, CKU_USER } = require(join(dist, 'signing-keys/pkcs11-binding.js'));
+const { Hsm } = require(join(dist, 'signing-keys/hsm-session.js'));
+const { loadCryptoki, CKF, CKU_USER } = require(join(dist, 'signing-keys/hsm-binding.js'));
 
 const WRONG = 'a-wrong-pin';
 const { PKCS11_MODULE, PKCS11_TOKEN_LABEL, PKCS11_PIN } = process.env;
