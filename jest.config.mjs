@@ -27,6 +27,7 @@ export default {
     '/node_modules/(?!(jose|openid-client|oauth4webapi|mercurius|quick-lru)/)',
   ],
   globalSetup: '<rootDir>/test/support/start-test-postgres.ts',
+  setupFiles: ['<rootDir>/test/support/ready-made-keys.ts'],
   globalTeardown: '<rootDir>/test/support/stop-test-postgres.ts',
   // One more than the smallest machine that runs them has cores: much of their time is waiting.
   maxWorkers: 3,

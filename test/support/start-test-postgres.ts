@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, realpath, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resolveTypeScript } from './resolve-typescript';
@@ -31,6 +31,8 @@ export default async function startTestPostgres(): Promise<void> {
       await removeDataDir(dataDir);
     };
     process.env.TEST_POSTGRES_URL = server.connectionString;
+    process.env.TEST_KEYS_FOLDER = join(dataDir, 'ready-made-keys');
+    await mkdir(process.env.TEST_KEYS_FOLDER, { mode: 0o700 });
     await prepareTemplate(server.connectionString);
   } catch (error) {
     await globalThis.stopTestPostgres?.();
