@@ -73,7 +73,8 @@ export default tseslint.config(
       ],
     },
   },
-  { files: ['test/**/*.ts', '**/*.spec.ts'], rules: { 'max-lines': ['error', 250] } },
+  // A spec tells one story whole, however long that is.
+  { files: ['test/**/*.ts'], ignores: ['**/*.spec.ts'], rules: { 'max-lines': ['error', 250] } },
   {
     files: ['src/cli/**/*.ts', 'bench/**/*.ts'],
     rules: { 'no-console': 'off' },

@@ -1,6 +1,9 @@
+import { select } from '../contract/ledger.js';
 import {
-  type PurchaseJson,
+  assignSeats,
   purchaseBody,
+  type PurchaseJson,
+  recordNamespacePurchase,
   recordPurchase,
   registerLicense,
 } from '../support/builders.js';
@@ -9,21 +12,55 @@ import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 import { expectProblem } from './problem.js';
 
 const UNKNOWN = '00000000-0000-7000-8000-000000000000';
+const REFUSED: readonly [member: string, value: unknown][] = [
+  ['add_on', 'duo_ultra'],
+  ['add_on', 'Duo_Pro'],
+  ['add_on', ''],
+  ['add_on', null],
+  ['add_on', ['duo_pro']],
+  ['quantity', '1'],
+  ['quantity', 0],
+  ['quantity', -5],
+  ['quantity', 2.5],
+  ['quantity', 2_147_483_648],
+  ['quantity', null],
+  ['quantity', true],
+  ['started_at', '2026-02-30'],
+  ['started_at', '2026-01-01T00:00:00Z'],
+  ['started_at', ''],
+  ['started_at', 0],
+  ['expires_on', '2026-02-30'],
+  ['expires_on', '27-01-01'],
+  ['expires_on', null],
+  ['purchase_xid', ''],
+  ['purchase_xid', 7],
+  ['purchase_xid', 'a\nb'],
+  ['trial', 'false'],
+  ['trial', 0],
+  ['trial', null],
+  ['voided_at', null],
+  ['license_id', '00000000-0000-7000-8000-000000000000'],
+  ['plan', 'ultimate'],
+];
+
+const clock = new FakeClock(new Date('2026-03-10T12:00:00Z'));
+let issuer: TestIssuer;
+
+beforeAll(async () => {
+  issuer = await startTestIssuer({ clock });
+});
+afterAll(() => issuer.stop());
 
 describe('an add-on purchase', () => {
-  const clock = new FakeClock();
-  let issuer: TestIssuer;
   let licenseId: string;
 
-  beforeAll(async () => {
+  beforeAll(() => {
     clock.set('2026-03-10T12:00:00Z');
-    issuer = await startTestIssuer({ clock });
   });
   beforeEach(async () => {
     clock.set('2026-03-10T12:00:00Z');
     ({ id: licenseId } = await registerLicense(issuer));
   });
-  afterAll(() => issuer.stop());
 
   function post(about: Record<string, unknown> = {}): Promise<Response> {
     const body = purchaseBody(about);
@@ -158,3 +195,489 @@ describe('an add-on purchase', () => {
     }
   });
 });
+
+describe('an add-on purchase', () => {
+  let licenseId: string;
+
+  beforeAll(() => {
+    clock.set('2026-03-10T12:00:00Z');
+  });
+  beforeEach(async () => {
+    clock.set('2026-03-10T12:00:00Z');
+    ({ id: licenseId } = await registerLicense(issuer));
+  });
+
+  function post(about: Record<string, unknown> = {}): Promise<Response> {
+    const body = purchaseBody(about);
+    return issuer.admin('POST', `licenses/${licenseId}/add_on_purchases`, body);
+  }
+
+  async function versions(id: string) {
+    return select<{ version: number; expires_on: string; voided: boolean }>(
+      issuer,
+      `SELECT version, expires_on::text, voided_at IS NOT NULL AS voided
+       FROM add_on_purchases_history WHERE id = $1 ORDER BY version`,
+      [id],
+    );
+  }
+
+  describe('that is changed', () => {
+    it('changes what the body names, and keeps what it was', async () => {
+      const { id } = await recordPurchase(issuer, licenseId);
+      clock.advance(60_000);
+      const response = await issuer.admin(
+        'PATCH',
+        `add_on_purchases/${id}`,
+        { quantity: 75, expires_on: '2028-01-01', purchase_xid: 'A-2', started_at: null },
+        { 'if-match': '"1"' },
+      );
+      expect(response.status).toBe(200);
+      expect(response.headers.get('etag')).toBe('"2"');
+      expect(await response.json()).toMatchObject({
+        quantity: 75,
+        started_at: null,
+        expires_on: '2028-01-01',
+        purchase_xid: 'A-2',
+        add_on: 'duo_enterprise',
+        created_at: '2026-03-10T12:00:00.000Z',
+        updated_at: '2026-03-10T12:01:00.000Z',
+      });
+      expect(await versions(id)).toEqual([
+        { version: 1, expires_on: '2027-01-01', voided: false },
+        { version: 2, expires_on: '2028-01-01', voided: false },
+      ]);
+    });
+
+    it('counts no version when nothing changes', async () => {
+      const { id } = await recordPurchase(issuer, licenseId);
+      for (const body of [{}, { quantity: 50 }]) {
+        const response = await issuer.admin('PATCH', `add_on_purchases/${id}`, body);
+        expect(response.headers.get('etag')).toBe('"1"');
+      }
+      expect(await versions(id)).toHaveLength(1);
+    });
+
+    it('from a stale version is refused with 412', async () => {
+      const { id } = await recordPurchase(issuer, licenseId);
+      const stale = { 'if-match': '"2"' };
+      for (const [method, body] of [
+        ['PATCH', { quantity: 1 }],
+        ['DELETE', undefined],
+      ] as const) {
+        const response = await issuer.admin(method, `add_on_purchases/${id}`, body, stale);
+        await expectProblem(response, 412, 'PRECONDITION_FAILED');
+      }
+      expect(await versions(id)).toHaveLength(1);
+    });
+  });
+
+  describe('that is deleted', () => {
+    const end = async (id: string) => {
+      const response = await issuer.admin('DELETE', `add_on_purchases/${id}`);
+      expect(response.status).toBe(200);
+      return {
+        purchase: (await response.json()) as PurchaseJson,
+        etag: response.headers.get('etag'),
+      };
+    };
+
+    it('ends today, stays in the list, and a second time does nothing', async () => {
+      const { id } = await recordPurchase(issuer, licenseId);
+      const { purchase, etag } = await end(id);
+      expect(purchase).toMatchObject({ expires_on: '2026-03-10', voided_at: null });
+      expect(etag).toBe('"2"');
+      clock.advance(2 * 86_400_000);
+      expect(await end(id)).toEqual({ purchase, etag });
+      const list = await issuer.admin(
+        'GET',
+        `licenses/${licenseId}/add_on_purchases?phase=expired`,
+      );
+      expect(await list.json()).toMatchObject({ items: [{ id }] });
+      expect((await versions(id)).map(({ expires_on }) => expires_on)).toEqual([
+        '2027-01-01',
+        '2026-03-10',
+      ]);
+    });
+
+    it('may be ended on its first day', async () => {
+      const { id } = await recordPurchase(issuer, licenseId, { started_at: '2026-03-10' });
+      expect((await end(id)).purchase.expires_on).toBe('2026-03-10');
+    });
+
+    it('is voided when it has not started, and a second time does nothing', async () => {
+      const { id } = await recordPurchase(issuer, licenseId, { started_at: '2026-03-11' });
+      const { purchase, etag } = await end(id);
+      expect(purchase).toMatchObject({
+        expires_on: '2027-01-01',
+        voided_at: '2026-03-10T12:00:00.000Z',
+      });
+      clock.advance(60_000);
+      expect(await end(id)).toEqual({ purchase, etag });
+      expect((await versions(id)).map(({ voided }) => voided)).toEqual([false, true]);
+      const change = await issuer.admin('PATCH', `add_on_purchases/${id}`, { quantity: 2 });
+      await expectProblem(change, 409, 'PURCHASE_ENDED');
+    });
+
+    it('when it is over stays as it is', async () => {
+      const days = { started_at: '2025-01-01', expires_on: '2026-03-10' };
+      const { id } = await recordPurchase(issuer, licenseId, days);
+      expect(await end(id)).toMatchObject({ purchase: days, etag: '"1"' });
+    });
+
+    it('makes room for another in the same days', async () => {
+      const ended = await recordPurchase(issuer, licenseId);
+      await end(ended.id);
+      const voided = await recordPurchase(issuer, licenseId, { started_at: '2026-04-01' });
+      await end(voided.id);
+      expect((await post({ started_at: '2026-03-10' })).status).toBe(201);
+    });
+  });
+});
+
+describe('an add-on purchase is refused by the name of the member', () => {
+  let list: string;
+  let item: string;
+
+  beforeAll(async () => {
+    clock.set('2026-03-10T12:00:00Z');
+    const license = await registerLicense(issuer);
+    list = `licenses/${license.id}/add_on_purchases`;
+    item = `add_on_purchases/${(await recordPurchase(issuer, license.id)).id}`;
+  });
+
+  it.each(REFUSED)('%s: %j', async (member, value) => {
+    const created = await issuer.admin('POST', list, purchaseBody({ [member]: value }));
+    await expectProblem(created, 422, 'VALIDATION_FAILED', [`#/${member}`]);
+    const changed = await issuer.admin('PATCH', item, { [member]: value });
+    await expectProblem(changed, 422, 'VALIDATION_FAILED', [`#/${member}`]);
+  });
+
+  it.each(['add_on', 'quantity', 'expires_on'])('when %s is missing', async (member) => {
+    const response = await issuer.admin('POST', list, purchaseBody({ [member]: undefined }));
+    await expectProblem(response, 422, 'VALIDATION_FAILED', [`#/${member}`]);
+  });
+
+  it.each(['2026-01-01', '2025-12-31'])(
+    'expires_on: %s, not after the start',
+    async (expires_on) => {
+      const created = await issuer.admin('POST', list, purchaseBody({ expires_on }));
+      await expectProblem(created, 422, 'VALIDATION_FAILED', ['#/expires_on']);
+      const changed = await issuer.admin('PATCH', item, { expires_on });
+      await expectProblem(changed, 422, 'VALIDATION_FAILED', ['#/expires_on']);
+      const moved = await issuer.admin('PATCH', item, { started_at: '2027-01-01' });
+      await expectProblem(moved, 422, 'VALIDATION_FAILED', ['#/expires_on']);
+    },
+  );
+
+  it('as a whole when the body is a list', async () => {
+    for (const [method, path] of [
+      ['POST', list],
+      ['PATCH', item],
+    ] as const) {
+      const response = await issuer.admin(method, path, [purchaseBody()]);
+      await expectProblem(response, 422, 'VALIDATION_FAILED', ['#']);
+    }
+  });
+
+  it('and stays as it was', async () => {
+    expect((await issuer.admin('GET', item)).headers.get('etag')).toBe('"1"');
+    expect(((await (await issuer.admin('GET', list)).json()) as { items: [] }).items).toHaveLength(
+      1,
+    );
+  });
+});
+
+describe('a namespace', () => {
+  let namespaces = 0;
+  let namespace: string;
+
+  beforeAll(() => {
+    clock.set('2026-03-10T12:00:00Z');
+  });
+  beforeEach(() => {
+    clock.set('2026-03-10T12:00:00Z');
+    namespaces += 1;
+    namespace = String(namespaces);
+  });
+
+  const post = (about: Record<string, unknown>, of = namespace) =>
+    issuer.admin('POST', `namespaces/${of}/add_on_purchases`, purchaseBody(about));
+
+  it('becomes known, with its plan, by the first purchase for it', async () => {
+    await expectProblem(await issuer.admin('GET', `namespaces/${namespace}`), 404, 'NOT_FOUND');
+    const response = await post({ plan: 'premium' });
+    expect(response.status).toBe(201);
+    const purchase = (await response.json()) as PurchaseJson;
+    expect(purchase).toMatchObject({
+      ...{ license_id: null, namespace_id: namespace, add_on: 'duo_enterprise', quantity: 50 },
+      assigned_seats: 0,
+    });
+    const url = `${issuer.url}/api/v1/add_on_purchases/${purchase.id}`;
+    expect(response.headers.get('location')).toBe(url);
+    expect(response.headers.get('etag')).toBe('"1"');
+    const read = await issuer.admin('GET', `add_on_purchases/${purchase.id}`);
+    expect(await read.json()).toEqual(purchase);
+    expect(await (await issuer.admin('GET', `namespaces/${namespace}`)).json()).toEqual({
+      ...{ id: namespace, plan: 'premium' },
+      ...{ created_at: '2026-03-10T12:00:00.000Z', updated_at: '2026-03-10T12:00:00.000Z' },
+    });
+  });
+
+  it('needs a plan that the catalog has, with the first purchase only', async () => {
+    await expectProblem(await post({}), 422, 'VALIDATION_FAILED', ['#/plan']);
+    await expectProblem(await post({ plan: 'gold' }), 422, 'VALIDATION_FAILED', ['#/plan']);
+    expect((await issuer.admin('GET', `namespaces/${namespace}`)).status).toBe(404);
+    await recordNamespacePurchase(issuer, namespace);
+    expect((await post({})).status).toBe(201);
+  });
+
+  it('keeps its plan when a later purchase names another one', async () => {
+    await recordNamespacePurchase(issuer, namespace, { plan: 'premium' });
+    const response = await post({ plan: 'ultimate' });
+    expect(await response.clone().json()).toMatchObject({ plan: 'premium' });
+    expect(response.status).toBe(409);
+    expect(await response.json()).toMatchObject({ code: 'NAMESPACE_PLAN_DIFFERS' });
+    expect((await post({ plan: 'premium' })).status).toBe(201);
+  });
+
+  it('changes its plan when asked to, for whoever has seen the last one', async () => {
+    await recordNamespacePurchase(issuer, namespace, { plan: 'premium' });
+    const patch = (plan: string, tag: string) =>
+      issuer.admin('PATCH', `namespaces/${namespace}`, { plan }, { 'if-match': tag });
+    const changed = await patch('ultimate', '"1"');
+    expect(changed.headers.get('etag')).toBe('"2"');
+    expect(await changed.json()).toMatchObject({ plan: 'ultimate' });
+    await expectProblem(await patch('premium', '"1"'), 412, 'PRECONDITION_FAILED');
+    await expectProblem(await patch('gold', '"2"'), 422, 'VALIDATION_FAILED', ['#/plan']);
+  });
+
+  it('becomes known once when many purchases come first at once', async () => {
+    const addOns = ['duo_core', 'duo_pro', 'duo_enterprise', 'duo_amazon_q'];
+    const responses = await Promise.all(addOns.map((add_on) => post({ add_on, plan: 'ultimate' })));
+    expect(responses.map(({ status }) => status)).toEqual([201, 201, 201, 201]);
+  });
+
+  it('never has an add-on twice at a time, whatever licenses and other namespaces have', async () => {
+    await recordNamespacePurchase(issuer, namespace);
+    await expectProblem(await post({ add_on: 'duo_pro' }), 409, 'PURCHASE_OVERLAPS');
+    await recordNamespacePurchase(issuer, `${namespace}/other`.replace('/', '-'));
+    await recordPurchase(issuer, (await registerLicense(issuer)).id, { add_on: 'duo_pro' });
+  });
+
+  it('lists its purchases in pages, by add-on and phase', async () => {
+    for (const add_on of ['duo_core', 'duo_pro', 'duo_enterprise']) {
+      await recordNamespacePurchase(issuer, namespace, { add_on });
+      // Purchases of one millisecond have no order.
+      clock.advance(1);
+    }
+    const path = `namespaces/${namespace}/add_on_purchases`;
+    const first = await issuer.admin('GET', `${path}?per_page=2`);
+    const page = (await first.json()) as { items: PurchaseJson[]; next_cursor: string };
+    expect(page.items.map(({ add_on }) => add_on)).toEqual(['duo_core', 'duo_pro']);
+    const next = /^<(.*)>; rel="next"$/.exec(first.headers.get('link') ?? '')?.[1] ?? '';
+    const second = await issuer.admin('GET', next.replace(`${issuer.url}/api/v1/`, ''));
+    expect(await second.json()).toMatchObject({ items: [{ add_on: 'duo_enterprise' }] });
+    const filtered = await issuer.admin('GET', `${path}?add_on=code_suggestions&phase=active`);
+    expect(await filtered.json()).toMatchObject({ items: [{ add_on: 'duo_pro' }] });
+  });
+
+  it('may have any text of the platform as its id, and no control character', async () => {
+    const id = 'gid://gitlab/Group/9 ü';
+    await recordNamespacePurchase(issuer, encodeURIComponent(id));
+    const read = await issuer.admin('GET', `namespaces/${encodeURIComponent(id)}`);
+    expect(await read.json()).toMatchObject({ id });
+    await expectProblem(await issuer.admin('GET', 'namespaces/%00'), 404, 'NOT_FOUND');
+  });
+});
+
+describe('the seats of a purchase', () => {
+  let namespaces = 0;
+
+  beforeAll(() => {
+    clock.set('2026-03-10T12:00:00Z');
+  });
+  beforeEach(() => {
+    clock.set('2026-03-10T12:00:00Z');
+  });
+
+  async function purchase(about: Record<string, unknown> = {}): Promise<string> {
+    namespaces += 1;
+    return (await recordNamespacePurchase(issuer, `n${namespaces}`, about)).id;
+  }
+  const call = (method: string, id: string, users: readonly unknown[]) =>
+    issuer.admin(method, `add_on_purchases/${id}/seat_assignments`, { user_ids: users });
+  const assign = (id: string, ...users: unknown[]) => call('POST', id, users);
+  const release = (id: string, ...users: unknown[]) => call('DELETE', id, users);
+  async function holders(id: string): Promise<string[]> {
+    const response = await issuer.admin('GET', `add_on_purchases/${id}/seat_assignments`);
+    return ((await response.json()) as SeatsJson).items.map(({ user_id }) => user_id).sort();
+  }
+  async function read(id: string): Promise<unknown> {
+    return (await issuer.admin('GET', `add_on_purchases/${id}`)).json();
+  }
+
+  it('are assigned to users, and counted', async () => {
+    const id = await purchase({ quantity: 3 });
+    const response = await assign(id, '7', '8');
+    expect(response.status).toBe(201);
+    const { items } = (await response.json()) as SeatsJson;
+    expect([...items].sort((a, b) => (a.user_id < b.user_id ? -1 : 1))).toEqual([
+      { user_id: '7', assigned_at: '2026-03-10T12:00:00.000Z' },
+      { user_id: '8', assigned_at: '2026-03-10T12:00:00.000Z' },
+    ]);
+    expect(await read(id)).toMatchObject({ quantity: 3, assigned_seats: 2 });
+    expect(await holders(id)).toEqual(['7', '8']);
+  });
+
+  it('stay with whoever has one already, who needs no second', async () => {
+    const id = await purchase({ quantity: 2 });
+    await assignSeats(issuer, id, '7');
+    clock.advance(60_000);
+    const response = await assign(id, '7', '8', '8');
+    expect(response.status).toBe(201);
+    expect(((await response.json()) as SeatsJson).items).toEqual(
+      expect.arrayContaining([{ user_id: '7', assigned_at: '2026-03-10T12:00:00.000Z' }]),
+    );
+    expect((await assign(id, '8', '7')).status).toBe(201);
+    expect(await read(id)).toMatchObject({ assigned_seats: 2 });
+  });
+
+  it('are not assigned to some when there are too few for all, and the answer says how many are free', async () => {
+    const id = await purchase({ quantity: 3 });
+    await assignSeats(issuer, id, '1');
+    const response = await assign(id, '2', '3', '4');
+    expect(response.status).toBe(409);
+    expect(await response.json()).toMatchObject({
+      ...{ code: 'SEATS_EXHAUSTED', free_seats: 2, quantity: 3 },
+    });
+    expect(await holders(id)).toEqual(['1']);
+    expect((await assign(id, '2', '3')).status).toBe(201);
+    expect((await assign(id, '4')).status).toBe(409);
+  });
+
+  it('are free again once released, which a second time does nothing', async () => {
+    const id = await purchase({ quantity: 2 });
+    await assignSeats(issuer, id, '1', '2');
+    const response = await release(id, '2', '3');
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ items: [{ user_id: '2' }] });
+    expect(await (await release(id, '2')).json()).toEqual({ items: [] });
+    await assignSeats(issuer, id, '4');
+    expect(await holders(id)).toEqual(['1', '4']);
+    expect(await read(id)).toMatchObject({ assigned_seats: 2 });
+  });
+
+  it('are listed in pages, and for one user', async () => {
+    const id = await purchase({ quantity: 5 });
+    await assignSeats(issuer, id, '1', '2', '3');
+    const path = `add_on_purchases/${id}/seat_assignments`;
+    const seen: string[] = [];
+    let next = `${path}?per_page=2`;
+    while (next !== '') {
+      const response = await issuer.admin('GET', next);
+      seen.push(...((await response.json()) as SeatsJson).items.map(({ user_id }) => user_id));
+      const link = /^<(.*)>; rel="next"$/.exec(response.headers.get('link') ?? '')?.[1] ?? '';
+      next = link.replace(`${issuer.url}/api/v1/`, '');
+    }
+    expect(seen.sort()).toEqual(['1', '2', '3']);
+    const one = await issuer.admin('GET', `${path}?user_id=2`);
+    expect(await one.json()).toMatchObject({ items: [{ user_id: '2' }], next_cursor: null });
+  });
+
+  it('exist for duo_pro, by its old name too, and duo_enterprise, on licenses as well', async () => {
+    for (const add_on of ['duo_pro', 'code_suggestions', 'duo_enterprise']) {
+      expect((await assign(await purchase({ add_on }), '7')).status).toBe(201);
+    }
+    for (const add_on of ['duo_core', 'duo_amazon_q']) {
+      const id = await purchase({ add_on });
+      await expectProblem(await assign(id, '7'), 422, 'ADD_ON_WITHOUT_SEATS');
+    }
+    const license = await registerLicense(issuer);
+    const { id } = await recordPurchase(issuer, license.id);
+    expect((await assign(id, '7')).status).toBe(201);
+  });
+
+  it('may be assigned before the first day, and not from the last on', async () => {
+    expect((await assign(await purchase({ started_at: '2026-03-11' }), '7')).status).toBe(201);
+    const id = await purchase({ expires_on: '2026-03-11' });
+    clock.set('2026-03-10T23:59:59.999Z');
+    expect((await assign(id, '7')).status).toBe(201);
+    clock.set('2026-03-11T00:00:00Z');
+    await expectProblem(await assign(id, '8'), 409, 'PURCHASE_ENDED');
+    expect((await release(id, '7')).status).toBe(200);
+  });
+
+  it.each([
+    ['no list', '7'],
+    ['nobody', []],
+    ['a number', [7]],
+    ['an empty text', ['']],
+    ['too many', Array.from({ length: 1001 }, (_, n) => String(n))],
+  ])('are refused to %s', async (_what, user_ids) => {
+    const path = `add_on_purchases/${await purchase()}/seat_assignments`;
+    const response = await issuer.admin('POST', path, { user_ids });
+    await expectProblem(response, 422, 'VALIDATION_FAILED', ['#/user_ids']);
+  });
+
+  it('are those of a purchase that exists', async () => {
+    const unknown = '00000000-0000-7000-8000-000000000000';
+    await expectProblem(await assign(unknown, '7'), 404, 'NOT_FOUND');
+    await expectProblem(await release(unknown, '7'), 404, 'NOT_FOUND');
+    const list = await issuer.admin('GET', `add_on_purchases/${unknown}/seat_assignments`);
+    await expectProblem(list, 404, 'NOT_FOUND');
+  });
+
+  describe('of which fewer are bought from now on', () => {
+    const patch = (id: string, body: object) =>
+      issuer.admin('PATCH', `add_on_purchases/${id}`, body);
+    let id: string;
+    beforeEach(async () => {
+      id = await purchase({ quantity: 5 });
+      for (const user of ['1', '2', '3', '4']) {
+        await assignSeats(issuer, id, user);
+        clock.advance(1000);
+      }
+    });
+
+    it('are not taken from anybody: a quantity below is refused and says how many are held', async () => {
+      const response = await patch(id, { quantity: 3 });
+      expect(response.status).toBe(409);
+      expect(await response.json()).toMatchObject({ code: 'SEATS_ASSIGNED', assigned_seats: 4 });
+      expect(await read(id)).toMatchObject({ quantity: 5, assigned_seats: 4 });
+      expect((await patch(id, { quantity: 4 })).status).toBe(200);
+    });
+
+    it('are taken from the newest when that is asked for', async () => {
+      const response = await patch(id, { quantity: 2, release_seats: true });
+      expect(response.status).toBe(200);
+      expect(await response.json()).toMatchObject({ quantity: 2, assigned_seats: 2 });
+      expect(await holders(id)).toEqual(['1', '2']);
+      expect((await assign(id, '5')).status).toBe(409);
+    });
+
+    it('are taken from who was named last, of those that were given at once', async () => {
+      const users = Array.from({ length: 20 }, (_, n) => `u${String(n).padStart(2, '0')}`);
+      const many = await purchase({ quantity: 20 });
+      await assignSeats(issuer, many, ...users);
+      await patch(many, { quantity: 3, release_seats: true });
+      expect(await holders(many)).toEqual(users.slice(0, 3));
+    });
+
+    it('are all kept when they fit, whatever was asked for', async () => {
+      expect((await patch(id, { quantity: 4, release_seats: true })).status).toBe(200);
+      expect((await patch(id, { release_seats: true })).status).toBe(200);
+      expect(await holders(id)).toEqual(['1', '2', '3', '4']);
+    });
+
+    it('keep their add-on one that has seats', async () => {
+      const response = await patch(id, { add_on: 'duo_core' });
+      expect(response.status).toBe(409);
+      expect(await response.json()).toMatchObject({ code: 'SEATS_ASSIGNED', assigned_seats: 4 });
+    });
+  });
+});
+
+interface SeatsJson {
+  readonly items: readonly { readonly user_id: string; readonly assigned_at: string }[];
+  readonly next_cursor: string | null;
+}
