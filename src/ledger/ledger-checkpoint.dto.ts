@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Matches } from 'class-validator';
 import { MayBeAbsent } from '../http/validators.js';
+import type { LedgerCheckpoint } from './ledger-checkpoint.repository.js';
 
 export class ListCheckpointsQuery {
   @ApiPropertyOptional({ description: 'Items a page, 1 to 100', default: 20 })
@@ -24,6 +25,19 @@ export class LedgerCheckpointView {
   @ApiProperty({ description: 'Tokens in these batches' }) tokens!: number;
   @ApiProperty({ description: 'A compact JWS, typ ledger-checkpoint+jwt' }) signed!: string;
   @ApiProperty({ type: Date }) created_at!: Date;
+}
+
+export function ledgerCheckpointView(checkpoint: LedgerCheckpoint): LedgerCheckpointView {
+  const { number, previousHash, hash, batches, tokens, signed, createdAt } = checkpoint;
+  return {
+    number,
+    previous_hash: previousHash,
+    hash,
+    batches,
+    tokens,
+    signed,
+    created_at: createdAt,
+  };
 }
 
 export class LedgerCheckpointPage {
