@@ -15,24 +15,24 @@ export class CreateSigningKeys1765000004000 implements MigrationInterface {
   private async createSigningKeys(runner: QueryRunner): Promise<void> {
     await runner.query(`
       CREATE TABLE signing_keys (
-        kid                text        NOT NULL,
-        phase              text        NOT NULL,
-        public_jwk         jsonb       NOT NULL,
-        sealed_private_key bytea,
-        published_at       timestamptz NOT NULL,
+        kid                 text        NOT NULL,
+        phase               text        NOT NULL,
+        public_jwk          jsonb       NOT NULL,
+        sealed_private_key  bytea,
+        published_at        timestamptz NOT NULL,
         -- When the last replica began to publish it, if a replica was cut off and late.
-        published_late_at  timestamptz,
-        signs_from         timestamptz,
-        retired_at         timestamptz,
-        unpublished_at     timestamptz,
+        published_late_at   timestamptz,
+        signs_from          timestamptz,
+        retired_at          timestamptz,
+        unpublished_at      timestamptz,
         -- The same for the last replica that stopped to publish a revoked key.
-        dropped_late_at    timestamptz,
-        tokens_expire_by   timestamptz,
-        lead_seconds       integer     NOT NULL DEFAULT 0,
-        outage_accepted    boolean     NOT NULL DEFAULT false,
-        revoked_at         timestamptz,
-        revoked_by         text,
-        revocation_reason  text,
+        unpublished_late_at timestamptz,
+        tokens_expire_by    timestamptz,
+        lead_seconds        integer     NOT NULL DEFAULT 0,
+        outage_accepted     boolean     NOT NULL DEFAULT false,
+        revoked_at          timestamptz,
+        revoked_by          text,
+        revocation_reason   text,
         CONSTRAINT signing_keys_pkey PRIMARY KEY (kid),
         CONSTRAINT signing_keys_phase_check CHECK (phase IN ('next', 'current', 'retired')),
         CONSTRAINT signing_keys_public_jwk_check CHECK (public_jwk ->> 'kid' = kid),
@@ -53,7 +53,8 @@ export class CreateSigningKeys1765000004000 implements MigrationInterface {
           CHECK ((phase = 'retired') = (retired_at IS NOT NULL)),
         CONSTRAINT signing_keys_unpublished_at_check
           CHECK (unpublished_at IS NULL OR phase = 'retired'),
-        CONSTRAINT signing_keys_dropped_late_at_check CHECK (dropped_late_at >= unpublished_at),
+        CONSTRAINT signing_keys_unpublished_late_at_check
+          CHECK (unpublished_late_at >= unpublished_at),
         -- No token outlives the publication of its key, unless the key was revoked.
         CONSTRAINT signing_keys_tokens_expire_by_check CHECK (
           unpublished_at IS NULL OR revoked_at IS NOT NULL OR tokens_expire_by IS NULL
@@ -94,15 +95,15 @@ export class CreateSigningKeys1765000004000 implements MigrationInterface {
             AND (NEW.tokens_expire_by IS NULL OR NEW.tokens_expire_by < OLD.tokens_expire_by)))
       EXECUTE FUNCTION refuse_change()`);
     await runner.query(`
-      CREATE FUNCTION signing_keys_tell() RETURNS trigger LANGUAGE plpgsql AS $$
+      CREATE FUNCTION signing_keys_notify() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
         PERFORM pg_notify('signing_keys', '');
         RETURN NULL;
       END $$`);
     await runner.query(`
-      CREATE TRIGGER signing_keys_tell
+      CREATE TRIGGER signing_keys_notify
       AFTER INSERT OR DELETE OR UPDATE OF phase, unpublished_at ON signing_keys
-      FOR EACH STATEMENT EXECUTE FUNCTION signing_keys_tell()`);
+      FOR EACH STATEMENT EXECUTE FUNCTION signing_keys_notify()`);
   }
 
   /** Which keys each running process signs with and publishes. */
@@ -146,7 +147,7 @@ export class CreateSigningKeys1765000004000 implements MigrationInterface {
     await runner.query(`DROP TABLE key_set_fetches`);
     await runner.query(`DROP TABLE replicas`);
     await runner.query(`DROP TABLE signing_keys`);
-    await runner.query(`DROP FUNCTION signing_keys_tell()`);
+    await runner.query(`DROP FUNCTION signing_keys_notify()`);
     await runner.query(`DROP FUNCTION signing_keys_lock_phase()`);
   }
 }

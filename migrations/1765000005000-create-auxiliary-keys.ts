@@ -45,18 +45,18 @@ export class CreateAuxiliaryKeys1765000005000 implements MigrationInterface {
         OR (OLD.phase = 'current' AND NEW.phase = 'next'))
       EXECUTE FUNCTION refuse_change()`);
     await runner.query(`
-      CREATE FUNCTION auxiliary_keys_tell() RETURNS trigger LANGUAGE plpgsql AS $$
+      CREATE FUNCTION auxiliary_keys_notify() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
         PERFORM pg_notify('auxiliary_keys', '');
         RETURN NULL;
       END $$`);
     await runner.query(`
-      CREATE TRIGGER auxiliary_keys_tell AFTER INSERT OR UPDATE OF phase ON auxiliary_keys
-      FOR EACH STATEMENT EXECUTE FUNCTION auxiliary_keys_tell()`);
+      CREATE TRIGGER auxiliary_keys_notify AFTER INSERT OR UPDATE OF phase ON auxiliary_keys
+      FOR EACH STATEMENT EXECUTE FUNCTION auxiliary_keys_notify()`);
   }
 
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`DROP TABLE auxiliary_keys`);
-    await runner.query(`DROP FUNCTION auxiliary_keys_tell()`);
+    await runner.query(`DROP FUNCTION auxiliary_keys_notify()`);
   }
 }

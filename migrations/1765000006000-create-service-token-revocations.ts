@@ -87,19 +87,19 @@ export class CreateServiceTokenRevocations1765000006000 implements MigrationInte
       CREATE TRIGGER service_token_revocations_lock BEFORE INSERT ON service_token_revocations
       FOR EACH STATEMENT EXECUTE FUNCTION signing_keys_lock_phase()`);
     await runner.query(`
-      CREATE FUNCTION service_token_revocations_tell() RETURNS trigger LANGUAGE plpgsql AS $$
+      CREATE FUNCTION service_token_revocations_notify() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
         PERFORM pg_notify('service_token_revocations', '');
         RETURN NULL;
       END $$`);
     await runner.query(`
-      CREATE TRIGGER service_token_revocations_tell
+      CREATE TRIGGER service_token_revocations_notify
       AFTER INSERT OR UPDATE ON service_token_revocations
-      FOR EACH STATEMENT EXECUTE FUNCTION service_token_revocations_tell()`);
+      FOR EACH STATEMENT EXECUTE FUNCTION service_token_revocations_notify()`);
   }
 
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`DROP TABLE service_token_revocations`);
-    await runner.query(`DROP FUNCTION service_token_revocations_tell()`);
+    await runner.query(`DROP FUNCTION service_token_revocations_notify()`);
   }
 }

@@ -324,8 +324,8 @@ export class CreateLedger1765000007000 implements MigrationInterface {
    */
   private async createDrop(runner: QueryRunner): Promise<void> {
     await runner.query(`
-      CREATE FUNCTION weigh_issued_tokens_partition(
-        weighed date, OUT ready boolean, OUT tokens bigint, OUT first_checkpoint bigint,
+      CREATE FUNCTION count_issued_tokens_partition(
+        counted date, OUT ready boolean, OUT tokens bigint, OUT first_checkpoint bigint,
         OUT last_checkpoint bigint)
       LANGUAGE plpgsql AS $$
       BEGIN
@@ -334,10 +334,10 @@ export class CreateLedger1765000007000 implements MigrationInterface {
         TRUNCATE dropped_batches;
         EXECUTE format('INSERT INTO dropped_batches
           SELECT chain_id, batch_number, count(*) FROM %I GROUP BY 1, 2',
-          issued_tokens_partition(weighed));
+          issued_tokens_partition(counted));
         SELECT count(*) FILTER (WHERE b.chain_id IS NOT NULL AND b.checkpoint_number IS NULL) = 0,
                coalesce(sum(d.tokens), 0), min(b.checkpoint_number), max(b.checkpoint_number)
-        INTO ready, weigh_issued_tokens_partition.tokens, first_checkpoint, last_checkpoint
+        INTO ready, count_issued_tokens_partition.tokens, first_checkpoint, last_checkpoint
         FROM dropped_batches d LEFT JOIN ledger_batches b USING (chain_id, number);
       END $$`);
     // Each chain keeps the last batch of its dropped days, because the next batch names its hash.
@@ -361,7 +361,7 @@ export class CreateLedger1765000007000 implements MigrationInterface {
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`
       DROP FUNCTION drop_issued_tokens_partition(date, bigint, bigint, bigint, timestamptz, text)`);
-    await runner.query(`DROP FUNCTION weigh_issued_tokens_partition(date)`);
+    await runner.query(`DROP FUNCTION count_issued_tokens_partition(date)`);
     await runner.query(`DROP TABLE ledger_batches`);
     await runner.query(`DROP FUNCTION ledger_batches_outlive_their_day()`);
     await runner.query(`DROP TABLE ledger_dropped_days`);

@@ -1,14 +1,14 @@
 import { at, DAY, POLICY } from '../../test/support/lifecycle-keys.js';
 import { trustedUntil } from './key-trust.js';
 
-const REVOKED = { revokedAt: at(0), unpublishedAt: at(0), droppedLateAt: null };
+const REVOKED = { revokedAt: at(0), unpublishedAt: at(0), unpublishedLateAt: null };
 
 describe('until when validators may trust a revoked key', () => {
   it.each([
     ['a day after it was dropped', REVOKED, 0, at(DAY)],
     [
       'a day after the last replica dropped it',
-      { ...REVOKED, droppedLateAt: at(50) },
+      { ...REVOKED, unpublishedLateAt: at(50) },
       0,
       at(DAY + 50),
     ],

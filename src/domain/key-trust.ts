@@ -3,7 +3,7 @@ import type { KeyPolicy, LifecycleKey } from './plan-key-rotation.js';
 /** What says until when validators may trust a revoked key. */
 export interface WithdrawnKey extends Pick<LifecycleKey, 'revokedAt' | 'unpublishedAt'> {
   /** When the last replica dropped it, if that was later than `unpublishedAt`. */
-  readonly droppedLateAt: Date | null;
+  readonly unpublishedLateAt: Date | null;
 }
 
 /**
@@ -17,6 +17,9 @@ export function trustedUntil(
   { jwksCacheSeconds }: Pick<KeyPolicy, 'jwksCacheSeconds'>,
 ): Date | null {
   if (key.revokedAt === null || key.unpublishedAt === null || mayBePublishedBy > 0) return null;
-  const lastPublished = Math.max(key.unpublishedAt.getTime(), key.droppedLateAt?.getTime() ?? 0);
+  const lastPublished = Math.max(
+    key.unpublishedAt.getTime(),
+    key.unpublishedLateAt?.getTime() ?? 0,
+  );
   return new Date(lastPublished + jwksCacheSeconds * 1000);
 }

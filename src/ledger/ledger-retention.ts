@@ -18,7 +18,7 @@ interface LedgerDay {
 }
 
 /** What is noted of a day before it goes. */
-interface Weighed {
+interface DayCount {
   /** False without the lock, or while a batch of it is under no checkpoint. */
   readonly ready: boolean;
   readonly tokens: number;
@@ -26,10 +26,10 @@ interface Weighed {
   readonly last_checkpoint: number | null;
 }
 
-const WEIGH = `
+const COUNT = `
   SELECT ready, tokens::float8, first_checkpoint::float8, last_checkpoint::float8
   FROM (SELECT pg_try_advisory_xact_lock(hashtext('ledger.retention')) AS locked OFFSET 0) turn
-  CROSS JOIN LATERAL weigh_issued_tokens_partition($1) WHERE locked`;
+  CROSS JOIN LATERAL count_issued_tokens_partition($1) WHERE locked`;
 
 const DAYS = `SELECT day, issued_tokens_partition(day) AS partition FROM issued_tokens_days() AS day`;
 
@@ -105,9 +105,9 @@ export class LedgerRetention {
   private async noteAndDrop(client: PoolClient, day: CalendarDay, now: Date): Promise<boolean> {
     const patient = (text: string, values: unknown[]) =>
       ({ text, values, query_timeout: PATIENCE_MS }) as { text: string };
-    const [weighed] = (await client.query<Weighed>(patient(WEIGH, [day]))).rows;
-    if (weighed?.ready !== true) return false;
-    const { tokens, first_checkpoint, last_checkpoint } = weighed;
+    const [counted] = (await client.query<DayCount>(patient(COUNT, [day]))).rows;
+    if (counted?.ready !== true) return false;
+    const { tokens, first_checkpoint, last_checkpoint } = counted;
     const iat = Math.floor(now.getTime() / 1000);
     const iss = this.config.issuerUrl;
     const claims = { iss, iat, day, tokens, first_checkpoint, last_checkpoint };

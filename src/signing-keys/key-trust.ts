@@ -44,7 +44,7 @@ export class TrustInKeys {
     // All publish it still. Most will drop it within seconds; of those that are silent nobody knows.
     const silent = await this.replicas.silentBehind(manager, wanted);
     const now = this.clock.now();
-    const ifRevokedNow = { revokedAt: now, unpublishedAt: now, droppedLateAt: null };
+    const ifRevokedNow = { revokedAt: now, unpublishedAt: now, unpublishedLateAt: null };
     return this.trust(key.revokedAt === null ? ifRevokedNow : key, silent);
   }
 
@@ -68,7 +68,7 @@ export class TrustInKeys {
   }
 
   private trust(
-    key: Pick<SigningKeyEntity, 'revokedAt' | 'unpublishedAt' | 'droppedLateAt'>,
+    key: Pick<SigningKeyEntity, 'revokedAt' | 'unpublishedAt' | 'unpublishedLateAt'>,
     notAcknowledgedBy: ReplicasBehind,
   ): KeyTrust {
     const until = trustedUntil(key, notAcknowledgedBy.total, this.plan.policy);

@@ -73,7 +73,7 @@ const BEHIND = `
 
 /** A replica that is gone may have published a revoked key until now: validators trust it accordingly. */
 const droppedUntilNow = `
-  UPDATE signing_keys SET dropped_late_at = greatest(dropped_late_at, $1)
+  UPDATE signing_keys SET unpublished_late_at = greatest(unpublished_late_at, $1)
   WHERE revoked_at IS NOT NULL AND unpublished_at < $1
     AND kid IN (SELECT unnest(publishes) FROM gone)`;
 
@@ -159,9 +159,9 @@ export class ReplicaRepository {
     );
   }
 
-  async droppedLate(manager: EntityManager, kids: readonly string[], at: Date): Promise<void> {
+  async unpublishedLate(manager: EntityManager, kids: readonly string[], at: Date): Promise<void> {
     await manager.query(
-      `UPDATE signing_keys SET dropped_late_at = greatest(dropped_late_at, $2)
+      `UPDATE signing_keys SET unpublished_late_at = greatest(unpublished_late_at, $2)
        WHERE kid = ANY ($1) AND revoked_at IS NOT NULL AND unpublished_at < $2`,
       [kids, at],
     );

@@ -148,7 +148,7 @@ export class Replicas implements OnApplicationShutdown {
     if (!changes) return;
     const { at, began, ended } = changes;
     await this.replicas.publishedLate(manager, [...began], at);
-    await this.replicas.droppedLate(manager, [...ended], at);
+    await this.replicas.unpublishedLate(manager, [...ended], at);
     if (this.unacknowledged === changes) this.unacknowledged = null;
   }
 

@@ -25,7 +25,7 @@ export type SigningKeyPhase = LifecycleKey['phase'];
              >= lead_seconds`,
 )
 @Check('signing_keys_published_late_at_check', `published_late_at >= published_at`)
-@Check('signing_keys_dropped_late_at_check', `dropped_late_at >= unpublished_at`)
+@Check('signing_keys_unpublished_late_at_check', `unpublished_late_at >= unpublished_at`)
 @Check(
   'signing_keys_tokens_expire_by_check',
   `unpublished_at IS NULL OR revoked_at IS NOT NULL OR tokens_expire_by IS NULL
@@ -68,8 +68,8 @@ export class SigningKeyEntity implements LifecycleKey {
   unpublishedAt!: Date | null;
 
   /** Of a revoked key: when the last replica dropped it, if that was later than `unpublishedAt`. */
-  @Column('timestamptz', { name: 'dropped_late_at', nullable: true })
-  droppedLateAt!: Date | null;
+  @Column('timestamptz', { name: 'unpublished_late_at', nullable: true })
+  unpublishedLateAt!: Date | null;
 
   /** Kept by the ledger itself: no token under this key expires later. */
   @Column('timestamptz', { name: 'tokens_expire_by', nullable: true })

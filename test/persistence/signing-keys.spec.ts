@@ -99,9 +99,9 @@ describe('signing keys', () => {
     ).rejects.toMatchObject(violating('signing_keys_published_late_at_check'));
     const forgotten = { unpublished_at: '2026-02-01T00:00:00Z' };
     await expect(
-      add(keyRow('retired', { ...forgotten, dropped_late_at: '2026-01-31T23:59:59Z' })),
-    ).rejects.toMatchObject(violating('signing_keys_dropped_late_at_check'));
-    await add(keyRow('retired', { ...forgotten, dropped_late_at: '2026-02-01T00:00:00Z' }));
+      add(keyRow('retired', { ...forgotten, unpublished_late_at: '2026-01-31T23:59:59Z' })),
+    ).rejects.toMatchObject(violating('signing_keys_unpublished_late_at_check'));
+    await add(keyRow('retired', { ...forgotten, unpublished_late_at: '2026-02-01T00:00:00Z' }));
   });
 
   it('stay published while a token of theirs lives, unless they are revoked', async () => {
