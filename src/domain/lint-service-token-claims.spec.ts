@@ -144,8 +144,9 @@ describe('the lint of claims', () => {
       fc.property(issuances, ({ now, random, ttlSeconds, notBeforeSkewSeconds, ...given }) => {
         fc.pre(denialOf(LICENSE, now) === null);
         const policy = { issuer: 'https://issuer.test', ttlSeconds, notBeforeSkewSeconds };
-        const jti = uuidV7(now, random);
-        const claims = serviceTokenClaims(LICENSE, given, given, policy, now, jti);
+        const identity = { jti: uuidV7(now, random), statusIndex: null };
+        const facts = { ...given, license: LICENSE, resolution: given, policy, now, ...identity };
+        const claims = serviceTokenClaims(facts);
         expect(serviceTokenFaults(claims, policy, now)).toEqual([]);
       }),
       { numRuns: 1000 },

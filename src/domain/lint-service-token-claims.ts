@@ -1,6 +1,6 @@
 import { EXTRA_CLAIM_NAMES, extraClaimFault } from './extra-claims.js';
 import { SELF_ISSUED_TTL_SECONDS } from './self-issued-token-claims.js';
-import { MAX_TTL_SECONDS, type ServiceTokenPolicy } from './service-token-claims.js';
+import { MAX_TTL_SECONDS, type TokenPolicy } from './service-token-claims.js';
 import { isUuid } from './uuid.js';
 
 /**
@@ -13,7 +13,7 @@ export const MAX_PAYLOAD_BYTES = 5632;
 const JTI = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 type Claims = Readonly<Record<string, unknown>>;
-type Rule = (claims: Claims, policy: ServiceTokenPolicy, nowSeconds: number) => boolean;
+type Rule = (claims: Claims, policy: TokenPolicy, nowSeconds: number) => boolean;
 
 type Rules = Readonly<Record<string, readonly [rule: Rule, fault: string]>>;
 
@@ -61,7 +61,7 @@ const STATUS = 'status';
  */
 export function serviceTokenFaults(
   claims: object,
-  policy: ServiceTokenPolicy,
+  policy: TokenPolicy,
   now: Date,
   payloadBytes = Buffer.byteLength(JSON.stringify(claims)),
 ): string[] {
@@ -71,7 +71,7 @@ export function serviceTokenFaults(
 /** The same for a self-issued token: realm saas, an hour at most, and only claims that may be added. */
 export function selfIssuedTokenFaults(
   claims: object,
-  policy: ServiceTokenPolicy,
+  policy: TokenPolicy,
   now: Date,
   payloadBytes = Buffer.byteLength(JSON.stringify(claims)),
 ): string[] {
@@ -89,7 +89,7 @@ export function selfIssuedTokenFaults(
 function faultsOf(
   given: Claims,
   rules: Rules,
-  policy: ServiceTokenPolicy,
+  policy: TokenPolicy,
   now: Date,
   payloadBytes: number,
 ): string[] {
@@ -118,13 +118,13 @@ function isSortedSet(value: unknown): value is readonly string[] {
   );
 }
 
-function expiresInTime({ iat, exp }: Claims, { ttlSeconds }: ServiceTokenPolicy): boolean {
+function expiresInTime({ iat, exp }: Claims, { ttlSeconds }: TokenPolicy): boolean {
   if (typeof iat !== 'number' || typeof exp !== 'number' || !Number.isInteger(exp)) return false;
   return exp > iat && exp - iat <= Math.min(ttlSeconds, MAX_TTL_SECONDS);
 }
 
 /** Its first 48 bits are its millisecond (RFC 9562 section 5.7), by which the ledger finds its day. */
-function isUuidOfNow({ jti }: Claims, _policy: ServiceTokenPolicy, nowSeconds: number): boolean {
+function isUuidOfNow({ jti }: Claims, _policy: TokenPolicy, nowSeconds: number): boolean {
   if (typeof jti !== 'string' || !JTI.test(jti)) return false;
   return Math.floor(Number.parseInt(jti.slice(0, 8) + jti.slice(9, 13), 16) / 1000) === nowSeconds;
 }

@@ -9,9 +9,16 @@ const INSTANCE = 'EA8BF810-1D6F-4A6A-B4FD-93E8CBD8B57F';
 const JTI = uuidV7(NOW, new Uint8Array(10));
 const GRANTED = { scopes: ['ask_epic', 'duo_chat'], audiences: ['gitlab-ai-gateway'] };
 const EXTRA = { gitlab_namespace_ids: ['9', 10], gitlab_project_id: 3 };
+const FACTS = {
+  instanceId: INSTANCE,
+  resolution: GRANTED,
+  policy: POLICY,
+  now: NOW,
+  jti: JTI,
+};
 
 const claims = (extra = {}, statusIndex: number | null = null) =>
-  selfIssuedTokenClaims(INSTANCE, GRANTED, extra, POLICY, NOW, JTI, statusIndex);
+  selfIssuedTokenClaims({ ...FACTS, extraClaims: extra, statusIndex });
 
 describe('the claims of a self-issued token', () => {
   it('are those of the platform for an hour, and name no user and no instance uid', () => {

@@ -1,14 +1,17 @@
-import type { SelfIssuedResolution } from './self-issued-decision.js';
-import type { ServiceTokenClaims, ServiceTokenPolicy } from './service-token-claims.js';
-import { statusReferenceOf } from './status-list.js';
+import {
+  registeredClaims,
+  type ServiceTokenClaims,
+  statusClaim,
+  type TokenFacts,
+} from './service-token-claims.js';
 
-/** They serve one request, so they are short-lived, whatever service tokens are. */
+/** A self-issued token serves one request. The operator's lifetime is for service tokens only. */
 export const SELF_ISSUED_TTL_SECONDS = 3600;
 
 /** The platform's own id of a namespace or project, a text or a whole number. */
 export type PlatformId = string | number;
 
-/** What a caller may have said in the token beside what we say. */
+/** Claims that the caller may add. */
 export interface ExtraClaims {
   readonly gitlab_namespace_id?: PlatformId;
   readonly gitlab_namespace_ids?: readonly PlatformId[];
@@ -22,30 +25,17 @@ export interface SelfIssuedTokenClaims
   readonly gitlab_realm: 'saas';
 }
 
-/** `instanceId` is the platform's own instance UUID, byte for byte as it sends it. */
-export function selfIssuedTokenClaims(
-  instanceId: string,
-  { scopes, audiences }: Pick<SelfIssuedResolution, 'scopes' | 'audiences'>,
-  extraClaims: ExtraClaims,
-  policy: Pick<ServiceTokenPolicy, 'issuer' | 'notBeforeSkewSeconds'>,
-  now: Date,
-  jti: string,
-  statusIndex: number | null,
-): SelfIssuedTokenClaims {
-  const iat = Math.floor(now.getTime() / 1000);
+export interface SelfIssuedTokenFacts extends TokenFacts {
+  readonly extraClaims: ExtraClaims;
+}
+
+/** `instanceId` is the platform's own instance UUID. */
+export function selfIssuedTokenClaims(facts: SelfIssuedTokenFacts): SelfIssuedTokenClaims {
   return {
-    iss: policy.issuer,
-    aud: audiences,
-    sub: instanceId,
-    iat,
-    nbf: iat - policy.notBeforeSkewSeconds,
-    exp: iat + SELF_ISSUED_TTL_SECONDS,
-    jti,
+    ...registeredClaims(facts, SELF_ISSUED_TTL_SECONDS),
     gitlab_realm: 'saas',
-    scopes,
-    ...(statusIndex === null
-      ? {}
-      : { status: { status_list: statusReferenceOf(policy.issuer, statusIndex) } }),
-    ...extraClaims,
+    scopes: facts.resolution.scopes,
+    ...statusClaim(facts),
+    ...facts.extraClaims,
   };
 }

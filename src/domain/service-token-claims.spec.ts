@@ -19,7 +19,8 @@ interface Given {
 function claimsAt(now: Date | string, given: Given = {}) {
   const license = { expiresOn: given.expiresOn ?? '2027-01-01' };
   const policy = { ...POLICY, ...given.policy };
-  return serviceTokenClaims(license, SUBJECT, RESOLUTION, policy, new Date(now), JTI);
+  const facts = { license, ...SUBJECT, resolution: RESOLUTION, policy, now: new Date(now) };
+  return serviceTokenClaims({ ...facts, jti: JTI, statusIndex: null });
 }
 
 function seconds(instant: string): number {

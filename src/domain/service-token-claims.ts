@@ -18,51 +18,76 @@ export interface ServiceTokenClaims {
   readonly gitlab_realm: 'self-managed';
   readonly gitlab_instance_uid: string;
   readonly scopes: readonly string[];
-  /** Where validators learn of its revocation; absent when they do not. */
+  /** Where validators see whether it was revoked; absent when status lists are off. */
   readonly status?: { readonly status_list: StatusReference };
 }
 
-export interface ServiceTokenPolicy {
+/** The operator's terms for every token. */
+export interface TokenPolicy {
   readonly issuer: string;
+  /** Of service tokens. */
   readonly ttlSeconds: number;
   /** How far `nbf` is dated back, for validators whose clock runs late. */
   readonly notBeforeSkewSeconds: number;
 }
 
-/** Whom the token is about. */
-export interface TokenSubject {
+/** What tells one token of a holder from the next. */
+export interface TokenIdentity {
+  readonly jti: string;
+  /** Its place in the status lists; null when status lists are off. */
+  readonly statusIndex: number | null;
+}
+
+/** What the claims of any token are made of. */
+export interface TokenFacts extends TokenIdentity {
+  /** The instance UUID, byte for byte as the instance sends it. */
   readonly instanceId: string;
+  readonly resolution: Pick<Resolution, 'scopes' | 'audiences'>;
+  readonly policy: TokenPolicy;
+  readonly now: Date;
+}
+
+export interface ServiceTokenFacts extends TokenFacts {
+  /** Not denied at `now`. */
+  readonly license: Pick<License, 'expiresOn'>;
   readonly instanceUid: string;
 }
 
-/**
- * The claims of a token issued at `now` for a license that is not denied at `now`.
- * `exp` never lies past the end of the license's grace; purchases do not shorten it.
- */
-export function serviceTokenClaims(
-  license: Pick<License, 'expiresOn'>,
-  subject: TokenSubject,
-  resolution: Pick<Resolution, 'scopes' | 'audiences'>,
-  policy: ServiceTokenPolicy,
-  now: Date,
-  jti: string,
-  statusIndex: number | null = null,
-): ServiceTokenClaims {
+/** `exp` never lies past the end of the license's grace; purchases do not shorten it. */
+export function serviceTokenClaims(facts: ServiceTokenFacts): ServiceTokenClaims {
+  const graceEnd = graceEndsAt(facts.license).getTime() / 1000;
+  const claims = registeredClaims(facts, facts.policy.ttlSeconds);
+  return {
+    ...claims,
+    exp: Math.min(claims.exp, graceEnd),
+    gitlab_realm: 'self-managed',
+    gitlab_instance_uid: facts.instanceUid,
+    scopes: facts.resolution.scopes,
+    ...statusClaim(facts),
+  };
+}
+
+/** The claims of RFC 7519 section 4.1, in the order in which they are signed. */
+export function registeredClaims(
+  { instanceId, resolution, policy, now, jti }: TokenFacts,
+  ttlSeconds: number,
+) {
   const iat = Math.floor(now.getTime() / 1000);
-  const graceEnd = graceEndsAt(license).getTime() / 1000;
   return {
     iss: policy.issuer,
     aud: resolution.audiences,
-    sub: subject.instanceId,
+    sub: instanceId,
     iat,
     nbf: iat - policy.notBeforeSkewSeconds,
-    exp: Math.min(iat + policy.ttlSeconds, graceEnd),
+    exp: iat + ttlSeconds,
     jti,
-    gitlab_realm: 'self-managed',
-    gitlab_instance_uid: subject.instanceUid,
-    scopes: resolution.scopes,
-    ...(statusIndex === null
-      ? {}
-      : { status: { status_list: statusReferenceOf(policy.issuer, statusIndex) } }),
   };
+}
+
+export function statusClaim({
+  policy,
+  statusIndex,
+}: TokenFacts): Pick<ServiceTokenClaims, 'status'> {
+  if (statusIndex === null) return {};
+  return { status: { status_list: statusReferenceOf(policy.issuer, statusIndex) } };
 }

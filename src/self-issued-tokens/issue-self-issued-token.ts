@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { CatalogStore } from '../catalog/catalog.service.js';
+import { draftToken } from '../domain/draft-token.js';
 import type { PlatformHolder } from '../domain/holder.js';
 import { MAX_PAYLOAD_BYTES } from '../domain/lint-service-token-claims.js';
 import {
@@ -8,20 +8,20 @@ import {
   type SelfIssuedSubject,
 } from '../domain/resolve-self-issued-scopes.js';
 import type { SelfIssuedResolution } from '../domain/self-issued-decision.js';
-import {
-  type ExtraClaims,
-  selfIssuedTokenClaims,
-  type SelfIssuedTokenClaims,
-} from '../domain/self-issued-token-claims.js';
-import { uuidV7 } from '../domain/uuid-v7.js';
+import type { ExtraClaims } from '../domain/self-issued-token-claims.js';
+import type { TokenIdentity } from '../domain/service-token-claims.js';
 import { Deadline, databaseDeadlineMs } from '../database/deadline.js';
 import { IssuerError } from '../platform/issuer-error.js';
+import { newId } from '../platform/new-id.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { IssuancePolicy } from '../token-issuance/issuance-policy.js';
-import { SignAndRecord, type TokenDraft } from '../token-issuance/sign-and-record.js';
+import {
+  SignAndRecord,
+  type SignedToken,
+  type TokenToIssue,
+} from '../token-issuance/sign-and-record.js';
 import { SelfIssuedSubjectRepository } from './self-issued-subject.repository.js';
 
-/** What the platform asks for. */
 export interface SelfIssuedRequest {
   readonly for: PlatformHolder;
   /** The unit primitives that the token is wanted for; null: all. */
@@ -30,20 +30,11 @@ export interface SelfIssuedRequest {
   readonly at: Date;
 }
 
-export interface SelfIssuedToken {
-  /** A compact JWS. */
-  readonly token: string;
-  readonly expiresAt: Date;
+export interface SelfIssuedToken extends SignedToken {
   readonly scopes: readonly string[];
 }
 
-interface Grant {
-  readonly instanceId: string;
-  readonly resolution: SelfIssuedResolution;
-  readonly deadline: Deadline;
-}
-
-/** A short-lived token for one request of the platform, for one of its users or namespaces. */
+/** Issues short-lived tokens to the platform itself, each for one of its users or namespaces. */
 @Injectable()
 export class IssueSelfIssuedToken {
   constructor(
@@ -65,60 +56,31 @@ export class IssueSelfIssuedToken {
     const resolution = await this.resolve(request);
     if (resolution.scopes.length === 0) throw nothingToGrant(request);
 
-    const grant = { instanceId, resolution, deadline };
-    this.requireRoom(request, grant);
-    const first = this.draft(request, grant, await this.policy.statusIndex());
-    const token = await this.signAndRecord.issue(first, async () =>
-      this.draft(request, grant, await this.policy.statusIndex()),
-    );
-    return { token, expiresAt: first.row.expiresAt, scopes: resolution.scopes };
-  }
-
-  private draft(request: SelfIssuedRequest, grant: Grant, statusIndex: number | null): TokenDraft {
-    const claims = this.claims(request, grant, statusIndex);
-    const payload = Buffer.from(JSON.stringify(claims));
-    this.policy.requireSoundSelfIssued(claims, payload, request.at);
-    const expiresAt = new Date(claims.exp * 1000);
-    const row = {
-      ...{
-        jti: claims.jti,
-        licenseId: null,
-        instanceRowId: null,
-        gitlabVersion: null,
-        hostName: null,
-      },
-      ...{ resolution: grant.resolution, issuedAt: request.at, expiresAt, statusIndex },
+    const { extraClaims, at } = request;
+    const facts = { instanceId, resolution, extraClaims, policy: this.policy, now: at };
+    const draft = (identity: TokenIdentity) => draftToken({ ...facts, ...identity });
+    this.requireRoom(draft, request);
+    const record = {
+      licenseId: null,
+      instanceRowId: null,
+      resolution,
+      gitlabVersion: null,
+      hostName: null,
+      issuedAt: at,
       selfIssued: recordOf(request),
     };
-    return { payload, row, deadline: grant.deadline };
-  }
-
-  /** Each time with another `jti`. */
-  private claims(
-    { extraClaims, at }: SelfIssuedRequest,
-    { instanceId, resolution }: Grant,
-    statusIndex: number | null,
-  ): SelfIssuedTokenClaims {
-    return selfIssuedTokenClaims(
-      instanceId,
-      resolution,
-      extraClaims,
-      this.policy.terms,
-      at,
-      uuidV7(at, randomBytes(10)),
-      statusIndex,
-    );
+    const signed = await this.signAndRecord.issue({ draft, record, deadline });
+    return { ...signed, scopes: resolution.scopes };
   }
 
   /**
-   * Before a place in a status list is taken. Everything but the extra claims fits, or the catalog would
-   * not have been taken.
+   * Refuses extra claims that make the token too large, before it takes a place in a status list.
+   * Without extra claims every token fits: the catalog was checked for that.
    */
-  private requireRoom(request: SelfIssuedRequest, grant: Grant): void {
-    if (Object.keys(request.extraClaims).length === 0) return;
-    const longestIndex = this.config.tokenStatusList ? Number.MAX_SAFE_INTEGER : null;
-    const claims = this.claims(request, grant, longestIndex);
-    if (Buffer.byteLength(JSON.stringify(claims)) <= MAX_PAYLOAD_BYTES) return;
+  private requireRoom(draft: TokenToIssue['draft'], { extraClaims, at }: SelfIssuedRequest): void {
+    if (Object.keys(extraClaims).length === 0) return;
+    const statusIndex = this.config.tokenStatusList ? Number.MAX_SAFE_INTEGER : null;
+    if (draft({ jti: newId(at), statusIndex }).payload.length <= MAX_PAYLOAD_BYTES) return;
     throw new IssuerError('VALIDATION_FAILED', 'The token would be too large for a header.', {
       errors: [{ pointer: '#/extra_claims', detail: 'must be shorter' }],
     });

@@ -3,8 +3,7 @@ import { CatalogStore } from '../catalog/catalog.service.js';
 import type { AdmittedRequest } from '../instances/sighting-counts.js';
 import type { Deadline } from '../database/deadline.js';
 import { Clock } from '../platform/clock.js';
-import { Admission, type Sync } from '../token-issuance/admission.js';
-import type { HeldLicense } from '../token-issuance/held-license.js';
+import { Admission, type AdmittedSync } from '../token-issuance/admission.js';
 import { IssueServiceToken } from '../token-issuance/issue-service-token.js';
 import {
   AvailableServiceType,
@@ -20,15 +19,15 @@ export interface SyncContext {
   readonly headers: SyncHeaders;
   readonly address: string;
   readonly deadline: Deadline;
-  /** What came of it as far as no error is thrown: `answered` when no token was asked for. */
+  /** The outcome when no error is thrown; `answered` when no token was asked for. */
   outcome: 'answered' | 'issued' | 'revoked' | 'activation';
   /** The admitted request; missing when it was denied, or when its instance is unknown. */
   admitted?: Omit<AdmittedRequest, 'address'>;
 }
 
-interface AdmittedSync {
-  readonly sync: Sync;
-  readonly held: HeldLicense;
+/** What the fields of one answer share. */
+interface Answer {
+  readonly admitted: AdmittedSync;
   /** Selected twice under two aliases, it is still one token. */
   serviceToken?: Promise<ServiceTokenType | null>;
 }
@@ -51,27 +50,25 @@ export class CloudConnectorAccessResolver {
     @Args('licenseKey', { type: () => String }) licenseKey: string,
     @Args('gitlabVersion', { type: () => String }) gitlabVersion: string,
     @Context() context: SyncContext,
-  ): Promise<AdmittedSync> {
+  ): Promise<Answer> {
     const at = this.clock.now();
     const request = syncOf({ licenseKey, gitlabVersion }, context.headers, at);
-    const sync = { ...request, deadline: context.deadline };
-    const held = await this.admission.admit(sync);
-    const instanceId = sync.instanceId ?? held.instance?.instanceId;
-    if (instanceId !== undefined && !sync.instanceIdInvalid) {
+    const admitted = await this.admission.admit({ ...request, deadline: context.deadline });
+    const { sync, license, instanceId, byOldKey } = admitted;
+    if (instanceId !== null) {
       const { hostName } = sync;
-      const licenseId = held.license.id;
-      context.admitted = { licenseId, instanceId, hostName, byOldKey: held.byOldKey, at };
+      context.admitted = { licenseId: license.id, instanceId, hostName, byOldKey, at };
     }
-    return { sync, held };
+    return { admitted };
   }
 
   @ResolveField(() => ServiceTokenType, { nullable: true })
   async serviceToken(
-    @Parent() admitted: AdmittedSync,
+    @Parent() answer: Answer,
     @Context() context: SyncContext,
   ): Promise<ServiceTokenType | null> {
-    admitted.serviceToken ??= this.issue(admitted, context);
-    return admitted.serviceToken;
+    answer.serviceToken ??= this.issue(answer.admitted, context);
+    return answer.serviceToken;
   }
 
   @ResolveField(() => [AvailableServiceType], { nullable: true })
@@ -89,10 +86,10 @@ export class CloudConnectorAccessResolver {
   }
 
   private async issue(
-    { sync, held }: AdmittedSync,
+    admitted: AdmittedSync,
     context: SyncContext,
   ): Promise<ServiceTokenType | null> {
-    const issued = await this.issueServiceToken.issue(sync, held);
+    const issued = await this.issueServiceToken.issue(admitted);
     context.outcome = issued === null ? 'revoked' : 'issued';
     return issued && { token: issued.token, expiresAt: issued.expiresAt.toISOString() };
   }

@@ -1,17 +1,17 @@
 import { Injectable } from '@nestjs/common';
+import type { AddOnPurchase } from '../domain/add-on-purchase.js';
 import { dayOf } from '../domain/calendar-day.js';
 import type { GitlabVersion } from '../domain/gitlab-version.js';
 import { denialOf, graceEndsAt, type License, type LicenseDenial } from '../domain/license.js';
-import { InstanceRepository, type RegisteredInstance } from '../instances/instance.repository.js';
+import type { RegisteredInstance } from '../instances/instance.repository.js';
 import {
   licenseKeyDigest,
   looksLikeActivationCode,
   MAX_LICENSE_KEY_LENGTH,
 } from '../licenses/license-key.js';
 import type { Deadline } from '../database/deadline.js';
-import { Database } from '../database/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { type HeldLicense, HeldLicenses } from './held-license.js';
+import { type FoundLicense, LicenseLookUp } from './license-look-up.js';
 
 /** One sync as its instance asked for it, at one instant. */
 export interface Sync {
@@ -19,17 +19,33 @@ export interface Sync {
   readonly gitlabVersion: GitlabVersion;
   /** The UUID that the instance sent; null when it sent none, or something else. */
   readonly instanceId: string | null;
-  /** Whether it sent something that is no UUID. */
+  /** Whether it sent something that is not a UUID. */
   readonly instanceIdInvalid: boolean;
   readonly hostName: string | null;
   readonly at: Date;
   readonly deadline: Deadline;
 }
 
+/** A sync whose license lets it through, with everything that was looked up for it. */
+export interface AdmittedSync {
+  readonly sync: Sync;
+  readonly license: License;
+  /** The purchases that are active at `sync.at`. */
+  readonly purchases: readonly AddOnPurchase[];
+  /** Null before the first sync of the instance, and when the sync does not say which instance it is. */
+  readonly instance: RegisteredInstance | null;
+  /** The UUID that the token will name; null when the sync does not say which instance it is. */
+  readonly instanceId: string | null;
+  /** Whether all tokens of the license, or of this instance, are revoked. */
+  readonly tokensRevoked: boolean;
+  /** Whether the key is an old one of the license, in its grace. */
+  readonly byOldKey: boolean;
+}
+
 const LICENSE_DENIALS: Readonly<Record<LicenseDenial, (license: License) => string>> = {
   LICENSE_NOT_CLOUD: () =>
     'This is a legacy license, which has no cloud services: ask for a cloud license and add it.',
-  LICENSE_REVOKED: () => 'This license was revoked: ask whoever sold it for a new one.',
+  LICENSE_REVOKED: () => 'This license was revoked: ask your vendor for a new one.',
   LICENSE_NOT_STARTED: ({ startsOn }) =>
     `This license starts on ${startsOn} (UTC): sync again from then on.`,
   LICENSE_EXPIRED: (license) =>
@@ -37,64 +53,54 @@ const LICENSE_DENIALS: Readonly<Record<LicenseDenial, (license: License) => stri
     `${dayOf(graceEndsAt(license))} (UTC): renew it and add the new license.`,
 };
 
-/** Decides whether a sync gets anything at all, and for which instance. */
+/** Decides whether a sync gets anything at all. */
 @Injectable()
 export class Admission {
-  constructor(
-    private readonly database: Database,
-    private readonly heldLicenses: HeldLicenses,
-    private readonly instances: InstanceRepository,
-  ) {}
+  constructor(private readonly lookUp: LicenseLookUp) {}
 
   /**
-   * Revoked tokens win over every denial of the license: the instance is to delete what it holds.
+   * Revoked tokens come before every denial of the license: the instance is to delete its tokens.
    * @throws {IssuerError} the first denial that the key or its license meets
    */
-  async admit(sync: Sync): Promise<HeldLicense> {
-    const held = await this.look(sync);
-    if (!held) throw unknownKey(sync.licenseKey);
-    if (this.tokensRevoked(sync, held)) return held;
-    const denial = denialOf(held.license, sync.at);
-    if (denial !== null) throw new IssuerError(denial, LICENSE_DENIALS[denial](held.license));
-    return held;
+  async admit(sync: Sync): Promise<AdmittedSync> {
+    const found = await this.find(sync);
+    if (!found) throw unknownKey(sync.licenseKey);
+    const { license, purchases, byOldKey } = found;
+    // An invalid header hides which instance it is, so nothing about an instance counts.
+    const instance = sync.instanceIdInvalid ? null : found.instance;
+    const instanceId = sync.instanceId ?? instance?.instanceId ?? null;
+    const tokensRevoked =
+      found.tokensRevoked.ofLicense || (found.tokensRevoked.ofInstance && instance !== null);
+    if (!tokensRevoked) requireUndenied(license, sync.at);
+    return { sync, license, purchases, instance, instanceId, tokensRevoked, byOldKey };
   }
 
-  /** Whether all tokens of the license, or of the instance that is asking, are revoked. */
-  tokensRevoked(sync: Sync, { tokensRevoked }: HeldLicense): boolean {
-    // With a header that names none, it is not known which instance is asking.
-    return tokensRevoked.ofLicense || (tokensRevoked.ofInstance && !sync.instanceIdInvalid);
+  private async find({ licenseKey, instanceId, at, deadline }: Sync): Promise<FoundLicense | null> {
+    if (licenseKey.length > MAX_LICENSE_KEY_LENGTH) return null;
+    return this.lookUp.byKeyDigest(licenseKeyDigest(licenseKey), instanceId, at, deadline);
   }
+}
 
-  /** The UUID that the token will name. @throws {IssuerError} when it cannot be told */
-  identityOf(sync: Sync, held: HeldLicense): string {
-    if (sync.instanceIdInvalid) {
-      throw new IssuerError(
-        'INSTANCE_ID_INVALID',
-        'The header X-Gitlab-Instance-Id is no UUID: check that the instance has a UUID in its ' +
-          'application settings.',
-      );
-    }
-    const instanceId = sync.instanceId ?? held.instance?.instanceId;
-    if (instanceId !== undefined) return instanceId;
+/** The UUID that the token will name. @throws {IssuerError} INSTANCE_ID_INVALID, INSTANCE_UNKNOWN */
+export function requireInstanceId({ sync, instanceId }: AdmittedSync): string {
+  if (instanceId !== null) return instanceId;
+  if (sync.instanceIdInvalid) {
     throw new IssuerError(
-      'INSTANCE_UNKNOWN',
-      'No instance has used this license yet and the request names none: send its UUID in the ' +
-        'header X-Gitlab-Instance-Id.',
+      'INSTANCE_ID_INVALID',
+      'The header X-Gitlab-Instance-Id is not a UUID: check that the instance has a UUID in its ' +
+        'application settings.',
     );
   }
+  throw new IssuerError(
+    'INSTANCE_UNKNOWN',
+    'No instance has used this license yet and the request names none: send its UUID in the ' +
+      'header X-Gitlab-Instance-Id.',
+  );
+}
 
-  /** The row of the instance, made on its first sync. */
-  async instanceOf(sync: Sync, held: HeldLicense): Promise<RegisteredInstance> {
-    if (held.instance) return held.instance;
-    const instanceId = this.identityOf(sync, held);
-    return this.instances.register(this.database.pool, held.license.id, instanceId, sync.at);
-  }
-
-  private async look(sync: Sync): Promise<HeldLicense | null> {
-    if (sync.licenseKey.length > MAX_LICENSE_KEY_LENGTH) return null;
-    const digest = licenseKeyDigest(sync.licenseKey);
-    return this.heldLicenses.byKeyDigest(digest, sync.instanceId, sync.at, sync.deadline);
-  }
+function requireUndenied(license: License, at: Date): void {
+  const denial = denialOf(license, at);
+  if (denial !== null) throw new IssuerError(denial, LICENSE_DENIALS[denial](license));
 }
 
 function unknownKey(licenseKey: string): IssuerError {
@@ -106,7 +112,7 @@ function unknownKey(licenseKey: string): IssuerError {
   }
   return new IssuerError(
     'LICENSE_NOT_FOUND',
-    'This license key is not registered here: check that the instance uses the license that it ' +
-      'was given, and that it asks the right issuer.',
+    'This license key is not registered here: check that the instance uses its own license, and ' +
+      'that it asks the right issuer.',
   );
 }

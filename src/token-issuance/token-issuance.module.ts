@@ -4,9 +4,10 @@ import { InstancesModule } from '../instances/instances.module.js';
 import { LedgerModule } from '../ledger/ledger.module.js';
 import { SigningKeysModule } from '../signing-keys/signing-keys.module.js';
 import { Admission } from './admission.js';
-import { HeldLicenses } from './held-license.js';
 import { IssuancePolicy } from './issuance-policy.js';
 import { IssueServiceToken } from './issue-service-token.js';
+import { LicenseLookUp } from './license-look-up.js';
+import { LintRefusals } from './lint-refusals.js';
 import { SignAndRecord } from './sign-and-record.js';
 import { StatusIndices } from './status-indices.js';
 
@@ -14,9 +15,10 @@ import { StatusIndices } from './status-indices.js';
   imports: [EntitlementsModule, InstancesModule, LedgerModule, SigningKeysModule],
   providers: [
     Admission,
-    HeldLicenses,
     IssuancePolicy,
     IssueServiceToken,
+    LicenseLookUp,
+    LintRefusals,
     SignAndRecord,
     StatusIndices,
   ],

@@ -23,10 +23,10 @@ describe('the look-up of a sync', () => {
     // One after the other, they go over one connection, which is the one that is free now.
     const { rows } = await issuer.running.app.get(Database).pool.query<Prepared>(
       `SELECT generic_plans, custom_plans FROM pg_prepared_statements
-         WHERE name LIKE 'held_licenses_%'`,
+         WHERE name LIKE 'license_look_up_%'`,
     );
-    const [held] = rows;
-    expect(Number(held?.generic_plans)).toBeGreaterThan(15);
-    expect(Number(held?.custom_plans)).toBeLessThanOrEqual(5);
+    const [statement] = rows;
+    expect(Number(statement?.generic_plans)).toBeGreaterThan(15);
+    expect(Number(statement?.custom_plans)).toBeLessThanOrEqual(5);
   });
 });

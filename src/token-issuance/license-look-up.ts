@@ -9,8 +9,8 @@ import { DatabaseMetrics } from '../database/database-metrics.js';
 import { preparedStatement } from '../database/prepared-statements.js';
 import { SharedBatches } from '../database/shared-batches.js';
 
-/** What a sync needs to know: the license, what runs on it, and which instance is asking. */
-export interface HeldLicense {
+/** What a license key stands for: the license, its purchases, and the instance that is asking. */
+export interface FoundLicense {
   readonly license: License;
   /** The purchases that are active at the asked instant. */
   readonly purchases: readonly AddOnPurchase[];
@@ -58,8 +58,8 @@ const LICENSE_COLUMNS = 'id, plan, kind, trial, seats, starts_on, expires_on, re
  * would be made anew for each batch. The subqueries are lateral so that each is a
  * look-up in an index: a join of the whole tables would be planned while they are small.
  */
-const HELD_LICENSES = preparedStatement(
-  'held_licenses',
+const LICENSE_LOOK_UP = preparedStatement(
+  'license_look_up',
   `
     SELECT asked.n::int AS n, l.id, l.plan, l.kind, l.trial, l.seats, l.starts_on, l.expires_on,
            l.revoked_at, i.id AS instance_row_id, i.instance_id, i.unique_instance_id,
@@ -113,11 +113,11 @@ interface Question {
   readonly at: Date;
 }
 
-/** Finds what a license key stands for. Syncs that come together share one look-up. */
+/** Looks up license keys. Syncs that come together share one statement. */
 @Injectable()
-export class HeldLicenses {
-  private readonly lookUps = new SharedBatches<Question, HeldLicense | null>(
-    (questions) => this.metrics.timeStatement('held_licenses', () => this.look(questions)),
+export class LicenseLookUp {
+  private readonly lookUps = new SharedBatches<Question, FoundLicense | null>(
+    (questions) => this.metrics.timeStatement('license_look_up', () => this.look(questions)),
     BATCHES,
   );
 
@@ -132,25 +132,25 @@ export class HeldLicenses {
     instanceId: string | null,
     now: Date,
     deadline: Deadline,
-  ): Promise<HeldLicense | null> {
+  ): Promise<FoundLicense | null> {
     return this.lookUps.add({ keyDigest, instanceId, today: dayOf(now), at: now }, deadline);
   }
 
-  private async look(questions: readonly Question[]): Promise<(HeldLicense | null)[]> {
+  private async look(questions: readonly Question[]): Promise<(FoundLicense | null)[]> {
     const values = [
       questions.map(({ keyDigest }) => keyDigest),
       questions.map(({ instanceId }) => instanceId),
       questions.map(({ today }) => today),
       questions.map(({ at }) => at.toISOString()),
     ];
-    const rows = await this.database.prepared.run<Row>(HELD_LICENSES, values);
+    const rows = await this.database.prepared.run<Row>(LICENSE_LOOK_UP, values);
     const answers = questions.map((): Row[] => []);
     for (const row of rows) answers[row.n - 1]?.push(row);
-    return answers.map((own) => (own[0] ? heldLicenseOf(own[0], own) : null));
+    return answers.map((own) => (own[0] ? foundLicenseOf(own[0], own) : null));
   }
 }
 
-function heldLicenseOf(row: Row, rows: readonly Row[]): HeldLicense {
+function foundLicenseOf(row: Row, rows: readonly Row[]): FoundLicense {
   return {
     license: {
       id: row.id,
