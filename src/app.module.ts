@@ -45,7 +45,7 @@ export interface Foundations {
   readonly logger: Logger;
 }
 
-/** Everything that is sealed again when the key-encryption key is changed. */
+/** Every column that is sealed again after the key-encryption key has changed. */
 const ALL_SEALED_COLUMNS: readonly SealedColumn[] = [
   SEALED_SIGNING_KEYS,
   SEALED_LICENSE_KEYS,
@@ -54,7 +54,7 @@ const ALL_SEALED_COLUMNS: readonly SealedColumn[] = [
   SEALED_AUXILIARY_KIDS,
 ];
 
-/** The composition root: the one file that knows every room. */
+/** Knows the module of every room. */
 @Module({})
 export class AppModule {
   static on(foundations: Foundations): DynamicModule {
@@ -64,7 +64,7 @@ export class AppModule {
     };
   }
 
-  /** The use cases alone, for an operator's command: nobody is listened to, nothing happens by itself. */
+  /** Only the use cases, for an operator's command: no endpoints and no scheduled jobs. */
   static forCommands(foundations: Foundations): DynamicModule {
     return { module: AppModule, imports: useCases(foundations) };
   }
@@ -76,7 +76,7 @@ function useCases({ config, dataSource, catalog, clock, logger }: Foundations) {
     DatabaseModule,
     SealingModule.with(config, ALL_SEALED_COLUMNS),
     HttpModule,
-    // The first contact is made by `bringUp`, which can wait for a database that is away.
+    // `bringUp` connects, because it can wait for a database that is away.
     TypeOrmModule.forRoot({ ...dataSource, manualInitialization: true }),
     CatalogModule.with(catalog),
     AccessControlModule,

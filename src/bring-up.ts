@@ -1,18 +1,20 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import type { DataSourceOptions } from 'typeorm';
 import { ApiTokens } from './access-control/api-tokens.js';
-import type { DatabaseAccess } from './database-access.js';
 import { AuxiliaryKeys } from './auxiliary-keys/auxiliary-keys.service.js';
 import { RotateAuxiliaryKeys } from './auxiliary-keys/rotate-auxiliary-keys.js';
 import { Clock } from './platform/clock.js';
 import { Database } from './database/database.js';
+import type { DatabaseAccess } from './database/database-access.js';
 import { guarded } from './platform/guarded.js';
 import { LOGGER, type Logger } from './platform/logging.js';
 import { migrate } from './database/migrate.js';
 import { Notifications } from './database/notifications.js';
 import { Sealing, UnsealError } from './sealing/sealing.js';
 import { Readiness } from './probes/readiness.js';
-import { namingTheDatabase, StartRefusedError, TokenRefusedError } from './refusals-of-a-start.js';
+import { namingTheDatabase } from './database/refused-database.js';
+import { StartRefusedError } from './platform/start-refused.js';
+import { HsmRefusedError } from './start-obstacle.js';
 import { SealingJobs } from './scheduler/sealing-jobs.js';
 import { RotateSigningKeys } from './signing-keys/rotate-signing-keys.js';
 import { SigningKeyRepository } from './signing-keys/signing-key.repository.js';
@@ -22,8 +24,8 @@ import { IssuanceSnapshots } from './ledger/issuance-snapshots.js';
 import { IssuanceLedger } from './ledger/issuance-ledger.js';
 
 /**
- * Takes the service from "the process runs" to "tokens can be issued". Every step may be repeated,
- * so a start that met a database which was away just runs it again.
+ * Takes the service from "the process runs" to "tokens can be issued". Every step may be repeated, so a
+ * start simply runs it again after the database was away.
  * @throws {StartRefusedError} when repeating it would not help
  */
 export async function bringUp(
@@ -41,17 +43,17 @@ export async function bringUp(
     app.get(Sealing).useKey(access.keyEncryptionKey, sample);
   });
   app.get(Readiness).markSchemaCurrent();
-  // The listener may be open: whatever a token needs in the database is there before a key can sign.
+  // The listener may be open already, so everything that a token needs must exist before a key can sign.
   await app.get(IssuanceSnapshots).recordCurrent();
   await app.get(IssuanceLedger).createPartitionsAhead(app.get(Clock).now());
   await refusingWrongSecrets(() => bringUpKeys(app));
   await app.get(ApiTokens).setBootstrapToken(database.manager, access.bootstrapAdminToken);
   app.get(Notifications).start(access.directUrl);
-  // Beside the first syncs: it may take a while, and nobody waits for it.
+  // In the background: it may take a while, and syncs do not need it.
   guarded(app.get<Logger>(LOGGER), 'rewrap', () => app.get(SealingJobs).rewrap())();
 }
 
-/** Takes every step that came due while nobody was there, but only with keys that can be opened. */
+/** Takes every step of a key's life that came due meanwhile, but only if the keys can be opened. */
 async function bringUpKeys(app: INestApplicationContext): Promise<void> {
   await app.get(RotateSigningKeys).carryOutDue();
   await app.get(SigningKeys).refresh();
@@ -65,7 +67,7 @@ async function refusingWrongSecrets(work: () => Promise<void> | void): Promise<v
     await work();
   } catch (error) {
     if (error instanceof HsmError) {
-      throw new TokenRefusedError(`The signing keys cannot be used: ${error.message}.`);
+      throw new HsmRefusedError(`The signing keys cannot be used: ${error.message}.`);
     }
     if (!(error instanceof UnsealError)) throw error;
     throw new StartRefusedError(

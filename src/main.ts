@@ -1,13 +1,12 @@
 import './platform/take-signals.js';
 import { type AppConfig, readServerConfig } from '../config/app-config.js';
 import { createLogger, type Logger } from './platform/logging.js';
-import { seedSampleLicense } from './sample-license.js';
+import { untilStopped } from './platform/stop-signals.js';
+import { printSampleRequest, seedSampleLicense } from './sample-license.js';
 import { type RunningIssuer, startIssuer } from './start-issuer.js';
-import { untilStopped } from './stop-signals.js';
-import { tellHowToTry } from './tell-how-to-try.js';
 
 async function main(): Promise<void> {
-  // A terminal that was closed takes no text; the service still has to stop in order.
+  // Writing to a closed terminal fails. The service must still stop in order.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const config = readConfigOrExit();
   const logger = createLogger(config.logLevel);
@@ -33,11 +32,11 @@ async function main(): Promise<void> {
   process.exit();
 }
 
-/** A sample is a convenience: nothing that keeps it from being made ends the service. */
+/** The sample is a convenience: when it cannot be made, the service goes on. */
 async function offerSample({ app, config }: RunningIssuer, logger: Logger): Promise<void> {
   if (!config.embedded) return;
   try {
-    if (await seedSampleLicense(app, config)) tellHowToTry(config);
+    if (await seedSampleLicense(app, config)) printSampleRequest(config);
   } catch (error) {
     logger.error({ error }, 'the sample license could not be made');
   }
@@ -51,7 +50,7 @@ function readConfigOrExit(): AppConfig {
   }
 }
 
-/** Ends with the message alone: it says what to mend. */
+/** The message alone, without a stack: it says what to correct. */
 function refuse(error: unknown): never {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(process.exitCode ?? 1);

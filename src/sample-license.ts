@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { INestApplicationContext } from '@nestjs/common';
 import { AddOnPurchaseRepository } from './add-on-purchases/add-on-purchase.repository.js';
 import { AddOnPurchasesService } from './add-on-purchases/add-on-purchases.service.js';
@@ -15,14 +15,38 @@ const ADD_ONS = ['duo_pro', 'duo_enterprise'];
 const DAYS = 365;
 const ALL_LICENSES = { plan: null, kind: null, customerRef: null, revoked: null } as const;
 
-/** Where the key of the sample license lies. */
-export function sampleLicenseKeyPath(config: ServiceConfig): string {
+const QUERY =
+  'query($licenseKey: String!, $gitlabVersion: String!) { cloudConnectorAccess(' +
+  'licenseKey: $licenseKey, gitlabVersion: $gitlabVersion) { serviceToken { token expiresAt } } }';
+/** Any UUID will do: it becomes the token's `sub`. */
+const INSTANCE_ID = '5d6a9f0e-8c1b-4f6e-9d2a-3b7c8e1f0a42';
+
+/** Prints how to get a first token. It goes to stderr, because stdout has JSON lines only. */
+export function printSampleRequest(config: ServiceConfig): void {
+  const keyFile = shellQuoted(relative(process.cwd(), sampleLicenseKeyPath(config)));
+  const scheme = config.tls ? 'https' : 'http';
+  const url = `${scheme}://${config.host}:${config.port}/graphql`;
+  process.stderr.write(`
+A sample license is registered. Sync a token with it, as a GitLab instance does:
+
+  curl -s ${url} \\
+    -H 'Content-Type: application/json' -H 'X-Gitlab-Instance-Id: ${INSTANCE_ID}' \\
+    -d '{"query":"${QUERY}","variables":{"gitlabVersion":"18.5.0","licenseKey":"'"$(cat ${keyFile})"'"}}'
+
+`);
+}
+
+function shellQuoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
+}
+
+function sampleLicenseKeyPath(config: ServiceConfig): string {
   return join(config.dataDir, 'sample-license-key');
 }
 
 /**
- * Gives an empty embedded database one license to try things with. A start that was killed half-way
- * is finished by the next one; a database that holds any other license is left alone.
+ * Creates a sample license in an empty embedded database. If a start was killed half-way, the next one
+ * completes it. A database with any other license is left alone.
  * @returns whether the sample is the only license
  */
 export async function seedSampleLicense(
@@ -57,7 +81,7 @@ async function createSample(
   config: ServiceConfig,
   days: { readonly from: string; readonly to: string },
 ): Promise<{ readonly id: string }> {
-  // The file comes first: a license whose key nobody has would be of no use.
+  // The file comes first: without its key the license would be useless.
   const key = await generatedSecret(sampleLicenseKeyPath(config), generateLicenseKey);
   const { license } = await licenses.create({
     license_key: key,

@@ -7,59 +7,59 @@ import { readTlsFiles } from '../config/tls-files.js';
 import { dataSourceOptions } from './data-source.js';
 import { AppModule } from './app.module.js';
 import { bringUp } from './bring-up.js';
-import { BringingUp } from './bringing-up.js';
 import { type LoadedCatalog, loadCatalog } from './catalog/load-catalog.js';
 import { shippedCatalogDirectory } from './catalog/shipped-catalog.js';
-import { databaseAccess } from './database-access.js';
-import { hangUpWithAnAnswer } from './http/hang-up.js';
-import { BoundedServer } from './http/bounded-server.js';
-import { observeServer } from './http/server-metrics.js';
-import { httpServer, type TlsFiles } from './http/http-server.js';
-import { serveOpenapi } from './http/openapi.js';
-import { OwnPostgres } from './embedded-postgres/own-postgres.js';
-import { Clock } from './platform/clock.js';
-import { requireFreeDataDir } from './platform/data-dir-lock.js';
+import { databaseAccess } from './database/database-access.js';
 import { STAGING_ROOT } from './embedded-postgres/binaries.js';
 import { CLUSTERS } from './embedded-postgres/cluster.js';
+import { requireFreeDataDir } from './embedded-postgres/data-dir-lock.js';
+import { OwnPostgres } from './embedded-postgres/own-postgres.js';
+import { BoundedServer } from './http/bounded-server.js';
 import { ErrorFilter } from './http/error-filter.js';
-import { sweepDrafts } from './platform/file-drafts.js';
+import { hangUpWithAnAnswer } from './http/hang-up.js';
+import { httpServer, type TlsFiles } from './http/http-server.js';
+import { serveOpenapi } from './http/openapi.js';
+import { namingTheListener } from './http/refused-listener.js';
+import { observeServer } from './http/server-metrics.js';
+import { Clock } from './platform/clock.js';
 import { guarded } from './platform/guarded.js';
 import { type Logger, NestLogger } from './platform/logging.js';
 import { Metrics } from './platform/metrics.js';
 import { type ServiceConfig, serviceConfig } from './platform/service-config.js';
+import { sweepDrafts } from './platform/write-file-whole.js';
 import { Readiness } from './probes/readiness.js';
-import { namingTheListener } from './refusals-of-a-start.js';
 import { SigningKeys } from './signing-keys/signing-keys.service.js';
+import { StartAttempts } from './start-attempts.js';
 
-/** Of the 10 s that a stop may take; the rest is for the embedded Postgres. */
+/** A stop may take 10 s. The rest of them is for the embedded Postgres. */
 const DRAIN_MS = 7000;
 const LINGER_MS = 500;
-/** Connections that the kernel keeps until we take them; it may have a bound of its own (somaxconn). */
+/** Connections that the kernel queues for us. It may have a lower limit of its own (somaxconn). */
 const BACKLOG = 4096;
 
 interface StartOptions {
   readonly logger: Logger;
   readonly clock?: Clock;
-  /** Gives up a start that is under way. */
+  /** Aborts a start that is under way. */
   readonly signal?: AbortSignal;
-  /** How long a stop goes on answering; 500 ms by default. */
+  /** How long the service goes on answering while it stops; 500 ms by default. */
   readonly lingerMs?: number;
 }
 
 export interface RunningIssuer {
   readonly app: NestFastifyApplication;
   readonly config: ServiceConfig;
-  /** Resolves once tokens can be issued; at once unless the first attempt met an obstacle. */
+  /** Resolves once tokens can be issued: at once unless the first attempt met an obstacle. */
   readonly broughtUp: Promise<void>;
-  /** Answers what is under way, then stops, the embedded Postgres last. Twice does nothing. */
+  /** Answers the requests under way, then stops, the embedded Postgres last. Twice does nothing. */
   close(): Promise<void>;
 }
 
 /**
- * Starts the service. With keys of the last run it listens at once and publishes them; the database is
- * brought up behind that, and tried again until it is up. Without, it listens once it has read keys.
- * Resolves after the first attempt.
- * @throws {CatalogFaultsError | StartRefusedError} what an operator must mend
+ * Starts the service. If there are kept keys, it listens at once and publishes them, and brings the
+ * database up in the background, in as many attempts as it takes. Otherwise it listens once it has read
+ * keys from the database. Resolves after the first attempt.
+ * @throws {CatalogFaultsError | StartRefusedError} an operator must correct something
  */
 export async function startIssuer(
   appConfig: AppConfig,
@@ -81,14 +81,14 @@ async function serve(
   const app = await createApp(config, dataSource, catalog, options);
   const stopping = new AbortController();
   const signal = AbortSignal.any([stopping.signal, ...(options.signal ? [options.signal] : [])]);
-  const own = config.embedded ? new OwnPostgres(config.dataDir, options.logger, signal) : null;
+  const own = config.embedded ? ownPostgres(config, options.logger, signal) : null;
   const close = once(async () => {
     stopping.abort();
     await drain(app, options.logger);
     await own?.stop();
   });
   const attempt = async () => {
-    // Behind the listener where kept keys are published: a slow disk must not keep them back.
+    // After the listener opens if there are kept keys: a slow disk must not delay them.
     await sweepAbandonedDrafts(config, options);
     const embedded = own && (await own.start());
     await bringUp(app, dataSource, await databaseAccess(config, embedded));
@@ -102,7 +102,7 @@ async function serve(
   }
 }
 
-/** Listens first where keys of the last run may be published, else once there are keys. */
+/** Listens first if kept keys may be published, otherwise once keys have been read. */
 async function listenAndBringUp(
   app: NestFastifyApplication,
   config: ServiceConfig,
@@ -111,25 +111,25 @@ async function listenAndBringUp(
 ): Promise<{ readonly broughtUp: Promise<void> }> {
   const publishesKept = await app.get(SigningKeys).publishKept(clock.now());
   const readiness = app.get(Readiness);
-  const tell = (obstacle: string | null) => {
+  const report = (obstacle: string | null) => {
     readiness.markObstacle(obstacle);
   };
   const isListening = () => app.getHttpServer().listening;
-  const bringing = new BringingUp(attempt, { config, isListening, logger, signal, tell });
+  const attempts = new StartAttempts(attempt, { config, isListening, logger, signal, report });
   const listener = { port: config.port, host: config.host, backlog: BACKLOG };
   const listen = () => namingTheListener(() => app.listen(listener));
   if (publishesKept) {
     await listen();
-    logger.info('listening with the keys of the last run; the database is being brought up');
-    return bringing.begin();
+    logger.info('listening with kept keys; the database is being brought up');
+    return attempts.begin();
   }
-  const begun = await bringing.begin();
+  const begun = await attempts.begin();
   if (app.get(SigningKeys).published() === null) await begun.broughtUp;
   await listen();
   return begun;
 }
 
-/** A crash leaves drafts of files, and a copy of the Postgres binaries takes 60 MB. */
+/** A crash leaves drafts of files. A copy of the Postgres binaries takes 60 MB. */
 async function sweepAbandonedDrafts(
   { dataDir }: ServiceConfig,
   { logger, clock = new Clock() }: StartOptions,
@@ -138,6 +138,13 @@ async function sweepAbandonedDrafts(
     const removed = await sweepDrafts(folder, clock.now());
     if (removed.length > 0) logger.info({ folder, removed }, 'drafts of a crash were removed');
   }
+}
+
+function ownPostgres({ dataDir }: ServiceConfig, logger: Logger, signal: AbortSignal): OwnPostgres {
+  const log = (line: string) => {
+    logger.info(line);
+  };
+  return new OwnPostgres(dataDir, log, signal);
 }
 
 async function createApp(
@@ -168,7 +175,7 @@ function tlsOf({ tls }: ServiceConfig): TlsFiles | null {
   return files;
 }
 
-/** Lets requests under way finish; a connection that takes too long is cut. */
+/** Lets requests under way finish, and cuts connections that take too long. */
 async function drain(app: NestFastifyApplication, logger: Logger): Promise<void> {
   const server = app.getHttpServer();
   const cutOff = guarded(logger, 'end of the drain', () => {

@@ -10,7 +10,7 @@ import { IssuerError } from '../platform/issuer-error.js';
 import { TROUBLES, troubleOf } from '../database/away.js';
 import { RewrapSealedValues } from '../sealing/rewrap-sealed-values.js';
 import { UnsealError } from '../sealing/sealing.js';
-import { StartRefusedError } from '../refusals-of-a-start.js';
+import { StartRefusedError } from '../platform/start-refused.js';
 import { KeyTimeline } from '../signing-keys/key-timeline.js';
 import { Replicas } from '../signing-keys/replicas.js';
 import { RotateSigningKeys } from '../signing-keys/rotate-signing-keys.js';

@@ -7,7 +7,7 @@ import { dataSourceOptions } from '../data-source.js';
 import { AppModule } from '../app.module.js';
 import { loadCatalog } from '../catalog/load-catalog.js';
 import { shippedCatalogDirectory } from '../catalog/shipped-catalog.js';
-import { type DatabaseAccess, databaseAccess } from '../database-access.js';
+import { type DatabaseAccess, databaseAccess } from '../database/database-access.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../database/database.js';
 import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres.js';
@@ -18,9 +18,8 @@ import { createLogger, type Logger, NestLogger } from '../platform/logging.js';
 import { pendingMigrations } from '../database/migrate.js';
 import { Sealing } from '../sealing/sealing.js';
 import { type ServiceConfig, serviceConfig } from '../platform/service-config.js';
-import { ESCAPED_EXIT_CODE } from '../last-resort.js';
-import { namingTheDatabase } from '../refusals-of-a-start.js';
-import { stopSignalsOfThisProcess } from '../stop-signals.js';
+import { ESCAPED_EXIT_CODE, stopSignalsOfThisProcess } from '../platform/stop-signals.js';
+import { namingTheDatabase } from '../database/refused-database.js';
 
 const INTERRUPTED_EXIT_CODE = 130;
 

@@ -15,8 +15,8 @@ export interface Outcome {
 }
 
 /**
- * Postgres refuses to run as root. Root starts it as the owner of the cluster that is already there,
- * else as `postgres`, else as `nobody`. Undefined means: as ourselves.
+ * Postgres refuses to run as root. So root starts it as the owner of an existing cluster, else as
+ * `postgres`, else as `nobody`. Undefined: Postgres runs as the user of this process.
  */
 export async function serverAccount(dataDir: string): Promise<ServerAccount | undefined> {
   if (process.getuid?.() !== 0) return undefined;
@@ -45,8 +45,8 @@ function parsePasswd(passwd: string): ServerAccount[] {
 }
 
 /**
- * How every child is spawned: nothing of our environment (it may hold secrets, and PG* variables
- * would change what Postgres does), and a working directory that any account may enter.
+ * Options of every child process. It gets none of our environment, which may hold secrets, and whose PG*
+ * variables would change what Postgres does. Every account may enter its working directory.
  */
 export function childOptions(account: ServerAccount | undefined) {
   return {
@@ -56,7 +56,7 @@ export function childOptions(account: ServerAccount | undefined) {
   };
 }
 
-/** Runs a command to its end as that account; never throws. */
+/** Runs a command to its end as that account. Never throws. */
 export function runAs(
   account: ServerAccount | undefined,
   command: string,
@@ -70,7 +70,7 @@ export function runAs(
   });
 }
 
-/** Asks by trying: permissions, access lists and mounts all have a say. */
+/** It tries, because permissions, access lists and mounts all matter. */
 export async function canEnter(account: ServerAccount, dir: string): Promise<boolean> {
   return (await runAs(account, '/bin/sh', ['-c', 'test -x "$1"', 'sh', dir])).ok;
 }

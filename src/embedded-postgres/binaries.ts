@@ -1,8 +1,8 @@
 import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
+import { codeOf } from '../platform/error-code.js';
+import { draftPath, syncToDisk } from '../platform/write-file-whole.js';
 import { runAs, type ServerAccount } from './account.js';
-import { draftPath } from '../platform/file-drafts.js';
-import { syncToDisk } from '../platform/write-file-whole.js';
 
 export interface PostgresBinaries {
   readonly initdb: string;
@@ -10,7 +10,7 @@ export interface PostgresBinaries {
   readonly majorVersion: string;
 }
 
-/** Where root puts what the server's account can't reach where it is. */
+/** Root puts files here that the server's account cannot reach in their own place. */
 export const STAGING_ROOT = '/var/lib/cloud-connector-issuer';
 
 interface BinaryPackage {
@@ -24,8 +24,8 @@ interface PackedLink {
 }
 
 /**
- * Finds the Postgres that npm brought, and makes it runnable for the account: completes the library
- * links that npm can't pack, and copies the whole where the account can't reach it.
+ * Finds the Postgres that npm installed, and makes it runnable for the account: adds the library links
+ * that npm cannot pack, and copies everything to a place that the account can reach.
  */
 export async function postgresBinaries(
   dataDir: string,
@@ -75,8 +75,8 @@ function runs(account: ServerAccount | undefined, root: string) {
 }
 
 /**
- * The package lists its library links in a file, and its install script makes them; that script may
- * not have been allowed to run. False when one is missing and can't be made here.
+ * The package lists its library links in a file. Its install script makes them, but scripts may be
+ * switched off. False when a link is missing and cannot be made here.
  */
 async function completeLinks(root: string): Promise<boolean> {
   const list = await readFile(join(root, 'native', 'pg-symlinks.json'), 'utf8').catch(() => '[]');
@@ -94,8 +94,7 @@ async function completeLinks(root: string): Promise<boolean> {
 }
 
 function notWritable(error: unknown): false {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return false;
+  if (['EACCES', 'EPERM', 'EROFS'].includes(codeOf(error) ?? '')) return false;
   throw error;
 }
 
@@ -110,25 +109,25 @@ async function stage(root: string, staged: string, log: (line: string) => void):
       });
       await completeLinks(copy);
       await makeReadable(copy);
-      // A power cut after the rename would else leave files without content, which nobody copies again.
+      // Otherwise a power cut after the rename could leave empty files, which nobody would copy again.
       await syncTree(copy);
       await renameUnlessThere(copy, staged);
       await syncToDisk(dirname(staged));
     } finally {
       await rm(copy, { recursive: true, force: true });
     }
-    log(`copied the Postgres of ${root} to ${staged}: it can't be run where it is`);
+    log(`copied the Postgres of ${root} to ${staged}: it cannot run where it is`);
   }
   await refuseUntrusted(staged);
 }
 
-/** Root's place for what the server's account must reach; the umask has no say in its mode. */
+/** The mode is set by `chmod`, because the umask could close the folder to the server's account. */
 export async function makeStagingRoot(): Promise<void> {
   if (await mkdir(STAGING_ROOT, { recursive: true })) await chmod(STAGING_ROOT, 0o755);
   await refuseUntrusted(STAGING_ROOT);
 }
 
-/** Two services may stage at the same time; both copies are alike, and the first one stays. */
+/** Two services may stage at the same time. Both copies are the same, and the first one stays. */
 async function renameUnlessThere(copy: string, staged: string): Promise<void> {
   try {
     await rename(copy, staged);
@@ -137,7 +136,7 @@ async function renameUnlessThere(copy: string, staged: string): Promise<void> {
   }
 }
 
-/** The files keep the modes of the installation, which a strict umask may have closed to others. */
+/** A strict umask during the installation may have closed the files to other users. */
 async function makeReadable(dir: string): Promise<void> {
   await chmod(dir, 0o755);
   for (const entry of await readdir(dir, { withFileTypes: true })) {
@@ -159,7 +158,7 @@ async function syncTree(dir: string): Promise<void> {
   await syncToDisk(dir);
 }
 
-/** What we are about to execute must be nobody else's to change. */
+/** Nobody else may be able to change the files that we execute. */
 async function refuseUntrusted(dir: string): Promise<void> {
   const { uid, mode } = await lstat(dir);
   if (uid === process.getuid?.() && (mode & 0o022) === 0) return;

@@ -31,7 +31,7 @@ export interface Cluster {
 }
 
 const SUPERUSER = 'postgres';
-/** Where root's clusters lie whose data directory the server's account cannot enter. */
+/** Root's clusters are here when the server's account cannot enter their data directory. */
 export const CLUSTERS = join(STAGING_ROOT, 'clusters');
 const UNFINISHED = 'postgres.initialising-';
 
@@ -39,7 +39,7 @@ export function connectionStringOf(password: string, port: number, database: str
   return `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/${database}`;
 }
 
-/** Whether a data directory has a cluster, if only a link to one. Makes nothing. */
+/** Whether a data directory has a cluster, or a link to one. */
 export async function hasCluster(dataDir: string): Promise<boolean> {
   return isThere(join(dataDir, 'postgres'));
 }
@@ -59,22 +59,22 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   if (!inside) await linkElsewhere(unfinished);
   try {
     await initialise(inside ? unfinished : await readlink(unfinished), password, options);
-    // Up to here a crash leaves nothing but what the next start removes.
+    // Until here, the next start removes everything that a crash leaves.
     await rename(unfinished, path);
   } catch (error) {
-    // Half a cluster would fill what little room a full disk has left.
+    // On a full disk, half a cluster would fill the room that is left.
     await removeUnfinished(dataDir).catch(() => undefined);
     throw error;
   }
   await syncToDisk(dataDir);
   const dir = await realpath(path);
   if (!inside) {
-    options.log(`the database lies in ${dir}: ${account.name} can't enter ${dataDir}`);
+    options.log(`the database lies in ${dir}: ${account.name} cannot enter ${dataDir}`);
   }
   return { dir, password };
 }
 
-/** Where the cluster of this data directory lies outside of it, if it does. */
+/** The path of the cluster when it is outside its data directory. */
 export async function clusterOutside(dataDir: string): Promise<string | undefined> {
   return readlink(join(dataDir, 'postgres')).catch(() => undefined);
 }
@@ -85,13 +85,13 @@ async function existingCluster(path: string, options: ClusterOptions): Promise<s
   if (dir === undefined) {
     throw new Error(
       `the database of this data directory is gone: ${path} points to ${await readlink(path)}, ` +
-        'which does not exist. Bring it back, or remove the link to start with an empty database',
+        'which does not exist. Restore it, or remove the link to start with an empty database',
     );
   }
   if (account && !(await canEnter(account, dir))) {
     throw new Error(
-      `Postgres has to run as ${account.name}, which can't enter ${dir}: ` +
-        'let it pass (chmod o+x) through the folders above',
+      `Postgres has to run as ${account.name}, which cannot enter ${dir}: ` +
+        'let it pass through the folders above (chmod o+x)',
     );
   }
   const version = (await readFile(join(dir, 'PG_VERSION'), 'utf8')).trim();
@@ -133,12 +133,12 @@ async function initialise(
 }
 
 /**
- * The link stands before what it points to, so a cluster that a crash leaves half done outside the
- * data directory is still found and removed.
+ * The link is made before its target. So the next start can find and remove a cluster that a crash left
+ * half done outside the data directory.
  */
 async function linkElsewhere(link: string): Promise<void> {
   await makeStagingRoot();
-  // To pass through, not to list: each cluster is its owner's alone.
+  // Others may pass through but not list it: each cluster belongs to one owner.
   if (await mkdir(CLUSTERS, { recursive: true })) await chmod(CLUSTERS, 0o711);
   await symlink(join(CLUSTERS, randomUUID()), link);
 }
@@ -161,15 +161,15 @@ function removeTree(path: string): Promise<void> {
   return rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
 }
 
-/** @throws when the file is gone or not for us to read */
+/** @throws when the file is missing or unreadable */
 export async function existingPassword(dataDir: string): Promise<string> {
   const path = join(dataDir, 'postgres-password');
   const password = (await readFile(path, 'utf8').catch(() => '')).trim();
   if (password) return password;
-  throw new Error(`the password of the embedded Postgres is gone: bring back ${path}`);
+  throw new Error(`the password of the embedded Postgres is missing: restore ${path}`);
 }
 
-/** 384 bits, base64url: nothing in it needs escaping in a URL. */
+/** 384 bits in base64url, which needs no escaping in a URL. */
 async function newPassword(dataDir: string): Promise<string> {
   const path = join(dataDir, 'postgres-password');
   const password = randomBytes(48).toString('base64url');

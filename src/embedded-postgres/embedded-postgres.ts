@@ -1,40 +1,40 @@
 import { chmod, chown, mkdir, open, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, DatabaseError } from 'pg';
-import { lockDataDir } from '../platform/data-dir-lock.js';
 import { serverAccount } from './account.js';
 import { postgresBinaries } from './binaries.js';
 import { connectionStringOf, openCluster } from './cluster.js';
-import { embeddedPostgresTrouble } from './trouble.js';
+import { lockDataDir } from './data-dir-lock.js';
 import { SupervisedPostmaster } from './supervisor.js';
+import { embeddedPostgresTrouble } from './trouble.js';
 
 export interface EmbeddedPostgresOptions {
-  /** Holds the cluster, its password and its log; made when missing, for us alone. */
+  /** Holds the cluster, its password and its log. Made when missing, readable for us alone. */
   readonly dataDir: string;
-  /** Gets readable lines without secrets. */
+  /** Receives readable lines without secrets. */
   readonly log: (line: string) => void;
-  /** Postgres settings. Those that durability, loopback and the log depend on can't be changed. */
+  /** Postgres settings, except those for durability, the loopback and the log. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Told how the server ended when nobody here had asked it to. It is being restarted then. */
+  /** Called when the server dies by itself, with the reason. The server is then restarted. */
   readonly onUnexpectedExit?: (how: string) => void;
-  /** Gives up a start that is under way. */
+  /** Aborts a start that is under way. */
   readonly signal?: AbortSignal;
 }
 
 export interface EmbeddedPostgres {
   readonly connectionString: string;
-  /** The server's process; another one after it has died and come back. */
+  /** The server's process id. It changes with a restart. */
   readonly pid: number;
-  /** Ends it for good: a fast shutdown, and a kill when that takes too long. */
+  /** Ends it for good: a fast shutdown, or a kill when that takes too long. */
   stop(): Promise<void>;
 }
 
 export const DATABASE = 'cloud_connector_issuer';
 
 /**
- * Starts the Postgres that npm brings, on a free port of the loopback interface, and keeps it running
- * until `stop()`: a server that dies comes back on the same port. One process at a time has a data
- * directory; what a killed one left running in it is stopped first.
+ * Starts the Postgres that npm installed, on a free port of the loopback interface, and keeps it running
+ * until `stop()`: a server that dies is restarted on the same port. Only one process at a time may use a
+ * data directory. A server that a killed process left running there is stopped first.
  * @throws {EmbeddedPostgresError | DataDirInUseError}
  */
 export async function startEmbeddedPostgres(
@@ -71,8 +71,8 @@ async function startIn(
 }
 
 /**
- * Root makes the folder for the server's account too: it may pass through, and read nothing. So the
- * cluster lies where the operator looks for it.
+ * As root, the new folder lets the server's account pass through and read nothing. So the cluster can
+ * be in the data directory, where the operator looks for it.
  */
 async function makeDataDir(path: string): Promise<string> {
   const made = await mkdir(path, { recursive: true, mode: 0o700 });

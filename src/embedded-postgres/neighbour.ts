@@ -1,18 +1,18 @@
 import { realpath } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
-import { dataDirOwner } from '../platform/data-dir-lock.js';
-import { DATABASE } from './embedded-postgres.js';
 import { connectionStringOf, existingPassword } from './cluster.js';
+import { dataDirOwner } from './data-dir-lock.js';
+import { DATABASE } from './embedded-postgres.js';
 import { portOf } from './postmaster.js';
 
 const RETRY_MS = 100;
-/** A service that has just been started needs no longer for its Postgres. */
+/** A service that was just started needs less time for its Postgres. */
 const READY_WITHIN_MS = 10_000;
 
 /**
- * How to reach the embedded Postgres of a service that another process runs in this data directory;
- * null when none does. Whoever may read the folder may ask.
+ * The connection string of the embedded Postgres that another process runs in this data directory; null
+ * when there is none. The caller must be able to read the folder.
  */
 export async function neighboursPostgres(dataDir: string): Promise<string | null> {
   const deadline = performance.now() + READY_WITHIN_MS;
@@ -24,7 +24,7 @@ export async function neighboursPostgres(dataDir: string): Promise<string | null
     if (port !== null) return connectionStringOf(await existingPassword(dataDir), port, DATABASE);
     if (performance.now() > deadline) {
       throw new Error(
-        `the process with pid ${owner} has the data directory ${dataDir}, but no Postgres runs in it`,
+        `the process with pid ${owner} holds the data directory ${dataDir}, but no Postgres runs in it`,
       );
     }
     await sleep(RETRY_MS);

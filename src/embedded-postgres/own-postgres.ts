@@ -1,23 +1,20 @@
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js';
-import type { Logger } from '../platform/logging.js';
 
-/** The embedded Postgres of this process: started once, however often that has to be tried. */
+/** The embedded Postgres of this process. It is started once, possibly after several attempts. */
 export class OwnPostgres {
   private starting: Promise<EmbeddedPostgres> | null = null;
 
   constructor(
     private readonly dataDir: string,
-    private readonly logger: Logger,
+    private readonly log: (line: string) => void,
     private readonly signal: AbortSignal,
   ) {}
 
-  /** @throws {EmbeddedPostgresError | DataDirInUseError} and may be called again then */
+  /** May be called again after a failure. @throws {EmbeddedPostgresError | DataDirInUseError} */
   start(): Promise<EmbeddedPostgres> {
     this.starting ??= startEmbeddedPostgres({
       dataDir: this.dataDir,
-      log: (line) => {
-        this.logger.info(line);
-      },
+      log: this.log,
       signal: this.signal,
     }).catch((error: unknown) => {
       this.starting = null;
@@ -26,7 +23,7 @@ export class OwnPostgres {
     return this.starting;
   }
 
-  /** To be called once `signal` has aborted: then a start that is under way ends by itself. */
+  /** Call it after `signal` has aborted, which ends a start that is under way. */
   async stop(): Promise<void> {
     const server = await this.starting?.catch(() => null);
     await server?.stop();

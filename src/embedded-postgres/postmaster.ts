@@ -4,7 +4,7 @@ import { open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { childOptions, type ServerAccount } from './account.js';
-import { isPostgresOf, postgresProcessesOf } from '../platform/linux-process.js';
+import { isPostgresOf, postgresProcessesOf } from './postgres-processes.js';
 
 export interface PostmasterOptions {
   readonly binary: string;
@@ -17,7 +17,7 @@ export interface PostmasterOptions {
 export interface Postmaster {
   readonly pid: number;
   readonly port: number;
-  /** Resolves with what ended it, whoever did. */
+  /** Resolves when it has ended, with the reason. */
   readonly exited: Promise<string>;
   stop(): Promise<void>;
 }
@@ -26,7 +26,7 @@ export interface Postmaster {
 export class PostmasterFailure extends Error {
   constructor(
     message: string,
-    /** The port is taken, or the children of a killed server are still letting go. */
+    /** The port is taken, or the children of a killed server have not ended yet. */
     readonly passing: boolean,
     readonly logFile: string,
   ) {
@@ -34,7 +34,7 @@ export class PostmasterFailure extends Error {
   }
 }
 
-/** A server is never left without these, whatever its configuration files say. */
+/** Settings on the command line override the configuration files of the cluster. */
 function serverArguments(options: PostmasterOptions, port: number): string[] {
   const settings: Record<string, string> = {
     ...options.settings,
@@ -49,7 +49,7 @@ function serverArguments(options: PostmasterOptions, port: number): string[] {
     logging_collector: 'off',
     log_destination: 'stderr',
     log_checkpoints: 'off',
-    // Errors go to the client that made them. Here their text would repeat the client's values.
+    // Errors go to their client. In the log they would show values of the client.
     log_min_messages: 'log',
     log_error_verbosity: 'terse',
     log_min_error_statement: 'panic',
@@ -59,7 +59,7 @@ function serverArguments(options: PostmasterOptions, port: number): string[] {
   return ['-D', options.clusterDir, ...flags];
 }
 
-/** Starts the server and resolves when it accepts connections. Aborting stops it again. */
+/** Starts the server. Resolves when it accepts connections; an abort stops it again. */
 export async function startPostmaster(
   options: PostmasterOptions,
   port: number,
@@ -68,13 +68,13 @@ export async function startPostmaster(
   signal.throwIfAborted();
   const log = await open(options.logFile, 'a', 0o600);
   const { size } = await log.stat();
-  // A session of its own: Ctrl-C in the terminal is for us, and we stop it last.
+  // In its own session it does not get a Ctrl-C of the terminal: we stop it last.
   const child = spawn(options.binary, serverArguments(options, port), {
     ...childOptions(options.account),
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
   });
-  // A signal that can't be delivered is no reason for this process to end.
+  // A signal that cannot be delivered must not end this process.
   child.on('error', () => undefined);
   const exited = new Promise<string>((resolve) => {
     child.once('exit', (code, by) => {
@@ -98,14 +98,14 @@ export async function startPostmaster(
 }
 
 /**
- * Stops the server that a killed service left running in this data directory, and clears a
- * postmaster.pid that would put Postgres off for good: one whose pid has since gone to another process,
- * and one that is empty, for its server was killed before it had written its pid.
+ * Stops the server that a killed service left running in this data directory. It also removes a stale
+ * postmaster.pid, with which Postgres would never start: its pid belongs to another process now, or it
+ * is empty, because its server was killed before it wrote its pid.
  */
 export async function stopOrphan(clusterDir: string, log: (line: string) => void): Promise<void> {
   const pid = Number((await pidFile(clusterDir))[0]);
   if (!isPostgresOf(pid, clusterDir)) {
-    // What still runs here may be about to write it.
+    // A process that still runs here may be about to write it.
     const isAbandoned = pid > 1 || postgresProcessesOf(clusterDir).length === 0;
     if (isAbandoned) await rm(join(clusterDir, 'postmaster.pid'), { force: true });
     return;
@@ -119,7 +119,7 @@ export async function stopOrphan(clusterDir: string, log: (line: string) => void
   );
 }
 
-/** Ends what a killed postmaster left and what would keep the next one from starting. */
+/** Kills the children of a killed postmaster: they keep the next one from starting. */
 export function killLeftoverProcesses(clusterDir: string): void {
   for (const pid of postgresProcessesOf(clusterDir)) signalUnlessGone(pid, 'SIGKILL');
 }
@@ -128,7 +128,7 @@ function signalUnlessGone(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It ended by itself in the meantime.
+    // It has ended meanwhile.
   }
 }
 
@@ -139,7 +139,7 @@ function stopChild(child: ChildProcess): Promise<void> {
   );
 }
 
-/** Fast shutdown, then an immediate one, then none of its choosing. */
+/** A fast shutdown, then an immediate one, then a kill. */
 async function stopGradually(
   kill: (signal: NodeJS.Signals) => void,
   isGone: () => boolean,
@@ -184,7 +184,7 @@ async function failure(logFile: string, since: number): Promise<PostmasterFailur
   const tail = text.split('\n').slice(-15).join('\n');
   return new PostmasterFailure(
     `the embedded Postgres did not start. The end of ${logFile}:\n${tail}\n` +
-      'Mend what it names and start again, or set DATABASE_URL to use another Postgres',
+      'Correct what it names and start again, or set DATABASE_URL to use another Postgres',
     passing,
     logFile,
   );

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../platform/free-port.js';
 import {
   killLeftoverProcesses,
   PostmasterFailure,
@@ -7,7 +8,6 @@ import {
   type Postmaster,
   type PostmasterOptions,
 } from './postmaster.js';
-import { freePort } from '../platform/free-port.js';
 
 export interface SupervisorEvents {
   readonly log: (line: string) => void;
@@ -15,12 +15,12 @@ export interface SupervisorEvents {
 }
 
 const RETRY_MS = 250;
-/** Idle children of a killed server end at once. After so many retries, one is busy and won't. */
+/** Idle children of a killed server end at once. After this many retries a busy one is killed. */
 const PATIENT_RETRIES = 2;
 const FIRST_START_RETRIES = 20;
 const RETRIES_BETWEEN_LOG_LINES = 40;
 
-/** A server that comes back on the same port whenever it dies, until `stop()`. */
+/** A server that is restarted on the same port whenever it dies, until `stop()`. */
 export class SupervisedPostmaster {
   private readonly stopping = new AbortController();
   private revival: Promise<void> | undefined;
@@ -82,7 +82,7 @@ export class SupervisedPostmaster {
         if (!this.isStopping()) await (this.revival = this.revive(how));
       })
       .catch((error: unknown) => {
-        this.events.log(`the embedded Postgres is not started again: ${String(error)}`);
+        this.events.log(`the embedded Postgres cannot be started again: ${String(error)}`);
       });
   }
 

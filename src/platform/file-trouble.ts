@@ -1,15 +1,12 @@
-/** Whether the operating system refused something with this code (`ENOENT`, say). */
-export function hasErrno(error: unknown, code: string): boolean {
-  return errnoOf(error) === code;
-}
+import { codeOf } from './error-code.js';
 
 /**
- * What keeps a file from being read or written, and what to do about it, as part of a sentence.
- * Null for an error that says nothing about files and disks.
+ * Why a file cannot be read or written, and what to do about it, as part of a sentence. Null for an error
+ * that is not about files and disks.
  */
 export function fileTrouble(error: unknown, folder: string): string | null {
   const path = pathOf(error) ?? folder;
-  switch (errnoOf(error)) {
+  switch (codeOf(error)) {
     case 'ENOSPC':
       return noSpaceLeft(folder);
     case 'EDQUOT':
@@ -37,17 +34,8 @@ function processUser(): string {
   return `the user that the service runs as (uid ${process.getuid?.() ?? 'unknown'})`;
 }
 
-/** By its shape: an error of `node:fs` need not be an `Error` of this realm. */
-function errnoOf(error: unknown): string | null {
-  const code: unknown = isObject(error) ? Reflect.get(error, 'code') : null;
-  return typeof code === 'string' ? code : null;
-}
-
 function pathOf(error: unknown): string | null {
-  const path: unknown = isObject(error) ? Reflect.get(error, 'path') : null;
+  const path: unknown =
+    typeof error === 'object' && error !== null ? Reflect.get(error, 'path') : null;
   return typeof path === 'string' ? path : null;
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
 }

@@ -1,23 +1,21 @@
 import { readFile } from 'node:fs/promises';
-import { hasErrno } from './file-trouble.js';
+import { codeOf } from './error-code.js';
 import { writeFileWhole } from './write-file-whole.js';
 
 /**
- * The secret in `path`, made by `generate` when the file is not there. The file appears whole and
- * with mode 0600 or not at all, and the first of two starts at once wins.
+ * The secret in the file `path`. When there is no file, `generate` makes the secret. Two starts at once
+ * end up with the same secret.
  */
 export async function generatedSecret(path: string, generate: () => string): Promise<string> {
-  const held = await readIfThere(path);
-  if (held !== null) return held;
-  await writeFileWhole(path, generate(), { ifThere: 'keep' });
-  return (await readFile(path, 'utf8')).trim();
+  try {
+    return await contentOf(path);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+  }
+  await writeFileWhole(path, generate(), 'keep');
+  return contentOf(path);
 }
 
-async function readIfThere(path: string): Promise<string | null> {
-  try {
-    return (await readFile(path, 'utf8')).trim();
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return null;
-    throw error;
-  }
+async function contentOf(path: string): Promise<string> {
+  return (await readFile(path, 'utf8')).trim();
 }

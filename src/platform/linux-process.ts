@@ -1,10 +1,9 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { isatty } from 'node:tty';
 
 /**
- * When a process started, in clock ticks since boot, as `/proc/<pid>/stat` has it. Together with the
- * pid it names one process for good, where a pid alone is handed out again.
- * Undefined when there is no such process, or only a zombie that nobody has reaped.
+ * When a process started, in clock ticks since boot (`/proc/<pid>/stat`). The kernel reuses pids; pid and
+ * start together name one process. Undefined when the process does not exist or is a zombie.
  */
 export function startTicksOf(pid: number): string | undefined {
   const [state, ...fields] = statOf(pid);
@@ -12,8 +11,8 @@ export function startTicksOf(pid: number): string | undefined {
 }
 
 /**
- * Whether this process was started in a terminal, and ends with it. Not so after `setsid`, which takes
- * the terminal away, and after `nohup`, which takes it from the standard streams.
+ * Whether this process runs in a terminal and ends with it. `setsid` takes the terminal away, and `nohup`
+ * takes it from the standard streams.
  */
 export function hasTerminal(): boolean {
   const [, , , , terminal] = statOf(process.pid);
@@ -32,26 +31,6 @@ export function pidNamespace(): string {
   } catch {
     return '';
   }
-}
-
-/** Whether `pid` is a living Postgres process whose data directory is `clusterDir` (a real path). */
-export function isPostgresOf(pid: number, clusterDir: string): boolean {
-  if (readProc(`/proc/${pid}/comm`).trim() !== 'postgres') return false;
-  if (startTicksOf(pid) === undefined) return false;
-  try {
-    // Postgres changes into its data directory, and stays.
-    return readlinkSync(`/proc/${pid}/cwd`) === clusterDir;
-  } catch {
-    return false;
-  }
-}
-
-/** Every living Postgres process of this data directory: the postmaster and its children. */
-export function postgresProcessesOf(clusterDir: string): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => isPostgresOf(pid, clusterDir));
 }
 
 /** The fields of `/proc/<pid>/stat` from the third one on, which is the state. */

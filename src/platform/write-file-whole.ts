@@ -1,24 +1,26 @@
-import { link, mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { draftPath } from './file-drafts.js';
-import { hasErrno } from './file-trouble.js';
+import { createHash, randomBytes } from 'node:crypto';
+import { link, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { codeOf } from './error-code.js';
+import { bootId, pidNamespace, startTicksOf } from './linux-process.js';
 
-export interface WriteFileWholeOptions {
-  /** What to do with a file that is there: by default it is replaced. */
-  readonly ifThere?: 'replace' | 'keep';
-}
+/** No write takes this long. Used when nobody can tell whether the writer of a draft still lives. */
+const ABANDONED_AFTER_MS = 60_000;
+/** `<file>.draft-<machine>-<pid>-<start of the process>-<random>` */
+const DRAFT = /\.draft-([0-9a-f]{8})-(\d+)-(\d*)-[0-9a-f]{12}$/;
 
 /**
- * Writes a file of mode 0600, and its folder when that is missing. Every file that the service keeps is
- * written here. Whenever the process or the machine dies, and when the disk is full, `path` holds the
- * old content or the new content, whole. A write that fails leaves no draft; a process that is killed
- * may leave one, which the next start sweeps (`sweepDrafts`).
- * @returns false when a file is there and was to be kept
+ * Writes a file of mode 0600, and its folder when that is missing. The service writes all its files this
+ * way. After a crash, a power cut or on a full disk, `path` holds either the whole old content or the
+ * whole new content. A failed write leaves no draft. A killed process may leave one, and the next start
+ * removes it (`sweepDrafts`).
+ * @param ifThere what to do with an existing file
+ * @returns false when an existing file was kept
  */
 export async function writeFileWhole(
   path: string,
   content: string,
-  { ifThere = 'replace' }: WriteFileWholeOptions = {},
+  ifThere: 'replace' | 'keep' = 'replace',
 ): Promise<boolean> {
   const folder = dirname(path);
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -36,8 +38,17 @@ export async function writeFileWhole(
 }
 
 /**
- * Waits until a file or a folder is on the disk. A new or renamed entry survives a power cut once its
- * folder is there too.
+ * A name beside `path` that nobody else uses. It says which process writes the draft, so that a later
+ * start knows whether the draft is abandoned.
+ */
+export function draftPath(path: string): string {
+  const writer = `${machine()}-${process.pid}-${startTicksOf(process.pid) ?? ''}`;
+  return `${path}.draft-${writer}-${randomBytes(6).toString('hex')}`;
+}
+
+/**
+ * Waits until a file or a folder is on the disk. A new or renamed file survives a power cut only when
+ * its folder is on the disk, too.
  */
 export async function syncToDisk(path: string): Promise<void> {
   const handle = await open(path, 'r');
@@ -48,15 +59,33 @@ export async function syncToDisk(path: string): Promise<void> {
   }
 }
 
-/** A hard link appears whole or not at all, and never takes the place of another file. */
+/** A hard link appears at once and never replaces another file. @returns false when `path` exists */
 export async function linkUnlessThere(existing: string, path: string): Promise<boolean> {
   try {
     await link(existing, path);
     return true;
   } catch (error) {
-    if (hasErrno(error, 'EEXIST')) return false;
+    if (codeOf(error) === 'EEXIST') return false;
     throw error;
   }
+}
+
+/**
+ * Removes the drafts in a folder whose writers are gone. It never throws: the next start tries again.
+ * @returns the names of the removed drafts
+ */
+export async function sweepDrafts(folder: string, now: Date): Promise<readonly string[]> {
+  const removed: string[] = [];
+  for (const name of await readdir(folder).catch(() => [])) {
+    const path = join(folder, name);
+    if (!(await isAbandoned(path, name, now))) continue;
+    const gone = await rm(path, { recursive: true, force: true }).then(
+      () => true,
+      () => false,
+    );
+    if (gone) removed.push(name);
+  }
+  return removed;
 }
 
 async function writeToDisk(path: string, content: string): Promise<void> {
@@ -67,4 +96,19 @@ async function writeToDisk(path: string, content: string): Promise<void> {
   } finally {
     await file.close();
   }
+}
+
+async function isAbandoned(path: string, name: string, now: Date): Promise<boolean> {
+  const draft = DRAFT.exec(name);
+  if (!draft) return false;
+  const [, writtenOn, pid, startTicks] = draft;
+  if (writtenOn === machine()) return startTicksOf(Number(pid)) !== startTicks;
+  // Written before a reboot, in another container or on another machine.
+  const { mtimeMs } = await lstat(path).catch(() => ({ mtimeMs: Infinity }));
+  return now.getTime() - mtimeMs > ABANDONED_AFTER_MS;
+}
+
+/** A pid names the same process only within one boot and one pid namespace. */
+function machine(): string {
+  return createHash('sha256').update(`${bootId()} ${pidNamespace()}`).digest('hex').slice(0, 8);
 }

@@ -6,7 +6,7 @@ import {
   startEmbeddedPostgres,
   type EmbeddedPostgres,
 } from '../../src/embedded-postgres/embedded-postgres.js';
-import { postgresProcessesOf } from '../../src/platform/linux-process.js';
+import { postgresProcessesOf } from '../../src/embedded-postgres/postgres-processes.js';
 import {
   buildIssuer,
   createLicense,

@@ -47,7 +47,7 @@ describe('a start ends and names the setting, without its value, of', () => {
     const wrong = databaseWith((url) => {
       url.password = 'hush-hush';
     });
-    const because = 'the database refuses its user or password: mend one of them';
+    const because = 'the database refuses its user or password: correct one of them';
     const direct = { DATABASE_DIRECT_URL: wrong };
     const pooled = { DATABASE_URL: wrong, DATABASE_DIRECT_URL: database.url };
 
@@ -75,7 +75,7 @@ describe('a start ends and names the setting, without its value, of', () => {
       'StartRefusedError: DATABASE_URL: the database that it names does not exist: create it, or name another',
     );
     expect(await messageOf({ DATABASE_URL: tls })).toBe(
-      'StartRefusedError: DATABASE_URL: asks for TLS, which the database does not speak',
+      'StartRefusedError: DATABASE_URL: asks for TLS, which the database does not offer',
     );
   });
 

@@ -51,7 +51,7 @@ describe('a start that the database of DATABASE_URL keeps from working', () => {
     ],
     [
       'a privilege that is missing',
-      /may not do what is needed \(permission denied/,
+      /lacks a privilege \(permission denied/,
       {
         spoil: () => server.query(`ALTER ROLE ${role} NOSUPERUSER`),
         mend: () => server.query(`ALTER ROLE ${role} SUPERUSER`),
@@ -138,8 +138,8 @@ describe('a start that the database of DATABASE_URL keeps from working', () => {
   it('removes what a crash of an earlier start left half written', async () => {
     await issuer.stop();
     const drafts = [
-      'published-keys.json.4711',
-      'service.lock.f81d4fae-7dec-11d0-a765-00a0c91e6bf6',
+      'published-keys.json.draft-00000000-4711-1-0123456789ab',
+      'service.lock.draft-00000000-4711-1-0123456789ab',
     ];
     for (const name of drafts) {
       await writeFile(join(dataDir, name), 'half');

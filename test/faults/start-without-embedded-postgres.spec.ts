@@ -1,6 +1,6 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { lockDataDir } from '../../src/platform/data-dir-lock.js';
+import { lockDataDir } from '../../src/embedded-postgres/data-dir-lock.js';
 import { newDataDir } from '../support/child-issuer.js';
 import { expectKeptKeys, expectRecovery } from '../support/kept-keys.js';
 import { someOf } from '../support/proofs.js';
@@ -53,7 +53,7 @@ describe('a start whose embedded Postgres cannot start', () => {
       },
     ],
     ['a damaged cluster', /postgres\.log/, without('postgres/global/pg_control')],
-    ['no password', /bring back .*postgres-password/, without('postgres-password')],
+    ['no password', /restore .*postgres-password/, without('postgres-password')],
     ['a wrong password', /not the password of this cluster/, withContent('postgres-password', 'x')],
     [
       'no cluster where the link points',

@@ -5,7 +5,7 @@ import { Database } from '../../src/database/database.js';
 import { RewrapSealedValues } from '../../src/sealing/rewrap-sealed-values.js';
 import { SEALED_COLUMNS, type SealedColumn } from '../../src/sealing/sealed-columns.js';
 import { replaceSealedValues } from '../../src/sealing/sealed-values.js';
-import { StartRefusedError } from '../../src/refusals-of-a-start.js';
+import { StartRefusedError } from '../../src/platform/start-refused.js';
 import { registerPaidLicense } from '../support/builders.js';
 import { GitlabInstance } from '../support/gitlab-instance.js';
 import { addSealedLicenses, openedBy } from '../support/sealed-rows.js';

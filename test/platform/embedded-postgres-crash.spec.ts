@@ -5,7 +5,10 @@ import {
   startEmbeddedPostgres,
   type EmbeddedPostgres,
 } from '../../src/embedded-postgres/embedded-postgres.js';
-import { isPostgresOf, postgresProcessesOf } from '../../src/platform/linux-process.js';
+import {
+  isPostgresOf,
+  postgresProcessesOf,
+} from '../../src/embedded-postgres/postgres-processes.js';
 import { testServerUrl } from '../support/test-database.js';
 import {
   ask,

@@ -4,7 +4,10 @@ import {
   startEmbeddedPostgres,
   type EmbeddedPostgres,
 } from '../../src/embedded-postgres/embedded-postgres.js';
-import { isPostgresOf, postgresProcessesOf } from '../../src/platform/linux-process.js';
+import {
+  isPostgresOf,
+  postgresProcessesOf,
+} from '../../src/embedded-postgres/postgres-processes.js';
 import { ask, openFolder, remove, removeDataDir } from './service-process.js';
 
 describe('the embedded Postgres', () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readAppConfig } from '../../config/app-config.js';
 import { withOperatorContext } from '../../src/cli/operator-context.js';
-import { dataDirOwner } from '../../src/platform/data-dir-lock.js';
+import { dataDirOwner } from '../../src/embedded-postgres/data-dir-lock.js';
 import {
   buildIssuer,
   type ChildIssuer,

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { lockDataDir } from '../../src/platform/data-dir-lock.js';
+import { lockDataDir } from '../../src/embedded-postgres/data-dir-lock.js';
 
 const ROOT = resolve(__dirname, '../..');
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { lockDataDir } from '../../src/platform/data-dir-lock.js';
+import { lockDataDir } from '../../src/embedded-postgres/data-dir-lock.js';
 import { freePort } from '../../src/platform/free-port.js';
 
 const ROOT = resolve(__dirname, '../..');

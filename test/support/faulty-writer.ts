@@ -7,8 +7,8 @@ import { dirname, join, resolve } from 'node:path';
 
 const ROOT = resolve(__dirname, '../..');
 const COMPILED = [
-  ...['data-dir-lock', 'file-drafts', 'file-trouble'].map((name) => `src/platform/${name}`),
-  ...['generated-secret', 'linux-process', 'write-file-whole'].map(
+  'src/embedded-postgres/data-dir-lock',
+  ...['error-code', 'generated-secret', 'linux-process', 'write-file-whole'].map(
     (name) => `src/platform/${name}`,
   ),
   ...['clock', 'errors', 'write-whole'].map(
@@ -61,7 +61,7 @@ module.exports = (async () => {
 const WRITERS = {
   replace: `require('./src/platform/write-file-whole.js').writeFileWhole(path, 'new content')`,
   keep: `require('./src/platform/generated-secret.js').generatedSecret(path, () => 'new content')`,
-  lock: `require('./src/platform/data-dir-lock.js').lockDataDir(require('node:path').dirname(path))`,
+  lock: `require('./src/embedded-postgres/data-dir-lock.js').lockDataDir(require('node:path').dirname(path))`,
   'client: replace': `require('./packages/cloud-connector-instance/src/write-whole.js').writeWhole(path, 'new content', 'replace')`,
   'client: keep': `require('./packages/cloud-connector-instance/src/write-whole.js').writeWhole(path, 'new content', 'keep')`,
   'mock-issuer': `require('./packages/cloud-connector-mock-issuer/src/cli/write-whole.js').writeWhole(path, 'new content')`,

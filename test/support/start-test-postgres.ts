@@ -42,7 +42,8 @@ export default async function startTestPostgres(): Promise<void> {
 
 /** A run that was killed has left its folder, and a server that still runs in it. */
 async function removeKilledRuns(): Promise<void> {
-  const { dataDirOwner, hasLockFile } = await import('../../src/platform/data-dir-lock.js');
+  const { dataDirOwner, hasLockFile } =
+    await import('../../src/embedded-postgres/data-dir-lock.js');
   const { stopOrphan } = await import('../../src/embedded-postgres/postmaster.js');
   for (const name of await readdir(tmpdir())) {
     if (!name.startsWith(FOLDER)) continue;

@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { EmbeddedPostgres } from './embedded-postgres/embedded-postgres.js';
-import { generatedSecret } from './platform/generated-secret.js';
-import type { ServiceConfig } from './platform/service-config.js';
+import { generatedSecret } from '../platform/generated-secret.js';
+import type { ServiceConfig } from '../platform/service-config.js';
 
-/** Where the database is, and the secrets that belong to what is in it. */
+/** Where the database is, and the secrets that belong to its content. */
 export interface DatabaseAccess {
   readonly url: string;
-  /** For migrations and notifications, past a pooler. */
+  /** For migrations and notifications: it does not lead through a pooler. */
   readonly directUrl: string;
   readonly keyEncryptionKey: Buffer;
   /** Null: no token is set. */
@@ -15,13 +14,13 @@ export interface DatabaseAccess {
 }
 
 /**
- * Secrets that are not configured are generated in the data directory, only beside a database that is
- * just as local.
- * @param embedded null with a database of its own in the configuration
+ * Secrets that are not configured are generated in the data directory, but only with the embedded
+ * database, which lies there too.
+ * @param embedded null when the configuration names a database
  */
 export async function databaseAccess(
   config: ServiceConfig,
-  embedded: Pick<EmbeddedPostgres, 'connectionString'> | null,
+  embedded: { readonly connectionString: string } | null,
 ): Promise<DatabaseAccess> {
   const url = embedded?.connectionString ?? config.databaseUrl ?? '';
   const { keyEncryptionKey, bootstrapAdminToken } = config;

@@ -1,9 +1,8 @@
 import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { draftPath } from './file-drafts.js';
-import { hasErrno } from './file-trouble.js';
-import { bootId, startTicksOf } from './linux-process.js';
-import { linkUnlessThere, writeFileWhole } from './write-file-whole.js';
+import { codeOf } from '../platform/error-code.js';
+import { bootId, startTicksOf } from '../platform/linux-process.js';
+import { draftPath, linkUnlessThere, writeFileWhole } from '../platform/write-file-whole.js';
 
 export interface DataDirLock {
   release(): Promise<void>;
@@ -23,16 +22,16 @@ export class DataDirInUseError extends Error {
 }
 
 /**
- * Takes a data directory for this process. A lock appears whole, so nobody ever reads half of one.
- * The lock of a process that is gone counts for nothing, whoever has its pid by now.
- * @throws {DataDirInUseError} naming the process that has it
+ * Locks a data directory for this process. The lock file appears whole. The lock of a dead process does
+ * not count, even if another process has its pid now.
+ * @throws {DataDirInUseError} naming the process that holds the lock
  */
 export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
   const path = join(dataDir, LOCK_FILE);
   const mine = ownClaim();
-  // Looked at before anything is written: on a full disk too, the answer names the process that has it.
+  // Checked before anything is written, so that the error names the other process even on a full disk.
   await requireFreeDataDir(dataDir);
-  while (!(await writeFileWhole(path, mine, { ifThere: 'keep' }))) await clearStaleLock(dataDir);
+  while (!(await writeFileWhole(path, mine, 'keep'))) await clearStaleLock(dataDir);
   return {
     release: async () => {
       if ((await contentOf(path)) === mine) await rm(path, { force: true });
@@ -41,7 +40,7 @@ export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
 }
 
 /**
- * A lock that cannot be read names nobody; taking it will fail.
+ * An unreadable lock is ignored here; taking it will fail.
  * @throws {DataDirInUseError} when a living process holds this data directory
  */
 export async function requireFreeDataDir(dataDir: string): Promise<void> {
@@ -53,14 +52,14 @@ export async function dataDirOwner(dataDir: string): Promise<number | undefined>
   return livingOwner(await contentOf(join(dataDir, LOCK_FILE)));
 }
 
-/** Whether a process has locked this directory and not released it, living or not. */
+/** Whether there is a lock file, of a living process or of a dead one. */
 export async function hasLockFile(dataDir: string): Promise<boolean> {
   return (await contentOf(join(dataDir, LOCK_FILE))) !== undefined;
 }
 
 /**
- * Two starts may find the same stale lock, and the slower one then moves away what the faster one has
- * just put there. It sees that in what it moved, and puts it back.
+ * Two starts may find the same stale lock. The slower one may then move away the new lock of the faster
+ * one. It checks what it moved, and puts a living lock back.
  */
 async function clearStaleLock(dataDir: string): Promise<void> {
   const path = join(dataDir, LOCK_FILE);
@@ -69,7 +68,7 @@ async function clearStaleLock(dataDir: string): Promise<void> {
   try {
     await rename(path, moved);
   } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return;
+    if (codeOf(error) === 'ENOENT') return;
     throw error;
   }
   try {
@@ -106,7 +105,7 @@ function livingOwner(content: string | undefined): number | undefined {
     const alive = owner.bootId === bootId() && owner.startTicks === startTicksOf(owner.pid);
     return alive ? owner.pid : undefined;
   } catch {
-    // A power cut may leave an empty file behind; its writer is gone.
+    // A power cut may leave an empty file; its writer is gone.
     return undefined;
   }
 }
@@ -115,8 +114,8 @@ async function contentOf(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return undefined;
+    if (codeOf(error) === 'ENOENT') return undefined;
     const how = error instanceof Error ? error.message : String(error);
-    throw new Error(`${path} cannot be read (${how}): remove what lies there`, { cause: error });
+    throw new Error(`${path} cannot be read (${how}): remove it`, { cause: error });
   }
 }
