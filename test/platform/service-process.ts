@@ -22,11 +22,20 @@ export interface ServiceProcessOptions {
   readonly gid?: number;
 }
 
-const PLATFORM = resolve(__dirname, '../../src/platform');
+const SRC = resolve(__dirname, '../../src');
+const ROOM = 'embedded-postgres';
+/** All that the room needs of another one. */
+const OF_PLATFORM = [
+  'error-code',
+  'file-trouble',
+  'free-port',
+  'linux-process',
+  'write-file-whole',
+];
 export const NODE_MODULES = resolve(__dirname, '../../node_modules');
 
 const SCRIPT = `
-const { startEmbeddedPostgres } = require('./platform/embedded-postgres.js');
+const { startEmbeddedPostgres } = require('./embedded-postgres/embedded-postgres.js');
 startEmbeddedPostgres({ dataDir: process.argv[2], log: (line) => console.error(line) }).then(
   (server) => {
     process.on('SIGTERM', () => server.stop());
@@ -43,20 +52,16 @@ startEmbeddedPostgres({ dataDir: process.argv[2], log: (line) => console.error(l
 export async function buildServiceProcess(nodeModules = NODE_MODULES): Promise<string> {
   const build = await mkdtemp(join(tmpdir(), 'cloud-connector-issuer-build-'));
   await chmod(build, 0o755);
-  await mkdir(join(build, 'platform'), { mode: 0o755 });
-  for (const name of await readdir(PLATFORM)) {
-    if (
-      !/^(embedded-postgres|data-dir-lock|file-(?:drafts|trouble)|free-port|linux-process|write-file-whole).*(?<!\.spec)\.ts$/.test(
-        name,
-      )
-    )
-      continue;
-    const { code } = transformFileSync(join(PLATFORM, name), {
+  const own = (await readdir(join(SRC, ROOM))).map((name) => join(ROOM, name));
+  const files = [...own, ...OF_PLATFORM.map((name) => join('platform', `${name}.ts`))];
+  for (const folder of [ROOM, 'platform']) await mkdir(join(build, folder), { mode: 0o755 });
+  for (const name of files) {
+    const { code } = transformFileSync(join(SRC, name), {
       swcrc: false,
       jsc: { target: 'es2023', parser: { syntax: 'typescript' } },
       module: { type: 'commonjs' },
     });
-    await writeFile(join(build, 'platform', name.replace(/ts$/, 'js')), code);
+    await writeFile(join(build, name.replace(/ts$/, 'js')), code);
   }
   await writeFile(join(build, 'service.js'), SCRIPT);
   await symlink(nodeModules, join(build, 'node_modules'));
