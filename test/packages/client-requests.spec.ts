@@ -224,4 +224,14 @@ describe('the requests of an instance client', () => {
       code: 'OPTION_INVALID',
     });
   });
+
+  it("to a backend hide the user's id behind the instance's secret", async () => {
+    server.script(answerWith());
+    const client = newClient({ globalUserIdSecret: 'database-key-base' });
+    await client.sync();
+    const expected = createHash('sha256').update(`${INSTANCE}7database-key-base`).digest('base64');
+    const { 'X-Gitlab-Global-User-Id': globalUserId } = await client.headers({ userId: 7 });
+    expect(globalUserId).toBe(expected);
+    expect(() => newClient({ globalUserIdSecret: '' })).toThrow(/^globalUserIdSecret must/);
+  });
 });

@@ -56,7 +56,9 @@ export function backendHeaders(
   };
 }
 
-/** Base64 of the SHA-256 of the instance UUID followed by the user's id (assumed, section 8). */
-function globalUserId({ instanceId }: Settings, userId: string | number): string {
-  return createHash('sha256').update(`${instanceId}${userId}`).digest('base64');
+/** Base64 of the SHA-256 of instance UUID, user id and the instance's secret (section 8). */
+function globalUserId(settings: Settings, userId: string | number): string {
+  const { instanceId, globalUserIdSecret } = settings;
+  const digest = createHash('sha256').update(`${instanceId}${userId}${globalUserIdSecret}`);
+  return digest.digest('base64');
 }

@@ -20,6 +20,11 @@ export interface InstanceClientOptions {
   /** Goes before the key that an activation or a seat link has put into the store. */
   readonly licenseKey?: string;
   readonly store: TokenStore;
+  /**
+   * A secret of the instance that goes into `X-Gitlab-Global-User-Id`. GitLab uses its database key
+   * base. Without it a backend can find a user's id by trying all numbers.
+   */
+  readonly globalUserIdSecret?: string;
   /** The add-on purchases of the instance, for `allowedToUse`; without it there are none. */
   readonly purchases?: () => readonly AddOnPurchase[] | Promise<readonly AddOnPurchase[]>;
   /** Of one request, its answer's body included; 30 seconds. */
@@ -42,6 +47,8 @@ export interface Settings {
   readonly hostname: string;
   readonly gitlabVersion: string;
   readonly licenseKey: string | null;
+  /** Empty without one. */
+  readonly globalUserIdSecret: string;
   readonly store: TokenStore;
   readonly purchases: () => readonly AddOnPurchase[] | Promise<readonly AddOnPurchase[]>;
   readonly timeoutMs: number;
@@ -60,6 +67,7 @@ const RULES: Rules<InstanceClientOptions> = {
   hostname: TEXT,
   gitlabVersion: TEXT,
   licenseKey: optional([(value) => typeof value === 'string', 'must be a text']),
+  globalUserIdSecret: optional(TEXT),
   store: having('read', 'update'),
   purchases: optional(FUNCTION),
   timeoutMs: optional([
@@ -88,6 +96,7 @@ export function settingsOf(options: InstanceClientOptions): Settings {
     hostname: headerValue('hostname', options.hostname),
     gitlabVersion: headerValue('gitlabVersion', options.gitlabVersion),
     licenseKey: licenseKey === '' ? null : licenseKey,
+    globalUserIdSecret: options.globalUserIdSecret ?? '',
     store: options.store,
     purchases: options.purchases ?? (() => []),
     timeoutMs: options.timeoutMs ?? 30_000,
