@@ -1,4 +1,4 @@
-# Untried here for want of an engine; see README.md.
+# Untried here for want of an engine; see docs/operate/start-and-upgrade.md.
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -13,6 +13,7 @@ ENV HOST=0.0.0.0 DATA_DIR=/data
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/config ./config
+COPY --from=build /app/docs/errors.md ./docs/errors.md
 COPY --from=build /app/dist ./dist
 RUN install -d -o node -g node -m 0700 /data
 USER node

@@ -72,7 +72,7 @@ describe('a thrown thing', () => {
 describe('the face for admins', () => {
   it('is a problem as RFC 9457 has it, with a code', () => {
     expect(problemOf(new IssuerError('NOT_FOUND', 'There is none.'))).toEqual({
-      type: 'about:blank',
+      type: '/docs/errors#not_found',
       title: 'Not Found',
       status: 404,
       detail: 'There is none.',

@@ -68,7 +68,8 @@ const TITLES: Readonly<Record<number, string>> = {
 
 /** RFC 9457; `code` is what programs match on. */
 export interface Problem {
-  readonly type: 'about:blank';
+  /** Leads to the paragraph about the code, on the page that the service itself serves. */
+  readonly type: `/docs/errors#${Lowercase<IssuerErrorCode>}`;
   readonly title: string;
   readonly status: number;
   readonly detail: string;
@@ -77,10 +78,14 @@ export interface Problem {
   readonly [extension: string]: unknown;
 }
 
+function problemType<Code extends IssuerErrorCode>(code: Code): `/docs/errors#${Lowercase<Code>}` {
+  return `/docs/errors#${code.toLowerCase() as Lowercase<Code>}`;
+}
+
 export function problemOf(error: IssuerError): Problem {
   return {
     ...error.members,
-    type: 'about:blank',
+    type: problemType(error.code),
     title: TITLES[error.status] ?? 'Error',
     status: error.status,
     detail: error.message,

@@ -20,7 +20,7 @@ export async function problemOf(response: Response): Promise<ProblemJson> {
   expect(response.headers.get('content-type')).toBe('application/problem+json');
   const problem = (await response.json()) as ProblemJson;
   expect(problem).toMatchObject({
-    type: 'about:blank',
+    type: `/docs/errors#${problem.code.toLowerCase()}`,
     title: expect.stringMatching(/^[A-Z]/) as string,
     status: response.status,
     detail: expect.stringMatching(/.{10,}/) as string,
