@@ -19,7 +19,7 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'
 const INSTANCE_REFRESH_SECONDS = 172_800;
 const KEYS_UNREAD_SECONDS = 43_200;
 
-/** Everything that an operator can set; the README says what each one means. */
+/** Everything that an operator can set; docs/configuration.md says what each one means. */
 export interface AppConfig extends KeyEncryptionKeys {
   readonly host: string;
   readonly port: number;
@@ -59,7 +59,7 @@ export interface AppConfig extends KeyEncryptionKeys {
 export class ConfigFaultsError extends Error {
   constructor(readonly faults: readonly string[]) {
     super(`The configuration has ${faults.length} fault(s):\n${faults.map((f) => `  ${f}`).join('\n')}
-Set the variables right and start again; the README lists them all.`);
+Set the variables right and start again; docs/configuration.md lists them all.`);
     this.name = 'ConfigFaultsError';
   }
 }

@@ -16,7 +16,7 @@ import { RawClient } from '../support/raw-client.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const SECONDS = times(10, 2);
-/** Five times the bound that a quiet machine keeps (docs/operating.md). */
+/** Five times the bound that a quiet machine keeps (docs/operate/benchmarks.md). */
 const KEY_SET_MS = 1250;
 const KEY_SET = 'GET /oauth/discovery/keys HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
 
