@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { codeOf } from '../platform/error-code.js';
 import { IssuerError } from '../platform/issuer-error.js';
 
 /**
@@ -103,7 +104,7 @@ export function databaseAway(cause?: unknown, trouble?: DatabaseTrouble): Issuer
 }
 
 function ownTroubleOf(error: Error): DatabaseTrouble | null {
-  const code = codeOf(error);
+  const code = codeOf(error) ?? '';
   const byCode = TROUBLE_BY_CODE.get(code);
   if (byCode !== undefined) return byCode;
   if (CONNECTION_EXCEPTION.test(code)) return 'away';
@@ -113,7 +114,7 @@ function ownTroubleOf(error: Error): DatabaseTrouble | null {
 
 /** Call it only for errors without a trouble of their own. */
 function isClosed(error: Error): boolean {
-  const code = codeOf(error);
+  const code = codeOf(error) ?? '';
   if (CLOSED_CLASSES.test(code) || UNTRUSTED.test(code)) return true;
   // Postgres ends a session with it: any reason that we do not know better.
   if (code !== '' && Reflect.get(error, 'severity') === 'FATAL') return true;
@@ -127,9 +128,4 @@ function wrappedIn(error: Error): unknown[] {
     Reflect.get(error, 'driverError'),
     error.cause,
   ];
-}
-
-function codeOf(error: Error): string {
-  const code: unknown = Reflect.get(error, 'code');
-  return typeof code === 'string' ? code : '';
 }

@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
 import type { MigrationInterface } from 'typeorm';
+import { codeOf } from '../platform/error-code.js';
 
 type MigrationClass = new () => MigrationInterface;
 
@@ -33,8 +34,7 @@ export function withLockTimeout(Migration: MigrationClass, ms: number): Migratio
 }
 
 export function isLockRefused(error: unknown): boolean {
-  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : null;
-  return typeof code === 'string' && RETRYABLE.has(code);
+  return RETRYABLE.has(codeOf(error) ?? '');
 }
 
 /** Not their statements: those may hold what must not be logged. */

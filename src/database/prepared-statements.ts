@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Pool, QueryResultRow } from 'pg';
+import { codeOf } from '../platform/error-code.js';
 
 /** A statement that is parsed and planned once a connection. */
 export interface PreparedStatement {
@@ -38,15 +39,10 @@ export class PreparedStatements {
       try {
         return (await this.pool.query<Row>({ name, ...unnamed })).rows;
       } catch (error) {
-        if (!wasPreparedElsewhere(error)) throw error;
+        if (!PREPARED_ELSEWHERE.has(codeOf(error) ?? '')) throw error;
         this.named = false;
       }
     }
     return (await this.pool.query<Row>(unnamed)).rows;
   }
-}
-
-function wasPreparedElsewhere(error: unknown): boolean {
-  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : null;
-  return typeof code === 'string' && PREPARED_ELSEWHERE.has(code);
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { codeOf } from '../platform/error-code.js';
 import { type CalendarDay, dayOf } from '../domain/calendar-day.js';
 import type { Deadline } from '../database/deadline.js';
 import { Database } from '../database/database.js';
@@ -122,9 +123,8 @@ export class IssuanceLedger {
 
   /** Whether the same write may succeed now: nothing of it was kept. */
   private async mended(error: unknown, rows: readonly Row[]): Promise<boolean> {
-    if (!(error instanceof Error)) return false;
     // Two replicas that update the same instances in opposite order: one of them is told to repeat.
-    const code: unknown = Reflect.get(error, 'code');
+    const code = codeOf(error);
     if (code === DEADLOCK_DETECTED) return true;
     const constraint = violatedConstraint(error);
     if (constraint === 'issued_tokens_references_check') return this.recordReferences(rows);

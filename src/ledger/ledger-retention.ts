@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { PoolClient } from 'pg';
+import { codeOf } from '../platform/error-code.js';
 import { type CalendarDay, startOfDay } from '../domain/calendar-day.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../database/database.js';
@@ -97,7 +98,7 @@ export class LedgerRetention {
       return dropped;
     } catch (error) {
       await client.query('ROLLBACK');
-      if (error instanceof Error && Reflect.get(error, 'code') === LOCK_NOT_AVAILABLE) return false;
+      if (codeOf(error) === LOCK_NOT_AVAILABLE) return false;
       throw error;
     }
   }
