@@ -1,111 +1,77 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { denialOf } from '../domain/license.js';
+import { Database } from '../database/database.js';
 import { isUuid } from '../domain/uuid.js';
 import { InstanceRepository, type ReportedInstance } from '../instances/instance.repository.js';
-import type { LicenseEntity } from '../licenses/license.entity.js';
-import { LicenseKeys } from '../licenses/license-keys.js';
 import { LicenseRepository } from '../licenses/license.repository.js';
-import { Clock } from '../platform/clock.js';
-import { Database } from '../database/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { LOGGER, type Logger } from '../platform/logging.js';
 import { activationCodeDigest } from './activation-code.js';
 import {
   type ActivationCode,
   ActivationCodeRepository,
   revokedCode,
 } from './activation-code.repository.js';
-import { CustomerLicenses } from './customer-licenses.js';
+import { type HandedOutLicense, HandOutLicense } from './hand-out-license.js';
 
-export interface Activation {
+export interface ActivationRequest {
   readonly activationCode: string;
   /** The instance UUID. */
   readonly instanceId: string;
   readonly automated: boolean;
   readonly reported: ReportedInstance;
+  readonly at: Date;
 }
 
-export interface ActivatedLicense {
-  readonly licenseKey: string;
-  readonly futureLicenses: readonly LicenseEntity[];
-  readonly isFirstOfCustomer: boolean;
-}
-
-/** Exchanges an activation code for the license that it stands for. */
+/** Exchanges an activation code for its license. */
 @Injectable()
 export class ActivateInstance {
   constructor(
     private readonly database: Database,
-    private readonly licenses: LicenseRepository,
-    private readonly licenseKeys: LicenseKeys,
-    private readonly instances: InstanceRepository,
     private readonly codes: ActivationCodeRepository,
-    private readonly customerLicenses: CustomerLicenses,
-    private readonly clock: Clock,
-    @Inject(LOGGER) private readonly logger: Logger,
+    private readonly licenses: LicenseRepository,
+    private readonly handOut: HandOutLicense,
+    private readonly instances: InstanceRepository,
   ) {}
 
   /**
-   * One transaction: a code that is refused leaves nothing behind, and a guess does not get that far.
-   * The same instance again gets the same answer, however often the code may be used.
+   * The same instance gets the same answer again, however often the code may be used.
    * @throws {IssuerError} INSTANCE_ID_INVALID, ACTIVATION_CODE_UNKNOWN, ACTIVATION_CODE_REVOKED,
    * ACTIVATION_CODE_EXPIRED, ACTIVATION_CODE_USED_UP, LICENSE_NOT_CLOUD, LICENSE_REVOKED,
    * LICENSE_EXPIRED
    */
-  async activate(activation: Activation): Promise<ActivatedLicense> {
-    if (!isUuid(activation.instanceId)) {
+  async activate(request: ActivationRequest): Promise<HandedOutLicense> {
+    if (!isUuid(request.instanceId)) {
       throw new IssuerError('INSTANCE_ID_INVALID', 'instanceIdentifier must be the instance UUID.');
     }
-    const now = this.clock.now();
-    const digest = activationCodeDigest(activation.activationCode);
-    // The connections of the admin side are few, and anybody may guess.
+    const digest = activationCodeDigest(request.activationCode);
+    // Guesses take no connection of the admin side: it has few.
     if (!(await this.codes.isKnown(this.database.prepared, digest))) throw unknownCode();
-    const { licenseId, ...activated } = await this.database.transaction(async (manager) => {
+    // One transaction: a refused code leaves nothing behind.
+    return this.database.transaction(async (manager) => {
       const code = await this.codes.byDigest(manager, digest);
       if (code === null) throw unknownCode();
-      const answer = await this.activateWith(manager, code, activation, now);
-      return { ...answer, licenseId: code.licenseId };
+      return this.activateWith(manager, code, request);
     });
-    this.logger.info({ licenseId }, 'an instance was activated');
-    return activated;
   }
 
-  /** What it reads comes first: from `meet` on the row of the instance is held. */
+  /** Reads first: from `meet` on, the row of the instance is locked. */
   private async activateWith(
     manager: EntityManager,
     code: ActivationCode,
-    { instanceId, reported, automated }: Activation,
-    now: Date,
-  ): Promise<ActivatedLicense> {
+    { instanceId, reported, automated, at }: ActivationRequest,
+  ): Promise<HandedOutLicense> {
     const license = await this.licenses.get(manager, code.licenseId);
-    requireActivatable(license, now);
-    const activated = {
-      licenseKey: await this.licenseKeys.open(manager, license.id),
-      futureLicenses: await this.customerLicenses.future(manager, license, now),
-      isFirstOfCustomer: await this.customerLicenses.isFirst(manager, license),
-    };
-    const instance = await this.instances.meet(manager, license.id, instanceId, reported, now);
-    if (!(await this.codes.hasActivated(manager, code.id, instance.id))) requireUsable(code, now);
+    const handedOut = await this.handOut.forActivation(manager, license, at);
+    const instance = await this.instances.meet(manager, license.id, instanceId, reported, at);
+    if (!(await this.codes.hasActivated(manager, code.id, instance.id))) requireUnexpired(code, at);
     if (code.revokedAt !== null) throw revokedCode();
-    await this.codes.use(manager, code.id, instance.id, automated, now);
-    return activated;
+    await this.codes.use(manager, code.id, instance.id, automated, at);
+    return handedOut;
   }
 }
 
-/** A license that is still to start may be activated: the instance keeps it until then. */
-function requireActivatable(license: LicenseEntity, now: Date): void {
-  const denial = denialOf(license, now);
-  if (denial === null || denial === 'LICENSE_NOT_STARTED') return;
-  throw new IssuerError(
-    denial,
-    'The license of this activation code is revoked, expired or no cloud license: ask whoever ' +
-      'sold it for another.',
-  );
-}
-
-function requireUsable({ expiresAt }: ActivationCode, now: Date): void {
-  if (expiresAt === null || now < expiresAt) return;
+function requireUnexpired({ expiresAt }: ActivationCode, at: Date): void {
+  if (expiresAt === null || at < expiresAt) return;
   throw new IssuerError(
     'ACTIVATION_CODE_EXPIRED',
     `This activation code expired on ${expiresAt.toISOString()}: ask for another.`,

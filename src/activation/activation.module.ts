@@ -8,7 +8,7 @@ import { ActivationCodesController } from './activation-codes.controller.js';
 import { ActivationCodesService } from './activation-codes.service.js';
 import { CancellationKeys } from './cancellation-keys.js';
 import { CancellationKeysController } from './cancellation-keys.controller.js';
-import { CustomerLicenses } from './customer-licenses.js';
+import { HandOutLicense } from './hand-out-license.js';
 import { RecordSeatLink } from './record-seat-link.js';
 
 @Module({
@@ -19,7 +19,7 @@ import { RecordSeatLink } from './record-seat-link.js';
     ActivationCodeRepository,
     ActivationCodesService,
     CancellationKeys,
-    CustomerLicenses,
+    HandOutLicense,
     RecordSeatLink,
   ],
   exports: [ActivateInstance, RecordSeatLink],

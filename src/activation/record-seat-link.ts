@@ -1,17 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
-import { denialOf } from '../domain/license.js';
-import type { SeatReport, ReportedInstance } from '../instances/instance.repository.js';
+import { Database } from '../database/database.js';
+import type { ReportedInstance, SeatReport } from '../instances/instance.repository.js';
 import { SeatReports } from '../instances/seat-reports.js';
 import { licenseKeyDigest, MAX_LICENSE_KEY_LENGTH } from '../licenses/license-key.js';
-import { LicenseKeys } from '../licenses/license-keys.js';
-import type { LicenseEntity } from '../licenses/license.entity.js';
 import { LicenseRepository } from '../licenses/license.repository.js';
-import { Clock } from '../platform/clock.js';
-import { Database } from '../database/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { CancellationKeys } from './cancellation-keys.js';
-import { CustomerLicenses } from './customer-licenses.js';
+import { type HandedOutLicense, HandOutLicense } from './hand-out-license.js';
 
 export interface SeatLink {
   readonly licenseKey: string;
@@ -21,87 +15,52 @@ export interface SeatLink {
   readonly report: SeatReport;
 }
 
-export interface SeatLinkAnswer {
-  /** The license that the instance is to use: its own, or the one that says it was cancelled. */
-  readonly licenseKey: string;
-  readonly futureLicenses: readonly LicenseEntity[];
-  readonly isFirstOfCustomer: boolean;
-  readonly licenseId: string;
-  /** Whether it came with an old key of the license. */
+export interface SeatLinkAnswer extends HandedOutLicense {
+  /** Whether the key is an old one of the license, in its grace. */
   readonly byOldKey: boolean;
-  /** Whether its numbers cannot be true, so that they were kept apart. */
+  /** Whether the numbers cannot be true, so that they were kept apart. */
   readonly isKeptApart: boolean;
 }
 
-/** Takes in what an instance reports of its users and seats. More than was bought is no error. */
+/** Records the users and seats that an instance reports. Using more than was bought is allowed. */
 @Injectable()
 export class RecordSeatLink {
   constructor(
     private readonly database: Database,
     private readonly licenses: LicenseRepository,
-    private readonly licenseKeys: LicenseKeys,
+    private readonly handOut: HandOutLicense,
     private readonly seatReports: SeatReports,
-    private readonly cancellationKeys: CancellationKeys,
-    private readonly customerLicenses: CustomerLicenses,
-    private readonly clock: Clock,
   ) {}
 
   /** @throws {IssuerError} LICENSE_NOT_FOUND, LICENSE_NOT_CLOUD, LICENSE_REVOKED, LICENSE_EXPIRED */
-  async record(seatLink: SeatLink): Promise<SeatLinkAnswer> {
-    const now = this.clock.now();
-    const digest = await this.knownDigestOf(seatLink.licenseKey, now);
+  async record(seatLink: SeatLink, now: Date): Promise<SeatLinkAnswer> {
+    const { licenseKey, instanceId, reported, report } = seatLink;
+    const digest = await this.knownDigestOf(licenseKey, now);
     return this.database.transaction(async (manager) => {
       const license = await this.licenses.byKeyDigest(manager, digest, now);
       if (license === null) throw unknownKey();
-      const answer = {
-        licenseKey: await this.answerTo(manager, license, now),
-        futureLicenses: await this.customerLicenses.future(manager, license, now),
-        isFirstOfCustomer: await this.customerLicenses.isFirst(manager, license),
-        licenseId: license.id,
-        byOldKey: !license.keyDigest.equals(digest),
-      };
-      // Last: from here on the row of the instance is held.
-      const isKeptApart = await this.remember(manager, license, seatLink, now);
-      return { ...answer, isKeptApart };
+      const handedOut = await this.handOut.forSeatLink(manager, license, now);
+      // Comes last, because it locks the row of the instance.
+      const isKeptApart =
+        instanceId !== null &&
+        (await this.seatReports.keep(manager, license, instanceId, reported, report, now));
+      return { ...handedOut, byOldKey: !license.keyDigest.equals(digest), isKeptApart };
     });
   }
 
-  /** The connections of the admin side are few, and anybody may guess. */
+  /** Guesses take no connection of the admin side: it has few. */
   private async knownDigestOf(key: string, now: Date): Promise<Buffer> {
     if (key.length > MAX_LICENSE_KEY_LENGTH) throw unknownKey();
     const digest = licenseKeyDigest(key);
     if (await this.licenses.isKnownKey(this.database.prepared, digest, now)) return digest;
     throw unknownKey();
   }
-
-  private async remember(
-    manager: EntityManager,
-    license: LicenseEntity,
-    { instanceId, reported, report }: SeatLink,
-    now: Date,
-  ): Promise<boolean> {
-    if (instanceId === null) return false;
-    return this.seatReports.keep(manager, license, instanceId, reported, report, now);
-  }
-
-  private async answerTo(
-    manager: EntityManager,
-    license: LicenseEntity,
-    now: Date,
-  ): Promise<string> {
-    const denial = denialOf(license, now);
-    if (denial === null || denial === 'LICENSE_NOT_STARTED') {
-      return this.licenseKeys.open(manager, license.id);
-    }
-    const key = await this.cancellationKeys.of(manager, license);
-    if (denial === 'LICENSE_REVOKED' && key !== null) return key;
-    throw new IssuerError(
-      denial,
-      'This license is revoked, expired or no cloud license: ask whoever sold it for another.',
-    );
-  }
 }
 
 function unknownKey(): IssuerError {
-  return new IssuerError('LICENSE_NOT_FOUND', 'This license key is not registered here.');
+  return new IssuerError(
+    'LICENSE_NOT_FOUND',
+    'This license key is not registered here: check that the instance uses its own license, and ' +
+      'that it asks the right issuer.',
+  );
 }

@@ -1,6 +1,10 @@
+import { Inject } from '@nestjs/common';
 import { Args, Context, Mutation, Resolver } from '@nestjs/graphql';
-import { ActivateInstance, type ActivatedLicense } from '../activation/activate-instance.js';
+import { ActivateInstance } from '../activation/activate-instance.js';
+import type { HandedOutLicense } from '../activation/hand-out-license.js';
 import type { LicenseEntity } from '../licenses/license.entity.js';
+import { Clock } from '../platform/clock.js';
+import { LOGGER, type Logger } from '../platform/logging.js';
 import { asIssuerError } from '../http/error-faces.js';
 import {
   CloudActivationActivateInput,
@@ -12,7 +16,7 @@ import { FailedLookUps } from './failed-look-ups.js';
 import { hostNameOf, uuidOf, versionTextOf } from './reported-instance.js';
 import { SyncMetrics } from './sync-metrics.js';
 
-/** From here on nobody is told "no" but "try again". */
+/** From this status on the answer means "try again", not "no". */
 const TRY_AGAIN = 429;
 
 /** The mutation by which an instance exchanges its activation code for a license. */
@@ -22,9 +26,11 @@ export class CloudActivationResolver {
     private readonly activateInstance: ActivateInstance,
     private readonly failedLookUps: FailedLookUps,
     private readonly metrics: SyncMetrics,
+    private readonly clock: Clock,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  /** What stands against an activation is told in the payload's `errors`, as instances show it. */
+  /** A refusal goes into the payload's `errors`, because instances show those. */
   @Mutation(() => CloudActivationActivatePayload, { nullable: true })
   async cloudActivationActivate(
     @Args('input', { type: () => CloudActivationActivateInput })
@@ -33,7 +39,7 @@ export class CloudActivationResolver {
   ): Promise<CloudActivationActivatePayload> {
     context.outcome = 'activation';
     try {
-      const activated = await this.activateInstance.activate({
+      const license = await this.activateInstance.activate({
         activationCode: input.activationCode,
         instanceId: input.instanceIdentifier,
         automated: input.automated,
@@ -42,9 +48,11 @@ export class CloudActivationResolver {
           hostName: hostNameOf(input.hostname),
           gitlabVersion: versionTextOf(input.gitlabVersion),
         },
+        at: this.clock.now(),
       });
+      this.logger.info({ licenseId: license.licenseId }, 'an instance was activated');
       this.metrics.activations.inc({ outcome: 'activated', code: '' });
-      return payloadOf(activated);
+      return payloadOf(license);
     } catch (thrown) {
       const refused = asIssuerError(thrown);
       const error = refused && (this.failedLookUps.limited(refused, context.address) ?? refused);
@@ -58,11 +66,11 @@ export class CloudActivationResolver {
 
 const NOTHING = { futureSubscriptions: null, newSubscription: null };
 
-function payloadOf(activated: ActivatedLicense): CloudActivationActivatePayload {
+function payloadOf(license: HandedOutLicense): CloudActivationActivatePayload {
   return {
-    licenseKey: activated.licenseKey,
-    futureSubscriptions: activated.futureLicenses.map(futureSubscriptionOf),
-    newSubscription: activated.isFirstOfCustomer,
+    licenseKey: license.licenseKey,
+    futureSubscriptions: license.futureLicenses.map(futureSubscriptionOf),
+    newSubscription: license.isFirstOfCustomer,
     errors: [],
   };
 }

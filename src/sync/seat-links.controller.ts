@@ -36,7 +36,7 @@ export class SeatLinksController {
     try {
       const now = this.clock.now();
       const seatLink = seatLinkOf(request.body, now);
-      const answer = await this.recordSeatLink.record(seatLink);
+      const answer = await this.recordSeatLink.record(seatLink, now);
       this.note(seatLink, answer, request.ip, now);
       const outcome = answer.isKeptApart ? 'kept_apart' : 'recorded';
       this.metrics.seatLinks.inc({ outcome, code: '' });

@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { AddOnPurchase } from '../domain/add-on-purchase.js';
-import { dayOf } from '../domain/calendar-day.js';
 import type { GitlabVersion } from '../domain/gitlab-version.js';
-import { denialOf, graceEndsAt, type License, type LicenseDenial } from '../domain/license.js';
+import { denialOf, type License } from '../domain/license.js';
 import type { RegisteredInstance } from '../instances/instance.repository.js';
 import {
   licenseKeyDigest,
   looksLikeActivationCode,
   MAX_LICENSE_KEY_LENGTH,
 } from '../licenses/license-key.js';
+import { deniedLicense } from '../licenses/denied-license.js';
 import type { Deadline } from '../database/deadline.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { type FoundLicense, LicenseLookUp } from './license-look-up.js';
@@ -42,17 +42,6 @@ export interface AdmittedSync {
   readonly byOldKey: boolean;
 }
 
-const LICENSE_DENIALS: Readonly<Record<LicenseDenial, (license: License) => string>> = {
-  LICENSE_NOT_CLOUD: () =>
-    'This is a legacy license, which has no cloud services: ask for a cloud license and add it.',
-  LICENSE_REVOKED: () => 'This license was revoked: ask your vendor for a new one.',
-  LICENSE_NOT_STARTED: ({ startsOn }) =>
-    `This license starts on ${startsOn} (UTC): sync again from then on.`,
-  LICENSE_EXPIRED: (license) =>
-    `This license expired on ${license.expiresOn} and its grace ended on ` +
-    `${dayOf(graceEndsAt(license))} (UTC): renew it and add the new license.`,
-};
-
 /** Decides whether a sync gets anything at all. */
 @Injectable()
 export class Admission {
@@ -71,7 +60,8 @@ export class Admission {
     const instanceId = sync.instanceId ?? instance?.instanceId ?? null;
     const tokensRevoked =
       found.tokensRevoked.ofLicense || (found.tokensRevoked.ofInstance && instance !== null);
-    if (!tokensRevoked) requireUndenied(license, sync.at);
+    const denial = denialOf(license, sync.at);
+    if (denial !== null && !tokensRevoked) throw deniedLicense(denial, license);
     return { sync, license, purchases, instance, instanceId, tokensRevoked, byOldKey };
   }
 
@@ -96,11 +86,6 @@ export function requireInstanceId({ sync, instanceId }: AdmittedSync): string {
     'No instance has used this license yet and the request names none: send its UUID in the ' +
       'header X-Gitlab-Instance-Id.',
   );
-}
-
-function requireUndenied(license: License, at: Date): void {
-  const denial = denialOf(license, at);
-  if (denial !== null) throw new IssuerError(denial, LICENSE_DENIALS[denial](license));
 }
 
 function unknownKey(licenseKey: string): IssuerError {

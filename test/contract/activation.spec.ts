@@ -120,7 +120,7 @@ describe('an activation', () => {
     const other = await codeOf();
     await issuer.admin('POST', `licenses/${other.licenseId}/revoke`);
     const { payload } = await activate(issuer, other.code, instanceId);
-    expect(payload?.errors).toEqual([expect.stringContaining('revoked, expired or no cloud')]);
+    expect(payload?.errors).toEqual([expect.stringContaining('This license was revoked')]);
     expect(await instancesOf(other.licenseId)).toEqual([]);
   });
 
