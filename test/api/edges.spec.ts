@@ -1,12 +1,33 @@
+import { execFile, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
-import { licenseBody, registerLicense } from '../support/builders.js';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { promisify } from 'node:util';
+import { Get, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AccessControlModule } from '../../src/access-control/access-control.module.js';
+import { AdminApi, AskedBy } from '../../src/access-control/admin-api.js';
+import type { Principal } from '../../src/access-control/api-tokens.js';
+import { AppModule } from '../../src/app.module.js';
+import { loadCatalog } from '../../src/catalog/load-catalog.js';
+import { shippedCatalogDirectory } from '../../src/catalog/shipped-catalog.js';
+import { dataSourceOptions } from '../../src/data-source.js';
+import { Database } from '../../src/database/database.js';
+import { httpServer } from '../../src/http/http-server.js';
+import { Clock } from '../../src/platform/clock.js';
+import { createLogger } from '../../src/platform/logging.js';
+import { licenseBody, registerLicense, registerPaidLicense } from '../support/builders.js';
+import { selfSignedCertificate } from '../support/self-signed-certificate.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 import { answerToBytes, expectProblem } from './problem.js';
 
 const MEBIBYTE = 1_048_576;
 const ID = '00000000-0000-7000-8000-000000000000';
-
 /** Every route of the admin API, as its OpenAPI document must list it. */
 const ROUTES = [
   'GET /api/v1/add_on_purchases/{id}',
@@ -38,21 +59,33 @@ const ROUTES = [
   'DELETE /api/v1/replicas/{id}',
   'GET /api/v1/signing_keys',
 ] as const;
+const TOO_WIDE = 'has more than 2500 members and items';
+const TOO_DEEP = 'is more than 8 levels deep';
+const UNBOUNDED = [
+  ['members', TOO_WIDE, () => wide((n) => [`m${n}`, 1])],
+  ['members of one name', TOO_WIDE, () => `{${'"a":1,'.repeat(3000)}"a":1}`],
+  ['members in a member', TOO_WIDE, () => `{"licensee":${wide((n) => [`m${n}`, 1])}}`],
+  ['items', TOO_WIDE, () => JSON.stringify({ user_ids: Array(3000).fill('7') })],
+  ['levels', TOO_DEEP, () => `{"a":${'['.repeat(9)}${']'.repeat(9)}}`],
+  ['lists that are never closed', TOO_DEEP, () => '['.repeat(MEBIBYTE)],
+] as const;
+const HSTS = /^strict-transport-security: max-age=31536000$/im;
+const hasChromium = spawnSync('chromium', ['--version']).status === 0;
 
-interface OpenapiJson {
-  readonly openapi: string;
-  readonly paths: Readonly<
-    Record<string, Readonly<Record<string, { readonly security?: unknown }>>>
-  >;
-}
+let issuer: TestIssuer;
+
+beforeAll(async () => {
+  issuer = await startTestIssuer();
+});
+afterAll(() => issuer.stop());
 
 describe('the edges of the admin API', () => {
-  let issuer: TestIssuer;
-
-  beforeAll(async () => {
-    issuer = await startTestIssuer();
-  });
-  afterAll(() => issuer.stop());
+  interface OpenapiJson {
+    readonly openapi: string;
+    readonly paths: Readonly<
+      Record<string, Readonly<Record<string, { readonly security?: unknown }>>>
+    >;
+  }
 
   function call(method: string, path: string, init: RequestInit = {}): Promise<Response> {
     return fetch(issuer.url + path, { method, ...init });
@@ -246,3 +279,382 @@ describe('the edges of the admin API', () => {
     });
   });
 });
+
+describe('the OpenAPI document', () => {
+  interface OpenapiJson {
+    readonly paths: Readonly<Record<string, Readonly<Record<string, OperationJson>>>>;
+    readonly components: {
+      readonly schemas: Readonly<Record<string, SchemaJson>>;
+      readonly securitySchemes: unknown;
+    };
+  }
+  let document: OpenapiJson;
+
+  beforeAll(async () => {
+    document = (await (await fetch(`${issuer.url}/api/openapi.json`)).json()) as OpenapiJson;
+  });
+
+  const property = (schema: string, name: string) =>
+    document.components.schemas[schema]?.properties?.[name];
+
+  it('lists the reasons of a decision', () => {
+    expect(property('DecisionView', 'reason')).toMatchObject({
+      type: 'string',
+      enum: [
+        'FREE',
+        'ADD_ON_PURCHASED',
+        'NO_AUDIENCE',
+        'PLAN_NOT_ELIGIBLE',
+        'GITLAB_VERSION_TOO_OLD',
+        'PURCHASE_NOT_STARTED',
+        'PURCHASE_EXPIRED',
+        'NO_ACTIVE_PURCHASE',
+      ],
+    });
+  });
+
+  it.each([
+    ['revoke', 'RevokeLicenseBody'],
+    ['reinstate', 'EmptyBody'],
+    ['replace_key', 'ReplaceLicenseKeyBody'],
+  ])('lets the body of %s be left out', (action, body) => {
+    const operation = document.paths[`/api/v1/licenses/{id}/${action}`]?.['post'];
+    expect(operation?.requestBody).toEqual({
+      required: false,
+      content: { 'application/json': { schema: { $ref: `#/components/schemas/${body}` } } },
+    });
+  });
+
+  it('knows of no member in the body of a reinstatement', () => {
+    expect(document.components.schemas['EmptyBody']).toEqual({
+      type: 'object',
+      properties: {},
+    });
+  });
+
+  it.each([
+    ['CreateLicenseBody', 'seats'],
+    ['UpdateLicenseBody', 'seats'],
+    ['LicenseView', 'seats'],
+    ['AddOnPurchaseView', 'quantity'],
+    ['CreateAddOnPurchaseBody', 'quantity'],
+    ['UpdateAddOnPurchaseBody', 'quantity'],
+  ])('counts in %s the %s in whole numbers', (schema, name) => {
+    expect(property(schema, name)).toMatchObject({ type: 'integer' });
+  });
+
+  it('promises no format of the bearer token: it is opaque', () => {
+    expect(document.components.securitySchemes).toEqual({
+      bearer: { type: 'http', scheme: 'bearer' },
+    });
+  });
+
+  it('says on which records the entitlements of another day are evaluated', () => {
+    const operation = document.paths['/api/v1/licenses/{id}/entitlements']?.['get'];
+    expect(operation?.description).toContain('as they stand today');
+  });
+});
+
+describe('a body', () => {
+  let licenseKey: string;
+
+  beforeAll(async () => {
+    ({ licenseKey } = await registerPaidLicense(issuer));
+  });
+
+  function post(path: string, body: string): Promise<Response> {
+    const headers = {
+      authorization: `Bearer ${issuer.adminToken}`,
+      'content-type': 'application/json',
+    };
+    return fetch(issuer.url + path, { method: 'POST', headers, body });
+  }
+
+  describe.each(UNBOUNDED)('of too many %s', (_what, fault, make) => {
+    it.each(['licenses', 'self_issued_tokens', 'signing_keys/rotate'])(
+      'is refused by %s with the bound that it breaks',
+      async (path) => {
+        const answer = await post(`/api/v1/${path}`, make());
+        const problem = await expectProblem(answer, 422, 'VALIDATION_FAILED', ['#']);
+        expect(problem.detail).toBe(`The body ${fault}: send less at a time.`);
+      },
+    );
+
+    it('is no request of the sync protocol: the instance keeps its tokens', async () => {
+      const answer = await post('/graphql', make());
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get('content-type')).toBe('application/json');
+      const message = `The body ${fault}: send less at a time.`;
+      expect(await answer.json()).toEqual({
+        errors: [{ message, extensions: { code: 'BAD_REQUEST' } }],
+      });
+    });
+
+    it('is refused as a seat link in the words of seat links', async () => {
+      const answer = await post('/api/v1/seat_links', make());
+      expect(answer.status).toBe(422);
+      expect(await answer.json()).toEqual({
+        errors: [`the body ${fault}`],
+        error_attribute_map: {},
+      });
+    });
+  });
+
+  it('may have members that a seat link does not know, up to the bound', async () => {
+    const unknown = Object.fromEntries(Array.from({ length: 2400 }, (_, n) => [`m${n}`, n]));
+    const nested = { a: [{ b: [{ c: [{}] }] }] };
+    const seatLink = { ...unknown, nested, license_key: licenseKey };
+    const answer = await post('/api/v1/seat_links', JSON.stringify(seatLink));
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toMatchObject({ license: licenseKey });
+  });
+
+  it('is measured in bytes: 1 MiB of any script is read', async () => {
+    const open = '{"license_key":"';
+    const blobs = '漢'.repeat(Math.floor((MEBIBYTE - open.length - 2) / 3));
+    const broken = Buffer.alloc(MEBIBYTE - open.length - 2, 0xff);
+    for (const key of [Buffer.from(blobs), broken]) {
+      const body = Buffer.concat([Buffer.from(open), key, Buffer.from('"}')]);
+      const answer = await fetch(`${issuer.url}/api/v1/seat_links`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
+      expect(await answer.text()).toContain('This license key is not registered here');
+    }
+  });
+
+  it('may come in pieces of one byte', async () => {
+    const text = JSON.stringify(licenseBody({ customer_ref: 'é'.repeat(100) }));
+    const outgoing = request(`${issuer.url}/api/v1/licenses`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${issuer.adminToken}`,
+        'content-type': 'application/json',
+      },
+    });
+    const status = new Promise((done) => {
+      outgoing.on('response', (answer) => {
+        answer.resume();
+        done(answer.statusCode);
+      });
+    });
+    for (const byte of Buffer.from(text)) outgoing.write(Buffer.of(byte));
+    outgoing.end();
+    expect(await status).toBe(201);
+  });
+
+  describe('in very many chunks', () => {
+    const chunks = (count: number) => `2\r\n{}\r\n${'1\r\n \r\n'.repeat(count)}0\r\n\r\n`;
+    const bytes = (start: string, count: number) =>
+      `${start} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n` +
+      `transfer-encoding: chunked\r\n\r\n${chunks(count)}`;
+
+    it('is refused, for each chunk costs time, however short it is', async () => {
+      const answer = await answerToBytes(issuer.url, bytes('POST /api/v1/licenses', 5000));
+      expect(answer.status).toBe(400);
+      expect(await answer.text()).toContain('more than 4096 pieces: send longer chunks');
+      const sync = await answerToBytes(issuer.url, bytes('POST /graphql', 5000));
+      expect(sync.status).toBe(200);
+      expect(await sync.text()).toContain('"code":"BAD_REQUEST"');
+    });
+
+    const next = 'GET /-/liveness HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n';
+
+    it('ends the connection of a request whose body nobody reads, and says so', async () => {
+      const endless = bytes('GET /oauth/discovery/keys', 10).replace(/0\r\n\r\n$/, '');
+      const read = await answersTo(issuer.url, endless);
+      expect(read).toEqual([expect.stringMatching(/^200 [^]*connection: close/)]);
+    });
+
+    it.each(['GET /oauth/discovery/keys', 'POST /nowhere', 'PUT /graphql'])(
+      'ends the connection before the body ends: %s',
+      async (start) => {
+        const read = await answersTo(issuer.url, bytes(start, 300_000) + next);
+        expect(read.length).toBeLessThan(2);
+      },
+    );
+
+    it('keeps the connection of a request whose body was read', async () => {
+      expect(await answersTo(issuer.url, bytes('POST /graphql', 10) + next)).toHaveLength(2);
+    });
+  });
+});
+
+describe('the headers that guard browsers', () => {
+  if (!hasChromium) process.stderr.write('skipped: no chromium here (Debian package chromium)\n');
+
+  describe('what browsers are told', () => {
+    let issuer: TestIssuer;
+    beforeAll(async () => {
+      issuer = await startTestIssuer();
+    });
+    afterAll(() => issuer.stop());
+
+    it('lets no page frame /api/docs, and no foreign script run in it', async () => {
+      for (const path of ['/api/docs', '/api/docs/', '/api/docs/index.html']) {
+        const { status, headers } = await fetch(issuer.url + path);
+        const policy = headers.get('content-security-policy') ?? '';
+        expect([path, status]).toEqual([path, 200]);
+        expect(policy).toContain("default-src 'none'; script-src 'self';");
+        expect(policy).toContain("frame-ancestors 'none'");
+        expect(headers.get('x-frame-options')).toBe('DENY');
+      }
+    });
+
+    it.each(['/oauth/discovery/keys', '/api/openapi.json', '/-/readiness', '/nothing', '/%zz'])(
+      'lets the answer of %s load nothing, and be nothing but its type',
+      async (path) => {
+        const { headers } = await fetch(issuer.url + path);
+        expect(headers.get('content-security-policy')).toBe(
+          "default-src 'none'; frame-ancestors 'none'",
+        );
+        expect(headers.get('x-content-type-options')).toBe('nosniff');
+        // A proxy ends TLS: it is the one to say so.
+        expect(headers.get('strict-transport-security')).toBeNull();
+      },
+    );
+
+    (hasChromium ? it : it.skip)('leaves /api/docs as it was in a browser', async () => {
+      const { dom, log } = await openInChromium(`${issuer.url}/api/docs`);
+      expect(dom).toMatch(/class="opblock-summary-path"[^>]*>.*\/api\/v1\/licenses/s);
+      expect(log).not.toMatch(/CONSOLE.*(Content Security Policy|Refused|Error)/);
+    });
+  });
+
+  describe('a listener with TLS of its own', () => {
+    let issuer: TestIssuer;
+    let folder: string;
+    const pair = selfSignedCertificate();
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'tls-'));
+      const files = { TLS_CERT_FILE: join(folder, 'cert'), TLS_KEY_FILE: join(folder, 'key') };
+      await writeFile(files.TLS_CERT_FILE, pair.cert);
+      await writeFile(files.TLS_KEY_FILE, pair.key);
+      issuer = await startTestIssuer({ environment: files });
+    });
+    afterAll(async () => {
+      await issuer.stop();
+      await rm(folder, { recursive: true });
+    });
+
+    it.each([
+      ['a key set', 'GET /oauth/discovery/keys HTTP/1.1\r\nHost: a', '200'],
+      ['an unknown route', 'GET /nothing HTTP/1.1\r\nHost: a', '404'],
+      ['an admin without a token', 'GET /api/v1/licenses HTTP/1.1\r\nHost: a', '401'],
+      ['a URL that cannot be decoded', 'GET /%zz HTTP/1.1\r\nHost: a', '400'],
+      ['a request without a host', 'GET /-/liveness HTTP/1.1', '400'],
+      ['an unknown expectation', 'GET /-/liveness HTTP/1.1\r\nHost: a\r\nExpect: tea', '400'],
+      ['a request that cannot be read', 'GET / HTTP/9.9', '400'],
+    ])('says on the answer to %s that browsers come by TLS only', async (_what, head, status) => {
+      const answer = await ask(Number(new URL(issuer.url).port), pair.cert, head);
+      expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+      expect(answer).toMatch(HSTS);
+    });
+  });
+});
+
+describe('a handler of the admin API', () => {
+  let issuer: TestIssuer;
+  let app: NestFastifyApplication;
+  beforeAll(async () => {
+    issuer = await startTestIssuer();
+    const { config } = issuer.running;
+    const logger = createLogger('silent');
+    const catalog = loadCatalog(shippedCatalogDirectory());
+    const dataSource = dataSourceOptions(config);
+    const clock = new Clock();
+    const house = AppModule.on({ config, dataSource, catalog, clock, logger });
+    app = await NestFactory.create<NestFastifyApplication>(
+      { module: EchoModule, imports: [house, AccessControlModule] },
+      httpServer(config, logger, null),
+      { logger: false, bodyParser: false },
+    );
+    await app.get(Database).connect(issuer.database.url);
+    await app.init();
+  });
+  afterAll(async () => {
+    await app.close();
+    await issuer.stop();
+  });
+
+  it('is told by name whose API token it answers', async () => {
+    const authorization = `Bearer ${issuer.adminToken}`;
+    const answers = await Promise.all(
+      [1, 2].map(() => app.inject({ url: '/api/v1/asked_by', headers: { authorization } })),
+    );
+    for (const answer of answers) {
+      expect(answer.json()).toMatchObject({ name: 'bootstrap', role: 'owner' });
+    }
+  });
+});
+
+interface OperationJson {
+  readonly description?: string;
+  readonly requestBody?: { readonly required?: boolean; readonly content: object };
+}
+
+interface SchemaJson {
+  readonly properties?: Readonly<Record<string, object>>;
+}
+
+function wide(member: (n: number) => [string, number]): string {
+  return JSON.stringify(Object.fromEntries(Array.from({ length: 3000 }, (_, n) => member(n))));
+}
+
+/** The answers that come back; a connection that is reset may lose one. */
+function answersTo(url: string, bytes: string): Promise<string[]> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  let received = '';
+  socket.setEncoding('latin1').on('data', (text: string) => (received += text));
+  socket.on('error', () => undefined).write(bytes);
+  return new Promise((done) => {
+    socket.on('close', () => {
+      done(received.split('HTTP/1.1 ').slice(1));
+    });
+  });
+}
+
+/** The bytes that come back until the connection ends. */
+function ask(port: number, ca: string, head: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({ port, host: '127.0.0.1', ca, servername: 'localhost' });
+    let answer = '';
+    socket.setEncoding('utf8').on('data', (text: string) => (answer += text));
+    socket.on('error', reject).on('close', () => {
+      resolve(answer.replaceAll('\r', ''));
+    });
+    socket.write(`${head}\r\nConnection: close\r\n\r\n`);
+  });
+}
+
+/** The page once its scripts have run, and what the browser says of it. */
+async function openInChromium(
+  url: string,
+): Promise<{ readonly dom: string; readonly log: string }> {
+  const profile = await mkdtemp(join(tmpdir(), 'chromium-'));
+  const quiet = ['--no-first-run', '--disable-background-networking', '--disable-component-update'];
+  const args = [
+    ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-sync', ...quiet],
+    ...[`--user-data-dir=${profile}`, '--enable-logging=stderr', '--virtual-time-budget=10000'],
+    ...['--dump-dom', url],
+  ];
+  try {
+    const options = { maxBuffer: 2 ** 26, timeout: 60_000 };
+    const { stdout, stderr } = await promisify(execFile)('chromium', args, options);
+    return { dom: stdout, log: stderr };
+  } finally {
+    await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+@AdminApi('test')
+class EchoController {
+  @Get('asked_by')
+  read(@AskedBy() principal: Principal): Principal {
+    return principal;
+  }
+}
+
+@Module({ controllers: [EchoController] })
+class EchoModule {}

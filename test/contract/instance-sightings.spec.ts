@@ -1,5 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { registerPaidLicense } from '../support/builders.js';
+import { Client } from 'pg';
+import { InstanceMetrics } from '../../src/instance-health/instance-metrics.js';
+import { KeySetFetches } from '../../src/signing-keys/key-set-fetches.js';
+import { registerLicense, registerPaidLicense } from '../support/builders.js';
+import { whileItDrains } from '../support/draining.js';
 import { FakeClock } from '../support/fake-clock.js';
 import {
   type Generation,
@@ -13,16 +17,24 @@ import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 import { select } from './ledger.js';
 
 const DAY = 86_400_000;
-const START = '2026-03-10T12:00:00.000Z';
+const KEYS = '/oauth/discovery/keys';
+const LATER = new Date('2026-06-15T12:00:30Z');
+
+const clock = new FakeClock(new Date('2026-03-10T12:00:00Z'));
+let issuer: TestIssuer;
+
+beforeAll(async () => {
+  issuer = await startTestIssuer({ clock, environment: { TRUSTED_PROXIES: '127.0.0.0/8' } });
+});
+afterAll(() => issuer.stop());
 
 describe('where an instance is used', () => {
-  const clock = new FakeClock(new Date(START));
-  let issuer: TestIssuer;
+  const START = '2026-03-10T12:00:00.000Z';
   let license: { readonly id: string; readonly licenseKey: string };
   let instanceId: string;
 
-  beforeAll(async () => {
-    issuer = await startTestIssuer({ clock, environment: { TRUSTED_PROXIES: '127.0.0.0/8' } });
+  beforeAll(() => {
+    clock.set('2026-03-10T12:00:00Z');
     stopJobs(issuer);
   });
   beforeEach(async () => {
@@ -30,7 +42,6 @@ describe('where an instance is used', () => {
     instanceId = randomUUID();
     license = await registerPaidLicense(issuer);
   });
-  afterAll(() => issuer.stop());
 
   const shown = (one = license) => seenOf(issuer, one.id);
   const sync = (from: string, about: Partial<Identity> = {}, generation?: Generation) =>
@@ -141,5 +152,260 @@ describe('where an instance is used', () => {
     await other.stop();
     const [stopped] = await listSeen(issuer, `license_id=${license.id}`);
     expect(stopped?.networks).toMatchObject([{ network: '127.0.0.0/24', requests: 1 }]);
+  });
+});
+
+describe('the use of an instance', () => {
+  const START = '2026-03-10T12:00:00.000Z';
+  let license: { readonly id: string; readonly licenseKey: string };
+  let instanceId: string;
+
+  beforeAll(() => {
+    clock.set('2026-03-10T12:00:00Z');
+    stopJobs(issuer);
+  });
+  beforeEach(async () => {
+    clock.set(START);
+    instanceId = randomUUID();
+    license = await registerPaidLicense(issuer);
+  });
+
+  const shown = (one = license) => seenOf(issuer, one.id);
+  const sync = (from: string, about: Partial<Identity> = {}) =>
+    syncFrom(issuer, from, { licenseKey: license.licenseKey, instanceId, ...about });
+
+  describe('from a new network and a known one in turns', () => {
+    async function inTurns(...addresses: string[]): Promise<void> {
+      for (const address of addresses) {
+        clock.advance(3_600_000);
+        await sync(address);
+      }
+    }
+    const KNOWN = '192.0.2.1';
+    const NEW = '203.0.113.1';
+
+    it('is suspicious: told once in the log, and shown with the networks', async () => {
+      await inTurns(KNOWN, NEW, KNOWN, NEW);
+      const { id, suspicious } = await shown();
+      expect(suspicious).toEqual([
+        {
+          reason: 'NEW_NETWORK',
+          since: '2026-03-10T14:00:00.000Z',
+          last_at: '2026-03-10T16:00:00.000Z',
+          values: ['192.0.2.0/24', '203.0.113.0/24'],
+        },
+      ]);
+      await inTurns(KNOWN, NEW);
+      await writeSightings(issuer);
+      const warned = issuer.logs.filter(
+        (line) => line.includes(id) && line.includes('NEW_NETWORK'),
+      );
+      expect(warned).toHaveLength(1);
+      expect(warned[0]).toContain('"level":"warn"');
+      expect(warned[0]).not.toContain(license.licenseKey);
+    });
+
+    it('is found across looks, each of which saw one of them', async () => {
+      for (const address of [KNOWN, NEW, KNOWN, NEW]) {
+        await inTurns(address);
+        await writeSightings(issuer);
+      }
+      expect((await shown()).suspicious).toMatchObject([{ reason: 'NEW_NETWORK' }]);
+    });
+
+    it('is found by the filter, and counted by the metric', async () => {
+      const quiet = await registerPaidLicense(issuer);
+      await sync(KNOWN, { licenseKey: quiet.licenseKey, instanceId: randomUUID() });
+      await inTurns(KNOWN, NEW, KNOWN, NEW);
+      const { id } = await shown();
+      const other = await shown(quiet);
+      const ids = async (suspicious: boolean, of: { id: string }) =>
+        (await listSeen(issuer, `suspicious=${suspicious}&license_id=${of.id}`)).map(
+          (one) => one.id,
+        );
+      expect([await ids(true, license), await ids(false, license)]).toEqual([[id], []]);
+      expect([await ids(true, quiet), await ids(false, quiet)]).toEqual([[], [other.id]]);
+      expect((await listSeen(issuer, 'suspicious=true')).map((one) => one.id)).toContain(id);
+      clock.advance(DAY);
+      await issuer.running.app.get(InstanceMetrics).refresh();
+      const metrics = await (await fetch(`${issuer.url}/-/metrics`)).text();
+      expect(metrics).toMatch(/issuer_instances_suspicious\{reason="NEW_NETWORK"\} [1-9]/);
+      expect(metrics).toContain('issuer_instances_suspicious{reason="TWO_LICENSES"} 0');
+      clock.advance(14 * DAY);
+      expect(await ids(true, license)).toEqual([]);
+      expect((await shown()).suspicious).toEqual([]);
+    });
+
+    it('is not suspicious after a move, nor with a fail-over and its end', async () => {
+      await inTurns(KNOWN, KNOWN, NEW, NEW, NEW, KNOWN, KNOWN);
+      expect((await shown()).suspicious).toEqual([]);
+    });
+  });
+
+  it('is suspicious where its host name flips', async () => {
+    for (const hostName of ['a.example.com', 'b.example.com', 'A.example.com']) {
+      clock.advance(DAY);
+      await sync('192.0.2.1', { hostName });
+      await writeSightings(issuer);
+    }
+    expect((await shown()).suspicious).toMatchObject([
+      { reason: 'HOST_NAME_FLIPS', values: ['a.example.com', 'b.example.com'] },
+    ]);
+  });
+
+  it('is suspicious under two licenses, seen from both, once they are seen again', async () => {
+    const second = await registerPaidLicense(issuer);
+    await sync('192.0.2.1');
+    clock.advance(DAY);
+    await sync('192.0.2.1', { licenseKey: second.licenseKey });
+    await sync('192.0.2.1');
+    const values = [license.id, second.id];
+    for (const one of [license, second]) {
+      expect((await shown(one)).suspicious).toMatchObject([{ reason: 'TWO_LICENSES', values }]);
+    }
+  });
+
+  it('is not suspicious when a license follows the one of the same customer', async () => {
+    const customer_ref = randomUUID();
+    const first = await registerLicense(issuer, { customer_ref });
+    const next = await registerLicense(issuer, { customer_ref });
+    await sync('192.0.2.1', { licenseKey: first.licenseKey });
+    clock.advance(DAY);
+    await sync('192.0.2.1', { licenseKey: next.licenseKey });
+    for (const one of [first, next]) expect((await shown(one)).suspicious).toEqual([]);
+  });
+});
+
+describe('who fetched the key set', () => {
+  const START = new Date('2026-06-15T12:00:00Z');
+  let client: Client;
+
+  beforeAll(async () => {
+    client = new Client({ connectionString: issuer.database.url });
+    await client.connect();
+  });
+  beforeEach(async () => {
+    clock.set(START);
+    await flush();
+    await client.query('DELETE FROM key_set_fetches');
+  });
+  afterAll(() => client.end());
+
+  async function get(
+    from: string,
+    userAgent: string,
+    { path = KEYS, of = issuer, ...rest }: { path?: string; of?: TestIssuer; method?: string } = {},
+    headers: Record<string, string> = {},
+  ): Promise<Response> {
+    const who = { 'x-forwarded-for': from, 'user-agent': userAgent };
+    return fetch(of.url + path, { ...rest, headers: { ...who, ...headers } });
+  }
+
+  function flush(of = issuer): Promise<void> {
+    return of.running.app.get(KeySetFetches).flush();
+  }
+
+  async function rows(): Promise<unknown[]> {
+    const { rows } = await client.query<Record<string, unknown>>(
+      `SELECT user_agent, network, fetches::int, first_fetched_at, last_fetched_at
+       FROM key_set_fetches ORDER BY network, user_agent`,
+    );
+    return rows;
+  }
+
+  async function newestKid(): Promise<string> {
+    const { rows } = await client.query<{ kid: string }>(
+      'SELECT kid FROM signing_keys ORDER BY published_at DESC, kid DESC LIMIT 1',
+    );
+    return rows[0]?.kid ?? '';
+  }
+
+  it('is counted by user agent and network, with the first and the last time', async () => {
+    await get('192.0.2.1', 'python-httpx/0.28');
+    await flush();
+    clock.set(LATER);
+    await get('192.0.2.200', 'python-httpx/0.28');
+    await get('2001:db8:1:2::3', 'python-httpx/0.28');
+    await get('::ffff:192.0.2.3', 'Go-http-client/2.0');
+    await flush();
+
+    const from = (network: string, user_agent: string) => ({ network, user_agent });
+    expect(await rows()).toEqual([
+      {
+        ...from('192.0.2.0/24', 'Go-http-client/2.0'),
+        ...{ fetches: 1, first_fetched_at: LATER, last_fetched_at: LATER },
+      },
+      {
+        ...from('192.0.2.0/24', 'python-httpx/0.28'),
+        ...{ fetches: 2, first_fetched_at: START, last_fetched_at: LATER },
+      },
+      {
+        ...from('2001:db8:1::/48', 'python-httpx/0.28'),
+        ...{ fetches: 1, first_fetched_at: LATER, last_fetched_at: LATER },
+      },
+    ]);
+  });
+
+  it('is noted under the newest key of the document, for whoever has that has all before it', async () => {
+    await get('192.0.2.1', 'a');
+    await flush();
+    const { rows } = await client.query('SELECT newest_kid FROM key_set_fetches');
+    expect(rows).toEqual([{ newest_kid: await newestKid() }]);
+    const document = (await (await get('192.0.2.1', 'a')).json()) as { keys: { kid: string }[] };
+    expect(document.keys.at(-1)?.kid).toBe(await newestKid());
+  });
+
+  it('includes whoever learns that his copy is still good, and nobody who asks for less', async () => {
+    const etag = (await get('192.0.2.1', 'first')).headers.get('etag') ?? '';
+    const again = await get('192.0.2.1', 'again', {}, { 'if-none-match': etag });
+    expect(again.status).toBe(304);
+    await get('192.0.2.1', 'a monitor', { method: 'HEAD' });
+    await get('192.0.2.1', 'discovery', { path: '/.well-known/openid-configuration' });
+    await flush();
+    expect(await rows()).toMatchObject([{ user_agent: 'again' }, { user_agent: 'first' }]);
+  });
+
+  it('shows nothing that a client made up, beyond a user agent that can be printed', async () => {
+    const forged = 'x'.repeat(15_000);
+    expect((await get('unknown', 'a\u0085"}\u009b31m', {})).status).toBe(200);
+    expect((await get("'; DROP TABLE licenses; --", forged)).status).toBe(200);
+    await flush();
+    expect(await rows()).toMatchObject([
+      { network: 'other', user_agent: 'a"}31m' },
+      { network: 'other', user_agent: 'x'.repeat(120) },
+    ]);
+  });
+
+  it('stays short and whole under a flood of names from one network', async () => {
+    for (let index = 0; index < 100; index += 1) await get('198.51.100.1', `flood ${index}`);
+    await get('192.0.2.1', 'a validator');
+    await flush();
+    for (let index = 100; index < 200; index += 1) await get('198.51.100.1', `flood ${index}`);
+    await flush();
+    const counted = (await rows()) as { user_agent: string; fetches: number }[];
+    expect(counted).toHaveLength(12);
+    expect(counted).toContainEqual(expect.objectContaining({ user_agent: 'a validator' }));
+    expect(counted).toContainEqual(expect.objectContaining({ user_agent: 'other', fetches: 190 }));
+  });
+
+  it('is kept while the database takes no counts, and counted once', async () => {
+    await get('192.0.2.1', 'patient');
+    await client.query('ALTER TABLE key_set_fetches RENAME TO elsewhere');
+    await expect(flush()).rejects.toThrow('key_set_fetches');
+    expect((await get('192.0.2.1', 'patient')).status).toBe(200);
+    await client.query('ALTER TABLE elsewhere RENAME TO key_set_fetches');
+    await flush();
+    await flush();
+    expect(await rows()).toMatchObject([{ user_agent: 'patient', fetches: 2 }]);
+  });
+
+  it('is written by a replica that stops, up to its last answer', async () => {
+    const replica = await startTestIssuer({ sharing: issuer, clock });
+    const { rows: keys } = await client.query<{ kid: string }>('SELECT kid FROM signing_keys');
+    await whileItDrains(replica, () => {
+      const fetches = replica.running.app.get(KeySetFetches);
+      fetches.note(keys[0]?.kid ?? '', 'the last one', '127.0.0.1', clock.now());
+    });
+    expect(await rows()).toMatchObject([{ network: '127.0.0.0/24', user_agent: 'the last one' }]);
   });
 });

@@ -3,8 +3,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compactVerify, decodeJwt, decodeProtectedHeader, importJWK, type JWK } from 'jose';
 import { parse } from 'yaml';
+import { expectProblem } from '../api/problem.js';
 import { catalogFolder, removeCatalogFolders } from '../catalog/catalog-folder.js';
-import { recordPurchase, registerLicense, registerPaidLicense } from '../support/builders.js';
+import { activate } from '../support/activation.js';
+import {
+  makeActivationCode,
+  recordPurchase,
+  registerLicense,
+  registerPaidLicense,
+} from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';
 import {
   type AvailableServiceJson,
@@ -70,6 +77,19 @@ const TOO_MANY = Object.fromEntries(
     ];
   }),
 );
+/** What every generation of clients may select: a field that were missing would fail its sync. */
+const SDL = [
+  'scalar JSON',
+  'type AvailableService { name: String!  serviceStartTime: String  bundledWith: [String!] }',
+  'input CloudActivationActivateInput { activationCode: String!  instanceIdentifier: String!  uniqueInstanceId: String  automated: Boolean!  gitlabVersion: String!  hostname: String! }',
+  'type CloudActivationActivatePayload { licenseKey: String  futureSubscriptions: [FutureSubscription!]  newSubscription: Boolean  errors: [String!] }',
+  'type FutureSubscription { cloudLicenseEnabled: Boolean  offlineCloudLicenseEnabled: Boolean  plan: String  company: String  email: String  name: String  startsAt: String  expiresAt: String  usersInLicenseCount: Int }',
+  'type Mutation { cloudActivationActivate(input: CloudActivationActivateInput!): CloudActivationActivatePayload }',
+  'type CloudConnectorAccess { serviceToken: ServiceToken  availableServices: [AvailableService!]  catalog: JSON }',
+  'type Query { cloudConnectorAccess(licenseKey: String!, gitlabVersion: String!): CloudConnectorAccess }',
+  'type ServiceToken { token: String  expiresAt: String }',
+];
+const WEEK = 7 * 86_400_000;
 
 const clock = new FakeClock(new Date('2026-03-10T12:00:00Z'));
 let issuer: TestIssuer;
@@ -1385,6 +1405,132 @@ describe('a token that no validator could take', () => {
   });
 });
 
+describe('the GraphQL schema', () => {
+  beforeAll(() => {
+    clock.set('2026-03-10T12:00:00Z');
+  });
+
+  async function ask(query: string): Promise<unknown> {
+    const response = await fetch(`${issuer.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query }),
+    });
+    return ((await response.json()) as { data: unknown }).data;
+  }
+
+  it('is exactly the one that instances know', async () => {
+    const { __schema } = (await ask('{ __schema { queryType { name } types { name } } }')) as {
+      __schema: SchemaJson;
+    };
+    expect(__schema.queryType.name).toBe('Query');
+    const names = __schema.types.map(({ name }) => name);
+    const own = names.filter((name) => !/^__|^(String|Boolean|Int|Float|ID)$/.test(name));
+    expect(await Promise.all(own.sort().map(sdlOf))).toEqual([...SDL].sort(byName));
+  });
+
+  async function sdlOf(typeName: string): Promise<string> {
+    const answer = await ask(`{ __type(name: "${typeName}") { kind name fields { name
+      args { name type { kind name ofType { kind name } } }
+      type { kind name ofType { kind name ofType { kind name } } } }
+      inputFields { name type { kind name ofType { kind name } } } } }`);
+    const { kind, name, fields, inputFields } = (answer as { __type: NamedTypeJson }).__type;
+    if (inputFields) return `input ${name} { ${inputFields.map(fieldOf).join('  ')} }`;
+    return fields
+      ? `type ${name} { ${fields.map(fieldOf).join('  ')} }`
+      : `${kind.toLowerCase()} ${name}`;
+  }
+});
+
+/** What instances meet once the key of their license was replaced. */
+describe('a replaced license key', () => {
+  beforeAll(() => {
+    clock.set('2026-03-10T03:30:00Z');
+  });
+  beforeEach(() => {
+    clock.set('2026-03-10T03:30:00Z');
+  });
+
+  async function seatLink(license_key: string, instance_id = randomUUID()) {
+    const response = await fetch(`${issuer.url}/api/v1/seat_links`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ license_key, instance_id, billable_users_count: 3 }),
+    });
+    const json = (await response.json()) as { license?: string; errors?: string[] };
+    return { status: response.status, license: json.license };
+  }
+  async function replaceKey(id: string, body?: object): Promise<string> {
+    const response = await issuer.admin('POST', `licenses/${id}/replace_key`, body);
+    return ((await response.json()) as { license_key: string }).license_key;
+  }
+
+  it('brings the new one by the next seat link, with which the instance goes on for good', async () => {
+    const { id, licenseKey } = await registerPaidLicense(issuer);
+    const instanceId = randomUUID();
+    await new GitlabInstance(issuer.url, { licenseKey, instanceId }).serviceToken();
+    const replaced = await replaceKey(id);
+
+    const { status, license } = await seatLink(licenseKey, instanceId);
+    expect({ status, license }).toEqual({ status: 200, license: replaced });
+    clock.advance(WEEK);
+    const holder = new GitlabInstance(issuer.url, { licenseKey: replaced, instanceId });
+    expect((await holder.sync()).effect).toBe('stores the token');
+    expect(await seatLink(replaced, instanceId)).toEqual({ status: 200, license: replaced });
+  });
+
+  it('is unknown to seat links too once its grace is over', async () => {
+    const { id, licenseKey } = await registerLicense(issuer);
+    await replaceKey(id);
+    clock.advance(WEEK - 1);
+    expect((await seatLink(licenseKey)).status).toBe(200);
+    clock.advance(1);
+    expect(await seatLink(licenseKey)).toEqual({ status: 422, license: undefined });
+  });
+
+  it('is the same license in its grace: its purchases, its instance, its revoked tokens', async () => {
+    const { id, licenseKey } = await registerPaidLicense(issuer);
+    const replaced = await replaceKey(id);
+    const identity = { instanceId: randomUUID() };
+    const [old, fresh] = [licenseKey, replaced].map(
+      (key) => new GitlabInstance(issuer.url, { licenseKey: key, ...identity }),
+    );
+    expect((await old?.sync())?.effect).toBe('stores the token');
+    expect((await fresh?.sync())?.effect).toBe('stores the token');
+    const list = await issuer.admin('GET', `instances?license_id=${id}`);
+    expect(((await list.json()) as { items: unknown[] }).items).toHaveLength(1);
+    await issuer.admin('POST', `licenses/${id}/service_tokens/revoke`, { reason: 'stolen' });
+    expect((await old?.sync())?.effect).toBe('deletes its tokens');
+  });
+
+  it('is handed out by an activation at once', async () => {
+    const { id } = await registerLicense(issuer);
+    const { code } = await makeActivationCode(issuer, id);
+    const replaced = await replaceKey(id);
+    const { payload } = await activate(issuer, code, randomUUID());
+    expect(payload?.licenseKey).toBe(replaced);
+  });
+
+  describe('and the key that tells of a cancellation', () => {
+    it('are two: an old key in its grace is refused as one', async () => {
+      const { id, licenseKey } = await registerLicense(issuer);
+      await replaceKey(id);
+      const put = () =>
+        issuer.admin('PUT', `licenses/${id}/cancellation_key`, { license_key: licenseKey });
+      await expectProblem(await put(), 422, 'VALIDATION_FAILED', ['#/license_key']);
+    });
+
+    it('are two: one that becomes the key of the license announces no cancellation', async () => {
+      const { id, licenseKey } = await registerLicense(issuer);
+      const cancelled = `from a cancellation ${randomUUID()}`;
+      await issuer.admin('PUT', `licenses/${id}/cancellation_key`, { license_key: cancelled });
+      await replaceKey(id, { license_key: cancelled });
+      await issuer.admin('POST', `licenses/${id}/revoke`);
+      expect((await seatLink(licenseKey)).status).toBe(422);
+    });
+  });
+});
+
 interface Claims {
   readonly iss: string;
   readonly aud: readonly string[];
@@ -1448,4 +1594,44 @@ function sync(args: string, selection = 'catalog'): string {
 
 function aliases(field: string, times: number): string {
   return Array.from({ length: times }, (_, n) => `a${n}: ${field}`).join(' ');
+}
+
+interface TypeJson {
+  readonly kind: string;
+  readonly name: string | null;
+  readonly ofType?: TypeJson | null;
+}
+
+interface FieldJson {
+  readonly name: string;
+  readonly type: TypeJson;
+  readonly args?: readonly FieldJson[];
+}
+
+interface NamedTypeJson {
+  readonly kind: string;
+  readonly name: string;
+  readonly fields: readonly FieldJson[] | null;
+  readonly inputFields: readonly FieldJson[] | null;
+}
+
+interface SchemaJson {
+  readonly queryType: { readonly name: string };
+  readonly types: readonly { readonly name: string }[];
+}
+
+function byName(one: string, other: string): number {
+  const nameOf = (line: string) => line.split(' ')[1] ?? '';
+  return nameOf(one) < nameOf(other) ? -1 : 1;
+}
+
+function fieldOf({ name, type, args = [] }: FieldJson): string {
+  const inside = args.map(fieldOf).join(', ');
+  return `${name}${inside ? `(${inside})` : ''}: ${typeOf(type)}`;
+}
+
+function typeOf({ kind, name, ofType }: TypeJson): string {
+  if (kind === 'NON_NULL' && ofType) return `${typeOf(ofType)}!`;
+  if (kind === 'LIST' && ofType) return `[${typeOf(ofType)}]`;
+  return String(name);
 }

@@ -1,25 +1,38 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { UnsecuredJWT } from 'jose';
 import {
   createInstanceClient,
+  type InstanceClientOptions,
   type LogEvent,
   memoryStore,
+  type TokenStore,
 } from '../../packages/cloud-connector-instance/src/index.js';
-import type { InstanceClientOptions } from '../../packages/cloud-connector-instance/src/index.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { json, type ScriptedServer, startScriptedServer } from './scripted-server.js';
 
-const INSTANCE = 'E2F5D0A4-1b7c-4c3e-9a60-0a1b2c3d4e5f';
 const NOON = Date.parse('2026-03-10T12:00:00Z') / 1000;
 const BUSY = { errors: [{ message: 'busy', extensions: { code: 'UNAVAILABLE' } }] };
-
-function answerWith(about: object = {}) {
-  const claims = { sub: INSTANCE, iat: NOON, exp: NOON + 259_200, gitlab_realm: 'self-managed' };
-  const token = new UnsecuredJWT({ ...claims, ...about }).encode();
-  return { data: { cloudConnectorAccess: { serviceToken: { token, expiresAt: '2026-03-13' } } } };
-}
+const CODE = 'an-activation-code';
+const activated = (about: object) => ({
+  data: {
+    cloudActivationActivate: {
+      licenseKey: null,
+      futureSubscriptions: [],
+      newSubscription: null,
+      errors: [],
+      ...about,
+    },
+  },
+});
+const DENIED = { errors: [{ message: 'no', extensions: { code: 'LICENSE_EXPIRED' } }] };
 
 describe('the requests of an instance client', () => {
+  const INSTANCE = 'E2F5D0A4-1b7c-4c3e-9a60-0a1b2c3d4e5f';
+  function answerWith(about: object = {}) {
+    const claims = { sub: INSTANCE, iat: NOON, exp: NOON + 259_200, gitlab_realm: 'self-managed' };
+    const token = new UnsecuredJWT({ ...claims, ...about }).encode();
+    return { data: { cloudConnectorAccess: { serviceToken: { token, expiresAt: '2026-03-13' } } } };
+  }
   const clock = new FakeClock();
   let server: ScriptedServer;
   let waits: number[];
@@ -233,5 +246,248 @@ describe('the requests of an instance client', () => {
     const { 'X-Gitlab-Global-User-Id': globalUserId } = await client.headers({ userId: 7 });
     expect(globalUserId).toBe(expected);
     expect(() => newClient({ globalUserIdSecret: '' })).toThrow(/^globalUserIdSecret must/);
+  });
+});
+
+describe('an instance client', () => {
+  const INSTANCE = 'e2f5d0a4-1b7c-4c3e-9a60-0a1b2c3d4e5f';
+  const clock = new FakeClock(new Date('2026-03-10T03:30:00Z'));
+  let server: ScriptedServer;
+  beforeAll(async () => {
+    server = await startScriptedServer();
+  });
+  afterAll(() => server.stop());
+
+  function newClient(about: Partial<InstanceClientOptions> = {}) {
+    const store = about.store ?? memoryStore();
+    const log: string[] = [];
+    const client = createInstanceClient({
+      url: server.url,
+      instanceId: INSTANCE,
+      hostname: 'gitlab.example.com',
+      gitlabVersion: '18.5.0-ee',
+      store,
+      clock,
+      wait: () => Promise.resolve(),
+      log: ({ message }) => log.push(message),
+      ...about,
+    });
+    return { client, store, log };
+  }
+
+  it('activates with variables that are declared one by one, and keeps the license key', async () => {
+    server.script(activated({ licenseKey: 'the key\r\n' }));
+    const { client, store, log } = newClient({ uniqueInstanceId: 'unique' });
+    const { licenseKey } = await client.activate({ activationCode: ` ${CODE}\n` });
+    expect([licenseKey, (await store.read()).licenseKey]).toEqual(['the key', 'the key']);
+    const body = server.received[0]?.body ?? {};
+    expect(body['variables']).toEqual({
+      activationCode: CODE,
+      instanceIdentifier: INSTANCE,
+      uniqueInstanceId: 'unique',
+      automated: false,
+      gitlabVersion: '18.5.0-ee',
+      hostname: 'gitlab.example.com',
+    });
+    expect(body['query']).toMatch(/^mutation\(\$activationCode: String!, \$instanceIdentifier/);
+    expect(log.join()).not.toMatch(/the key|an-activation-code/);
+  });
+
+  it('does not name a unique instance id where it has none', async () => {
+    server.script(activated({ licenseKey: 'the key' }));
+    await newClient().client.activate({ activationCode: CODE, automated: true });
+    expect(JSON.stringify(server.received[0]?.body)).not.toContain('uniqueInstanceId');
+    expect(server.received[0]?.body['variables']).toMatchObject({ automated: true });
+  });
+
+  it.each([
+    [activated({ errors: ['It was used.'] }), 'ACTIVATION_REFUSED', ['It was used.']],
+    [{ errors: [{ message: 'No.' }] }, 'ACTIVATION_REFUSED', ['No.']],
+    [activated({}), 'ANSWER_UNUSABLE', []],
+    [[], 'ANSWER_UNUSABLE', []],
+  ])('keeps nothing of an activation that brought no key: %j', async (answer, code, details) => {
+    server.script(answer);
+    const { client, store } = newClient();
+    await expect(client.activate({ activationCode: CODE })).rejects.toMatchObject({
+      code,
+      details,
+    });
+    expect((await store.read()).licenseKey).toBeNull();
+    expect(server.received).toHaveLength(1);
+    await expect(client.sync()).rejects.toMatchObject({ code: 'NO_LICENSE_KEY' });
+  });
+
+  it('sends seats and users with the key in use, and keeps the one that comes back', async () => {
+    server.script(activated({ licenseKey: 'first' }), json(503, {}), {
+      license: 'second',
+      next_reconciliation_date: '2026-06-01',
+      display_alert_from: '2026-05-25',
+      future_subscriptions: [{ plan: 'ultimate' }],
+      new_subscription: false,
+    });
+    const { client, store } = newClient();
+    await client.activate({ activationCode: CODE });
+    const seatLink = await client.sendSeatLink({
+      maxHistoricalUserCount: 12,
+      billableUsersCount: 10,
+      addOnMetrics: [{ addOnType: 'duo_pro', purchasedSeats: 5, assignedSeats: 4 }],
+    });
+    expect(server.received[2]?.path).toBe('/api/v1/seat_links');
+    expect(server.received[2]?.body).toEqual({
+      gitlab_version: '18.5.0-ee',
+      timestamp: '2026-03-10T03:30:00.000Z',
+      license_key: 'first',
+      max_historical_user_count: 12,
+      billable_users_count: 10,
+      hostname: 'gitlab.example.com',
+      instance_id: INSTANCE,
+      add_on_metrics: [{ add_on_type: 'duo_pro', purchased_seats: 5, assigned_seats: 4 }],
+    });
+    expect(seatLink).toEqual({
+      licenseKey: 'second',
+      nextReconciliationDate: '2026-06-01',
+      displayAlertFrom: '2026-05-25',
+      futureSubscriptions: [{ plan: 'ultimate' }],
+      newSubscription: false,
+    });
+    expect((await store.read()).licenseKey).toBe('second');
+  });
+
+  it('tells why a seat link was refused, and goes on with the key that it has', async () => {
+    server.script(json(422, { errors: ['It was cancelled.'], error_attribute_map: {} }));
+    const { client } = newClient({ licenseKey: 'the key' });
+    const sent = client.sendSeatLink({ maxHistoricalUserCount: 1, billableUsersCount: 1 });
+    await expect(sent).rejects.toMatchObject({
+      code: 'SEAT_LINK_REFUSED',
+      details: ['It was cancelled.'],
+    });
+    expect(server.received).toHaveLength(1);
+  });
+});
+
+describe('the schedule of an instance client', () => {
+  const clock = new FakeClock(new Date('2026-03-10T12:00:00Z'));
+  let server: ScriptedServer;
+  beforeAll(async () => {
+    server = await startScriptedServer();
+  });
+  afterAll(() => server.stop());
+
+  /** The first `count` waits in minutes; `random` is what chance says. */
+  async function waits(count: number, random: () => number, store: TokenStore = memoryStore()) {
+    const minutes: number[] = [];
+    let isEnough = (): void => undefined;
+    const enough = new Promise<void>((done) => (isEnough = done));
+    const client = createInstanceClient({
+      url: server.url,
+      instanceId: randomUUID(),
+      hostname: 'gitlab.example.com',
+      gitlabVersion: '18.5.0-ee',
+      licenseKey: 'the key',
+      store,
+      clock,
+      random,
+      wait: (milliseconds, signal) => {
+        minutes.push(milliseconds / 60_000);
+        if (minutes.length < count) return Promise.resolve();
+        isEnough();
+        return new Promise((_, stopped) => {
+          signal.addEventListener('abort', () => {
+            stopped(new Error('stopped'));
+          });
+        });
+      },
+    });
+    client.start();
+    client.start();
+    await enough;
+    await client.stop();
+    return minutes;
+  }
+
+  it('is an hour, give or take six minutes, from check to check; a denial changes nothing', async () => {
+    server.script(DENIED);
+    const chances = [0, 0.5, 1];
+    const minutes = await waits(3, () => chances.shift() ?? 0);
+    expect(minutes.map(Math.round)).toEqual([54, 60, 66]);
+    expect(server.received).toHaveLength(3);
+  });
+
+  it('stays away for as long as Retry-After asks, where that is longer than its own pause', async () => {
+    server.script(json(503, DENIED, { 'retry-after': '7200' }));
+    expect((await waits(2, () => 0.5)).map(Math.round)).toEqual([126, 126]);
+  });
+
+  it.each(['121', '1200', '3240'])('comes no sooner for a Retry-After of %s s', async (seconds) => {
+    server.script(json(503, DENIED, { 'retry-after': seconds }));
+    expect((await waits(2, () => 0.5)).map(Math.round)).toEqual([60, 60]);
+  });
+
+  it('comes no sooner after an outage whose quick retries were all in vain', async () => {
+    server.script(json(503, DENIED, { 'retry-after': '1' }));
+    const quickRetries = 3;
+    const minutes = await waits(quickRetries + 1, () => 0.5);
+    expect(Math.round(minutes[quickRetries] ?? 0)).toBe(60);
+  });
+
+  it('goes on when the store fails, and tries sooner', async () => {
+    const store: TokenStore = {
+      read: () => Promise.reject(new Error('the disk is full')),
+      update: () => Promise.reject(new Error('the disk is full')),
+    };
+    expect((await waits(3, () => 0.5, store)).map(Math.round)).toEqual([6, 6, 6]);
+  });
+});
+
+describe('the log of an instance client', () => {
+  const INSTANCE = 'e2f5d0a4-1b7c-4c3e-9a60-0a1b2c3d4e5f';
+  let server: ScriptedServer;
+  const log: LogEvent[] = [];
+  beforeAll(async () => {
+    server = await startScriptedServer();
+  });
+  afterAll(() => server.stop());
+
+  function newClient(about: Partial<InstanceClientOptions> = {}) {
+    return createInstanceClient({
+      ...{ url: server.url, instanceId: INSTANCE, hostname: 'gitlab.example.com' },
+      ...{ gitlabVersion: '18.5.0-ee', licenseKey: 'line one\nline two', store: memoryStore() },
+      log: (event) => log.push(event),
+      ...about,
+    });
+  }
+
+  it('tells what the issuer says without the key that it may echo, and in one line', async () => {
+    const message = '\u001b[2Jno license has the key line one\nline two\nerror forged';
+    server.script({ errors: [{ message, extensions: { code: 'LICENSE_NOT_FOUND' } }] });
+    const told = '[2Jno license has the key [removed] error forged';
+    expect(await newClient().sync()).toMatchObject({ outcome: 'denied', message: told });
+    expect(log.map((event) => event.message)).toEqual([`LICENSE_NOT_FOUND: ${told}`]);
+  });
+
+  it('has errors that tell it likewise', async () => {
+    server.script(json(422, { errors: ['line one\nline two'], error_attribute_map: {} }));
+    const usage = { maxHistoricalUserCount: 1, billableUsersCount: 1 };
+    await expect(newClient().sendSeatLink(usage)).rejects.toMatchObject({ details: ['[removed]'] });
+
+    const errors = ['\u0007no code is CODEcodeCODEcode'];
+    server.script({ data: { cloudActivationActivate: { licenseKey: null, errors } } });
+    const activation = newClient().activate({ activationCode: 'CODEcodeCODEcode' });
+    await expect(activation).rejects.toMatchObject({ details: ['no code is [removed]'] });
+  });
+
+  it.each<[string, () => unknown]>([
+    [
+      'throws',
+      () => {
+        throw new Error('the disk is full');
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('the disk is full'))],
+  ])('may fail: a sync goes on when it %s', async (_how, failing) => {
+    const exp = Math.floor(Date.now() / 1000) + 86_400;
+    const token = new UnsecuredJWT({ sub: INSTANCE, iat: exp - 86_400, exp }).encode();
+    server.script({ data: { cloudConnectorAccess: { serviceToken: { token, expiresAt: '' } } } });
+    expect(await newClient({ log: failing }).sync()).toMatchObject({ outcome: 'stored' });
   });
 });

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Controller, Get, Module, Req } from '@nestjs/common';
+import { Controller, type ExecutionContext, Get, Module, Req } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import express from 'express';
@@ -23,45 +23,6 @@ import {
 import { AUDIENCE, ForeignIssuer, INSTANCE, requestHeaders } from './foreign-issuer.js';
 
 const FOREIGN = 'https://disallowed.example';
-
-@Controller()
-@RequireUnitPrimitive('code_suggestions')
-class NestRoutes {
-  @Get('chat')
-  @RequireUnitPrimitive('duo_chat')
-  chat(@Req() request: object) {
-    return { instance: userOf(request)?.instanceId };
-  }
-
-  @Get('suggestions')
-  suggestions() {
-    return {};
-  }
-
-  @Get('healthz')
-  @WithoutToken()
-  health() {
-    return {};
-  }
-}
-
-/** Bears no decorator: a good token is needed all the same. */
-@Controller()
-class PlainRoutes {
-  @Get('any')
-  any(@Req() request: object) {
-    return { instance: userOf(request)?.instanceId };
-  }
-}
-
-@Module({ controllers: [NestRoutes, PlainRoutes] })
-class NestRoot {}
-
-interface Backend {
-  readonly url: string;
-  stop(): Promise<unknown>;
-}
-
 const FRAMEWORKS: Record<string, (verifier: Verifier, options: GuardOptions) => Promise<Backend>> =
   {
     Fastify: async (verifier, options) => {
@@ -104,97 +65,267 @@ const FRAMEWORKS: Record<string, (verifier: Verifier, options: GuardOptions) => 
       return { url: await app.getUrl(), stop: () => app.close() };
     },
   };
+const PATHS = ['class', 'inherited', 'replaced', 'allowed'] as const;
 
-describe.each(Object.entries(FRAMEWORKS))('a backend on %s', (_name, start) => {
-  let issuer: ForeignIssuer;
-  let backend: Backend;
-  let logged: string[];
-  beforeAll(async () => {
-    issuer = await new ForeignIssuer().start();
-    const verifier = createVerifier({ issuers: [issuer.url], audience: AUDIENCE });
-    const warn = (fields: object, message: string) => {
-      logged.push(JSON.stringify([fields, message]));
-    };
-    backend = await start(verifier, { logger: { warn }, disallowedIssuers: [FOREIGN] });
-  });
-  beforeEach(() => (logged = []));
-  afterAll(async () => {
-    await backend.stop();
-    await issuer.stop();
-  });
+describe('every framework alike', () => {
+  describe.each(Object.entries(FRAMEWORKS))('a backend on %s', (_name, start) => {
+    let issuer: ForeignIssuer;
+    let backend: Backend;
+    let logged: string[];
+    beforeAll(async () => {
+      issuer = await new ForeignIssuer().start();
+      const verifier = createVerifier({ issuers: [issuer.url], audience: AUDIENCE });
+      const warn = (fields: object, message: string) => {
+        logged.push(JSON.stringify([fields, message]));
+      };
+      backend = await start(verifier, { logger: { warn }, disallowedIssuers: [FOREIGN] });
+    });
+    beforeEach(() => (logged = []));
+    afterAll(async () => {
+      await backend.stop();
+      await issuer.stop();
+    });
 
-  async function get(path: string, headers: Record<string, string> = {}) {
-    const response = await fetch(`${backend.url}/${path}`, { headers });
-    const contentType = response.headers.get('content-type') ?? '';
-    expect(contentType).toMatch(/^application\/json/);
-    return { status: response.status, body: await response.json() };
-  }
-  const token = () => issuer.token(new Date());
-
-  it('answers 200 to who was granted the primitive, and knows who it is', async () => {
-    for (const path of ['chat', 'any']) {
-      expect(await get(path, requestHeaders(token()))).toEqual({
-        status: 200,
-        body: { instance: INSTANCE },
-      });
+    async function get(path: string, headers: Record<string, string> = {}) {
+      const response = await fetch(`${backend.url}/${path}`, { headers });
+      const contentType = response.headers.get('content-type') ?? '';
+      expect(contentType).toMatch(/^application\/json/);
+      return { status: response.status, body: await response.json() };
     }
-    expect(logged).toEqual([]);
-  });
+    const token = () => issuer.token(new Date());
 
-  it('answers 401 to who has no token, or one that is not good', async () => {
-    const [header = '', payload = ''] = token().split('.');
-    const error = 'No authorization header presented';
-    for (const path of ['chat', 'any']) {
-      expect(await get(path)).toEqual({ status: 401, body: { error } });
-      expect(await get(path, requestHeaders(`${header}.${payload}.AAAA`))).toEqual({
-        status: 401,
-        body: { error: 'Forbidden by auth provider' },
-      });
-      const mismatch = requestHeaders(token(), { 'x-gitlab-instance-id': 'other' });
-      expect(await get(path, mismatch)).toEqual({
-        status: 401,
-        body: { error: "Header mismatch 'X-Gitlab-Instance-Id'" },
-      });
-    }
-  });
+    it('answers 200 to who was granted the primitive, and knows who it is', async () => {
+      for (const path of ['chat', 'any']) {
+        expect(await get(path, requestHeaders(token()))).toEqual({
+          status: 200,
+          body: { instance: INSTANCE },
+        });
+      }
+      expect(logged).toEqual([]);
+    });
 
-  it('answers 403 to who was granted something else', async () => {
-    expect(await get('suggestions', requestHeaders(token()))).toEqual({
-      status: 403,
-      body: { detail: 'Unauthorized to access code_suggestions' },
+    it('answers 401 to who has no token, or one that is not good', async () => {
+      const [header = '', payload = ''] = token().split('.');
+      const error = 'No authorization header presented';
+      for (const path of ['chat', 'any']) {
+        expect(await get(path)).toEqual({ status: 401, body: { error } });
+        expect(await get(path, requestHeaders(`${header}.${payload}.AAAA`))).toEqual({
+          status: 401,
+          body: { error: 'Forbidden by auth provider' },
+        });
+        const mismatch = requestHeaders(token(), { 'x-gitlab-instance-id': 'other' });
+        expect(await get(path, mismatch)).toEqual({
+          status: 401,
+          body: { error: "Header mismatch 'X-Gitlab-Instance-Id'" },
+        });
+      }
+    });
+
+    it('answers 403 to who was granted something else', async () => {
+      expect(await get('suggestions', requestHeaders(token()))).toEqual({
+        status: 403,
+        body: { detail: 'Unauthorized to access code_suggestions' },
+      });
+    });
+
+    it('logs why, and nothing of the token', async () => {
+      const held = token();
+      await get('suggestions', requestHeaders(held));
+      await get('chat', requestHeaders(`${held}x`));
+      await get('chat');
+      expect(logged).toEqual([
+        expect.stringContaining('UNIT_PRIMITIVE_NOT_GRANTED'),
+        expect.stringMatching(/TOKEN_MALFORMED|SIGNATURE_INVALID/),
+        expect.stringContaining('AUTHORIZATION_MISSING'),
+      ]);
+      for (const part of held.split('.')) expect(logged.join('')).not.toContain(part.slice(0, 20));
+    });
+
+    it('asks nothing of who asks for its health', async () => {
+      expect((await get('healthz')).status).toBe(200);
     });
   });
 
-  it('logs why, and nothing of the token', async () => {
-    const held = token();
-    await get('suggestions', requestHeaders(held));
-    await get('chat', requestHeaders(`${held}x`));
-    await get('chat');
-    expect(logged).toEqual([
-      expect.stringContaining('UNIT_PRIMITIVE_NOT_GRANTED'),
-      expect.stringMatching(/TOKEN_MALFORMED|SIGNATURE_INVALID/),
-      expect.stringContaining('AUTHORIZATION_MISSING'),
+  it('does not let an issuer in where its tokens do not count', async () => {
+    const issuer = await new ForeignIssuer().start();
+    const verifier = createVerifier({ issuers: [issuer.url], audience: AUDIENCE });
+    const app = fastify();
+    const options = { disallowedIssuers: [issuer.url] };
+    app.get('/', { onRequest: fastifyGuard(verifier, 'duo_chat', options) }, () => ({}));
+    const headers = requestHeaders(issuer.token(new Date()));
+    const answer = await app.inject({ url: '/', headers });
+    expect([answer.statusCode, answer.json()]).toEqual([
+      403,
+      { detail: 'Unauthorized to access duo_chat' },
     ]);
-    for (const part of held.split('.')) expect(logged.join('')).not.toContain(part.slice(0, 20));
-  });
-
-  it('asks nothing of who asks for its health', async () => {
-    expect((await get('healthz')).status).toBe(200);
+    await app.close();
+    await issuer.stop();
   });
 });
 
-it('does not let an issuer in where its tokens do not count', async () => {
-  const issuer = await new ForeignIssuer().start();
-  const verifier = createVerifier({ issuers: [issuer.url], audience: AUDIENCE });
-  const app = fastify();
-  const options = { disallowedIssuers: [issuer.url] };
-  app.get('/', { onRequest: fastifyGuard(verifier, 'duo_chat', options) }, () => ({}));
-  const headers = requestHeaders(issuer.token(new Date()));
-  const answer = await app.inject({ url: '/', headers });
-  expect([answer.statusCode, answer.json()]).toEqual([
-    403,
-    { detail: 'Unauthorized to access duo_chat' },
-  ]);
-  await app.close();
-  await issuer.stop();
+describe('the guard of Nest', () => {
+  let issuer: ForeignIssuer;
+  beforeAll(async () => {
+    issuer = await new ForeignIssuer().start();
+  });
+  afterAll(() => issuer.stop());
+
+  /** What a token that grants `duo_chat` meets on each route. */
+  async function statuses(options: GuardOptions = {}): Promise<Record<string, number>> {
+    const verifier = createVerifier({ issuers: [issuer.url], audience: AUDIENCE });
+    const app = await NestFactory.create<NestFastifyApplication>(Root, new FastifyAdapter(), {
+      logger: false,
+    });
+    app.useGlobalGuards(new CloudConnectorGuard(verifier, options));
+    await app.listen(0, '127.0.0.1');
+    const headers = requestHeaders(issuer.token(new Date()));
+    const url = await app.getUrl();
+    const met = await Promise.all(
+      PATHS.map(async (path) => [path, (await fetch(`${url}/child/${path}`, { headers })).status]),
+    );
+    await app.close();
+    return Object.fromEntries(met) as Record<string, number>;
+  }
+
+  it('heeds what a class inherits, and a method whose function was replaced', async () => {
+    expect(await statuses()).toEqual({ class: 403, inherited: 403, replaced: 403, allowed: 200 });
+  });
+
+  it('adds the issuers that a route disallows to its own', async () => {
+    expect(await statuses({ disallowedIssuers: [issuer.url] })).toMatchObject({ allowed: 403 });
+  });
+
+  it('heeds the decorators of another copy of the package', async () => {
+    const copy = await anotherCopy();
+    const verifier = createVerifier({ issuers: [issuer.url], audience: AUDIENCE });
+    const guard = new copy.CloudConnectorGuard(verifier);
+    const headers = requestHeaders(issuer.token(new Date()));
+    const about = (method: 'ofClass' | 'allowed') => ({
+      getClass: () => Child,
+      getHandler: () => Reflect.get(Child.prototype, method) as unknown,
+      switchToHttp: () => ({ getRequest: () => ({ headers }) }),
+    });
+    const admits = (method: 'ofClass' | 'allowed') =>
+      guard.canActivate(about(method) as unknown as ExecutionContext);
+    await expect(admits('ofClass')).rejects.toMatchObject({ status: 403 });
+    await expect(admits('allowed')).resolves.toBe(true);
+  });
+
+  it.each([[undefined], [null], ['']])('takes no %s for a unit primitive', (name) => {
+    expect(() => RequireUnitPrimitive(name as string)).toThrow(TypeError);
+  });
+
+  it('takes one requirement a route', () => {
+    expect(() => {
+      class Twice {
+        @WithoutToken()
+        @RequireUnitPrimitive('duo_chat')
+        chat() {
+          return {};
+        }
+      }
+      return Twice;
+    }).toThrow(TypeError);
+  });
 });
+
+@Controller()
+@RequireUnitPrimitive('code_suggestions')
+class NestRoutes {
+  @Get('chat')
+  @RequireUnitPrimitive('duo_chat')
+  chat(@Req() request: object) {
+    return { instance: userOf(request)?.instanceId };
+  }
+
+  @Get('suggestions')
+  suggestions() {
+    return {};
+  }
+
+  @Get('healthz')
+  @WithoutToken()
+  health() {
+    return {};
+  }
+}
+
+/** Bears no decorator: a good token is needed all the same. */
+@Controller()
+class PlainRoutes {
+  @Get('any')
+  any(@Req() request: object) {
+    return { instance: userOf(request)?.instanceId };
+  }
+}
+
+@Module({ controllers: [NestRoutes, PlainRoutes] })
+class NestRoot {}
+
+interface Backend {
+  readonly url: string;
+  stop(): Promise<unknown>;
+}
+
+/** As decorators of other libraries do: the method is another function from here on. */
+function Replaced(): MethodDecorator {
+  return (_target, _name, descriptor: PropertyDescriptor) => {
+    const method = descriptor.value as (...given: unknown[]) => unknown;
+    descriptor.value = function (this: unknown, ...given: unknown[]) {
+      return method.apply(this, given);
+    };
+  };
+}
+
+class Ancestor {
+  @RequireUnitPrimitive('ask_epic')
+  inherited() {
+    return {};
+  }
+}
+
+@RequireUnitPrimitive('code_suggestions')
+class Parent extends Ancestor {}
+
+@Controller('child')
+class Child extends Parent {
+  @Get('class')
+  ofClass() {
+    return {};
+  }
+
+  @Get('inherited')
+  override inherited() {
+    return {};
+  }
+
+  // Applied from below: Nest sees the function that came last.
+  @Get('replaced')
+  @Replaced()
+  @RequireUnitPrimitive('ask_epic')
+  replaced() {
+    return {};
+  }
+
+  @Get('allowed')
+  @RequireUnitPrimitive('duo_chat', { disallowedIssuers: ['https://another.example'] })
+  allowed() {
+    return {};
+  }
+}
+
+@Module({ controllers: [Child] })
+class Root {}
+
+type NestEntry = typeof import('../../packages/cloud-connector-verifier/src/nest.js');
+
+/** As an application has it that depends on two versions of the package. */
+async function anotherCopy(): Promise<NestEntry> {
+  const copies: NestEntry[] = [];
+  await jest.isolateModulesAsync(async () => {
+    copies.push(await import('../../packages/cloud-connector-verifier/src/nest.js'));
+  });
+  const [copy] = copies;
+  if (!copy || copy.CloudConnectorGuard === CloudConnectorGuard) throw new Error('no other copy');
+  return copy;
+}

@@ -1,12 +1,30 @@
+import { constants, createHmac, generateKeyPairSync, sign } from 'node:crypto';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import express from 'express';
 import {
   createVerifier,
+  expressGuard,
   type Verdict,
+  type VerifierEvent,
   type VerifierOptions,
 } from '../../packages/cloud-connector-verifier/src/index.js';
 import { FakeClock } from '../support/fake-clock.js';
-import { AUDIENCE, ForeignIssuer, INSTANCE, requestHeaders } from './foreign-issuer.js';
+import {
+  type Answer,
+  AUDIENCE,
+  ForeignIssuer,
+  foreignKey,
+  INSTANCE,
+  keyNumber,
+  part,
+  requestHeaders,
+  signed,
+} from './foreign-issuer.js';
 
 const NOW = '2026-03-10T12:00:00Z';
+const MINUTE_MS = 60_000;
 
 describe('a verifier of service tokens', () => {
   const clock = new FakeClock();
@@ -151,3 +169,677 @@ describe('a verifier of service tokens', () => {
     }
   });
 });
+
+describe('a token of an odd shape', () => {
+  const now = new Date('2026-03-10T12:00:00Z');
+  let issuer: ForeignIssuer;
+  let verifier: ReturnType<typeof createVerifier>;
+  beforeAll(async () => {
+    issuer = await new ForeignIssuer(keyNumber(0)).start();
+    verifier = createVerifier({ issuers: [issuer.url], audience: AUDIENCE, clock: () => now });
+  });
+  afterAll(() => issuer.stop());
+
+  async function codeFor(token: string) {
+    const verdict = await verifier.verify(token);
+    return verdict.accepted ? 'accepted' : verdict.code;
+  }
+  const withClaims = (about: Json) => codeFor(issuer.token(now, about));
+  const spelled = (from: string, to: string) => {
+    const claims = JSON.stringify(issuer.claims(now));
+    expect(claims).toContain(from);
+    return codeFor(signed(issuer.key, issuer.header(), claims.replace(from, to)));
+  };
+
+  it('is refused in any form but the compact one', async () => {
+    const token = issuer.token(now);
+    const [header = '', payload = '', signature = ''] = token.split('.');
+    const flattened = { protected: header, payload, signature };
+    const general = { payload, signatures: [{ protected: header, signature }] };
+    const forms = [
+      '',
+      '.',
+      '..',
+      '...',
+      ` ${token}`,
+      `${token} `,
+      `${token}\n`,
+      `\ufeff${token}`,
+      `${token}.`,
+      `${token}.${signature}`,
+      `${token}${token}`,
+      `${token},${token}`,
+      `${token}=`,
+      `${header}.${payload}`,
+      `${header}.${payload}.`,
+      `${header}..${signature}`,
+      `.${payload}.${signature}`,
+      `${header}=.${payload}.${signature}`,
+      `${header}.${payload}.!${signature}`,
+      `${header}\n.${payload}.${signature}`,
+      token.replaceAll('.', '\u2024'),
+      `${header}.${payload}.${Buffer.from(signature, 'base64url').toString('base64')}==`,
+      JSON.stringify(flattened),
+      JSON.stringify(general),
+      JSON.stringify({ access_token: token }),
+      `${header}.a.b.c.${signature}`,
+      token.padEnd(16_385, 'A'),
+      'A'.repeat(1_000_000),
+    ];
+    for (const form of forms)
+      expect([form, await codeFor(form)]).toEqual([form, 'TOKEN_MALFORMED']);
+  });
+
+  it('is refused in a second spelling of the same signature', async () => {
+    const token = issuer.token(now);
+    const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    // 256 bytes leave four bits of the last character unused.
+    const next = letters[letters.indexOf(token.at(-1) ?? '') + 1] ?? '';
+    expect(await codeFor(token.slice(0, -1) + next)).toBe('TOKEN_MALFORMED');
+  });
+
+  it.each(['null', '[]', '"text"', '7', '{', '{"a":1}{}', '\u0000', "{'alg':'RS256'}"])(
+    'is refused with %j for its header or its payload',
+    async (text) => {
+      const { key } = issuer;
+      expect(await codeFor(signed(key, text, issuer.claims(now)))).toBe('TOKEN_MALFORMED');
+      expect(await codeFor(signed(key, issuer.header(), text))).toBe('TOKEN_MALFORMED');
+    },
+  );
+
+  it('is refused when a member stands twice, in the header or in the claims', async () => {
+    const { key } = issuer;
+    const { kid } = key;
+    for (const header of [
+      `{"typ":"JWT","alg":"RS256","alg":"none","kid":"${kid}"}`,
+      `{"typ":"JWT","alg":"none","alg":"RS256","kid":"${kid}"}`,
+      `{"typ":"JWT","alg":"RS256","kid":"evil","kid":"${kid}"}`,
+      `{"typ":"JWT","\\u0061lg":"none","alg":"RS256","kid":"${kid}"}`,
+    ]) {
+      expect(await codeFor(signed(key, header, issuer.claims(now)))).toBe('TOKEN_MALFORMED');
+    }
+    expect(await spelled('"sub":', '"sub":"other","sub":')).toBe('TOKEN_MALFORMED');
+    expect(await spelled('"exp":', '"\\u0065xp":99999999999,"exp":')).toBe('TOKEN_MALFORMED');
+  });
+
+  it.each(['iss', 'aud', 'sub', 'jti', 'iat', 'exp', 'scopes', 'gitlab_realm'])(
+    'is refused without %s, or with one of another type',
+    async (claim) => {
+      for (const value of [undefined, null, '', 1.5, true, {}, [], [7], [null], [['x']]]) {
+        if (claim === 'scopes' && Array.isArray(value) && value.length === 0) continue;
+        expect([claim, value, await withClaims({ [claim]: value })]).toEqual([
+          claim,
+          value,
+          'CLAIM_INVALID',
+        ]);
+      }
+    },
+  );
+
+  it.each(['iat', 'nbf', 'exp'])('is refused with an %s that is no second', async (claim) => {
+    const at = Number(issuer.claims(now)[claim]);
+    for (const value of [String(at), 'NaN', 'Infinity', -1, at + 0.5, at * 1000, 1e21, [at]]) {
+      expect(await withClaims({ [claim]: value })).toBe('CLAIM_INVALID');
+    }
+    for (const text of ['1e400', '-1e400', '1e308', `${at}0000000000000000`]) {
+      expect(await spelled(`"${claim}":${at}`, `"${claim}":${text}`)).toBe('CLAIM_INVALID');
+    }
+    for (const text of ['NaN', 'Infinity', `0${at}`, `+${at}`]) {
+      expect(await spelled(`"${claim}":${at}`, `"${claim}":${text}`)).toBe('TOKEN_MALFORMED');
+    }
+  });
+
+  it('needs no nbf, and may have no scopes at all', async () => {
+    expect(await withClaims({ nbf: undefined })).toBe('accepted');
+    expect(await withClaims({ scopes: [] })).toBe('accepted');
+  });
+
+  it('has an audience that is exactly ours, alone or among others', async () => {
+    for (const aud of [AUDIENCE, [AUDIENCE], ['x', AUDIENCE]]) {
+      expect(await withClaims({ aud })).toBe('accepted');
+    }
+    for (const aud of ['x', ['x'], `${AUDIENCE} `, `${AUDIENCE},x`, [`${AUDIENCE}-evil`], '*']) {
+      expect(await withClaims({ aud })).toBe('AUDIENCE_MISMATCH');
+    }
+    for (const aud of [{ 0: AUDIENCE }, [AUDIENCE, 7], [[AUDIENCE]]]) {
+      expect(await withClaims({ aud })).toBe('CLAIM_INVALID');
+    }
+  });
+
+  it('has an issuer that is exactly one of those trusted', async () => {
+    const { url } = issuer;
+    const lookalikes = [`${url}/`, `${url}/x`, url.toUpperCase(), `${url}@evil.example`, ` ${url}`];
+    for (const iss of [...lookalikes, '__proto__', 'constructor', 'https://evil.example']) {
+      expect(await withClaims({ iss })).toBe('ISSUER_UNKNOWN');
+    }
+    for (const iss of [[url], { url }]) expect(await withClaims({ iss })).toBe('CLAIM_INVALID');
+  });
+
+  it('is refused with a changed bit anywhere', async () => {
+    const token = issuer.token(now);
+    const [header = '', payload = ''] = token.split('.');
+    const changed = part({ ...issuer.claims(now), scopes: ['duo_chat', 'code_suggestions'] });
+    expect(await codeFor(token.replace(payload, changed))).toBe('SIGNATURE_INVALID');
+    const other = part({ ...issuer.header(), note: '' });
+    expect(await codeFor(token.replace(header, other))).toBe('SIGNATURE_INVALID');
+    for (let at = 0; at < token.length; at += 7) {
+      const flipped = token[at] === 'A' ? 'B' : 'A';
+      const verdict = await codeFor(token.slice(0, at) + flipped + token.slice(at + 1));
+      expect([at, verdict]).not.toEqual([at, 'accepted']);
+    }
+  });
+});
+
+describe('what goes wrong beside a request', () => {
+  const rejections: unknown[] = [];
+  const note = (reason: unknown) => rejections.push(reason);
+  let issuer: ForeignIssuer;
+  beforeAll(async () => {
+    process.on('unhandledRejection', note);
+    issuer = await new ForeignIssuer().start();
+  });
+  afterAll(async () => {
+    process.off('unhandledRejection', note);
+    await issuer.stop();
+  });
+
+  it('is no unhandled rejection when Express has answered before the guard knew', async () => {
+    const verifier = createVerifier({ issuers: [issuer.url], audience: AUDIENCE });
+    const errors: unknown[] = [];
+    const app = express();
+    app.use((_request, response, next) => {
+      next();
+      response.status(503).json({});
+    });
+    app.get('/', expressGuard(verifier, 'duo_chat'));
+    app.use(((error, _request, _response, next) => {
+      errors.push(error);
+      next();
+    }) satisfies express.ErrorRequestHandler);
+    const server = app.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    expect((await fetch(url)).status).toBe(503);
+    await sleep(20);
+    server.close();
+    expect([...rejections, ...errors]).toEqual([]);
+  });
+
+  it('is no unhandled rejection when a listener to events fails later', async () => {
+    const verifier = createVerifier({
+      issuers: [issuer.url],
+      audience: AUDIENCE,
+      onEvent: () => Promise.reject(new Error('no disk')) as unknown as undefined,
+    });
+    await verifier.warmUp();
+    await sleep(20);
+    expect(rejections).toEqual([]);
+  });
+});
+
+describe('a backend that starts before its issuer', () => {
+  const clock = new FakeClock();
+  let issuer: ForeignIssuer;
+  beforeAll(async () => {
+    issuer = await new ForeignIssuer().start();
+  });
+  afterAll(() => issuer.stop());
+
+  it('asks for the keys soon and then ever later, until there are some', async () => {
+    const keys = issuer.answers.get('/jwks') ?? {};
+    issuer.answers.delete('/jwks');
+    const events: VerifierEvent[] = [];
+    const verifier = createVerifier({
+      issuers: [issuer.url],
+      audience: AUDIENCE,
+      clock: () => clock.now(),
+      onEvent: (event) => events.push(event),
+    });
+    const code = async () => {
+      const verdict = await verifier.verify(requestHeaders(issuer.token(clock.now())));
+      return verdict.accepted ? 'accepted' : verdict.code;
+    };
+    expect(await code()).toBe('KEYS_UNAVAILABLE');
+    for (const [failures, waitMs] of [250, 500, 1000, 2000, 4000, 5000, 5000].entries()) {
+      clock.advance(waitMs - 1);
+      expect([await code(), events.length]).toEqual(['KEYS_UNAVAILABLE', failures + 1]);
+      clock.advance(1);
+      expect([await code(), events.length]).toEqual(['KEYS_UNAVAILABLE', failures + 2]);
+    }
+    issuer.answers.set('/jwks', keys);
+    clock.advance(5000);
+    expect(await code()).toBe('accepted');
+  });
+});
+
+/** Patterns from RFC 8725, PortSwigger's and jwt_tool's lists, and the advisories of JOSE libraries. */
+describe('a token made by hand', () => {
+  const clock = new FakeClock(new Date('2026-03-10T12:00:00Z'));
+  const now = clock.now();
+  const attacker = keyNumber(1);
+  let issuer: ForeignIssuer;
+  let other: ForeignIssuer;
+  let verifier: ReturnType<typeof createVerifier>;
+  beforeAll(async () => {
+    issuer = await new ForeignIssuer(keyNumber(0)).start();
+    other = await new ForeignIssuer(keyNumber(2)).start();
+    const issuers = [issuer.url, other.url];
+    verifier = createVerifier({ issuers, audience: AUDIENCE, clock: () => clock.now() });
+    await verifier.warmUp();
+  });
+  afterAll(() => Promise.all([issuer.stop(), other.stop()]));
+
+  async function codeFor(token: string) {
+    const verdict = await verifier.verify(token);
+    if (verdict.accepted) return 'accepted';
+    expect(verdict).toMatchObject({ status: 401, body: { error: 'Forbidden by auth provider' } });
+    // Nothing of a token is repeated, not even in the reason for the log.
+    for (const piece of token.split('.').filter(({ length }) => length > 20)) {
+      expect(JSON.stringify(verdict)).not.toContain(piece);
+    }
+    return verdict.code;
+  }
+  const good = () => issuer.token(now);
+  const unsigned = (header: unknown, claims: unknown = issuer.claims(now)) =>
+    `${part(header)}.${part(claims)}.`;
+  const hmac = (secret: string | Buffer, header: Json = {}, digest = 'sha256') => {
+    const input = `${part(issuer.header({ alg: 'HS256', ...header }))}.${part(issuer.claims(now))}`;
+    return `${input}.${createHmac(digest, secret).update(input).digest('base64url')}`;
+  };
+  const withHeader = (about: Json) => issuer.token(now, {}, about);
+  const byAttacker = (header: Json = {}) =>
+    signed(attacker, issuer.header(header), issuer.claims(now));
+
+  it('is accepted when nothing is wrong with it', async () => {
+    expect(await codeFor(good())).toBe('accepted');
+  });
+
+  it.each(['none', 'None', 'NONE', 'nOnE', '', null, undefined, 0, [], ['RS256'], 'rs256'])(
+    'is refused with alg %j',
+    async (alg) => {
+      const header = { ...issuer.header(), alg };
+      const [, , signature = ''] = good().split('.');
+      for (const token of [unsigned(header), unsigned(header) + signature]) {
+        expect(await codeFor(token)).toBe('ALGORITHM_NOT_ALLOWED');
+      }
+    },
+  );
+
+  it('is refused when the public key serves as the secret of an HMAC', async () => {
+    const { publicKey, jwk, kid } = keyNumber(0);
+    const secrets = [
+      publicKey.export({ type: 'spki', format: 'pem' }),
+      publicKey.export({ type: 'pkcs1', format: 'pem' }),
+      publicKey.export({ type: 'spki', format: 'pem' }).toString().trim(),
+      publicKey.export({ type: 'spki', format: 'der' }),
+      JSON.stringify(jwk),
+      JSON.stringify({ keys: [jwk] }),
+      String(jwk['n']),
+      kid,
+      '',
+      '\0',
+      'secret',
+    ];
+    for (const secret of secrets) {
+      expect(await codeFor(hmac(secret))).toBe('ALGORITHM_NOT_ALLOWED');
+      expect(await codeFor(hmac(secret, { alg: 'RS256' }))).toBe('SIGNATURE_INVALID');
+      expect(await codeFor(hmac(secret, { alg: 'HS512' }, 'sha512'))).toBe('ALGORITHM_NOT_ALLOWED');
+    }
+  });
+
+  it('is refused with another algorithm of the same key, whatever its header says', async () => {
+    for (const [digest, name] of [
+      ['RSA-SHA384', 'RS384'],
+      ['RSA-SHA512', 'RS512'],
+    ] as const) {
+      for (const [alg, code] of [
+        [name, 'ALGORITHM_NOT_ALLOWED'],
+        ['RS256', 'SIGNATURE_INVALID'],
+      ]) {
+        const input = `${part(issuer.header({ alg }))}.${part(issuer.claims(now))}`;
+        const signature = sign(digest, Buffer.from(input), keyNumber(0).privateKey);
+        expect(await codeFor(`${input}.${signature.toString('base64url')}`)).toBe(code);
+      }
+    }
+    const input = `${part(issuer.header())}.${part(issuer.claims(now))}`;
+    const pss = { key: keyNumber(0).privateKey, padding: constants.RSA_PKCS1_PSS_PADDING };
+    const signature = sign('RSA-SHA256', Buffer.from(input), pss).toString('base64url');
+    expect(await codeFor(`${input}.${signature}`)).toBe('SIGNATURE_INVALID');
+  });
+
+  it('is refused with a signature of an elliptic curve, also of zeros (CVE-2022-21449)', async () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const input = `${part(issuer.header({ alg: 'ES256' }))}.${part(issuer.claims(now))}`;
+    const signatures = [sign('sha256', Buffer.from(input), privateKey), Buffer.alloc(64)];
+    for (const signature of signatures) {
+      const token = `${input}.${signature.toString('base64url')}`;
+      expect(await codeFor(token)).toBe('ALGORITHM_NOT_ALLOWED');
+    }
+    for (const length of [1, 64, 255, 256, 257, 512]) {
+      const zeros = Buffer.alloc(length).toString('base64url');
+      const token = `${part(issuer.header())}.${part(issuer.claims(now))}.${zeros}`;
+      expect(await codeFor(token)).toBe('SIGNATURE_INVALID');
+    }
+  });
+
+  it('is refused when it brings a key of its own, or says where one is', async () => {
+    const hook = `${issuer.url}/evil`;
+    for (const member of [
+      { jwk: attacker.jwk },
+      { jku: hook },
+      { x5u: hook },
+      { x5c: ['MIIB'] },
+      { jwk: attacker.jwk, kid: attacker.kid },
+      { jku: hook, kid: attacker.kid },
+    ]) {
+      expect(await codeFor(byAttacker(member))).toBe('TOKEN_MALFORMED');
+      expect(await codeFor(withHeader(member))).toBe('TOKEN_MALFORMED');
+    }
+    expect(issuer.requests).not.toContain('/evil');
+  });
+
+  it.each([
+    '../../../../dev/null',
+    '/dev/null',
+    "' OR 1=1 --",
+    "x' UNION SELECT 'secret",
+    '| sleep 10 |',
+    '__proto__',
+    'constructor',
+    'toString',
+    'size',
+    '\0',
+    'http://evil.example/key',
+  ])('is refused with the kid %j', async (kid) => {
+    expect(await codeFor(byAttacker({ kid }))).toBe('KEY_UNKNOWN');
+    expect(await codeFor(withHeader({ kid }))).toBe('KEY_UNKNOWN');
+  });
+
+  it.each([undefined, null, '', 0, {}, [keyNumber(0).kid]])(
+    'is refused with %j for a kid',
+    async (kid) => {
+      expect(await codeFor(withHeader({ kid }))).toBe('KEY_UNKNOWN');
+    },
+  );
+
+  it('is refused when it is signed with a key that the kid does not name', async () => {
+    expect(await codeFor(byAttacker())).toBe('SIGNATURE_INVALID');
+  });
+
+  it('of one issuer is refused with the key of another that is trusted as well', async () => {
+    const claims = issuer.claims(now);
+    const { key } = other;
+    const header = other.header();
+    expect(await codeFor(signed(key, header, claims))).toBe('KEY_UNKNOWN');
+    expect(await codeFor(signed(key, issuer.header(), claims))).toBe('SIGNATURE_INVALID');
+    expect(await codeFor(signed(key, header, other.claims(now)))).toBe('accepted');
+  });
+
+  it.each([
+    { crit: ['exp'] },
+    { crit: ['b64'], b64: true },
+    { crit: [] },
+    { crit: null },
+    { b64: false },
+    { b64: false, crit: ['b64'] },
+    { zip: 'DEF' },
+    { enc: 'A128GCM' },
+  ])('is refused with %j in its header', async (about) => {
+    expect(await codeFor(withHeader(about))).toBe('TOKEN_MALFORMED');
+  });
+
+  it.each([
+    'statuslist+jwt',
+    'application/statuslist+jwt',
+    'at+jwt',
+    'checkpoint+jwt',
+    '',
+    null,
+    7,
+  ])('is refused with the typ %j', async (typ) => {
+    expect(await codeFor(withHeader({ typ }))).toBe('TOKEN_TYPE_INVALID');
+  });
+
+  it('is refused without a typ, and accepted with another spelling of JWT', async () => {
+    expect(await codeFor(withHeader({ typ: undefined }))).toBe('TOKEN_TYPE_INVALID');
+    expect(await codeFor(withHeader({ typ: 'jwt' }))).toBe('accepted');
+    expect(await codeFor(withHeader({ typ: 'application/jwt' }))).toBe('accepted');
+  });
+
+  it('is not let in by header names that a client repeats', async () => {
+    const headers = requestHeaders(good(), { 'X-Gitlab-Realm': 'saas' });
+    expect(await verifier.verify(headers)).toMatchObject({ code: 'HEADER_MISMATCH' });
+  });
+});
+
+describe('the keys of a verifier', () => {
+  const clock = new FakeClock();
+  let issuer: ForeignIssuer;
+  let events: VerifierEvent[];
+  beforeEach(async () => {
+    clock.set('2026-03-10T12:00:00Z');
+    events = [];
+    issuer = await new ForeignIssuer().start();
+  });
+  afterEach(() => issuer.stop());
+
+  const created = (about: Partial<VerifierOptions> = {}) =>
+    createVerifier({
+      issuers: [issuer.url],
+      audience: AUDIENCE,
+      clock: () => clock.now(),
+      onEvent: (event) => events.push(event),
+      timeoutMs: 500,
+      ...about,
+    });
+  type Created = ReturnType<typeof created>;
+  const signedBy = (key = keyNumber(0), of = issuer) =>
+    signed(key, of.header({ kid: key.kid }), of.claims(clock.now()));
+  async function codeFor(verifier: Created, key = keyNumber(0), of = issuer) {
+    const verdict = await verifier.verify(requestHeaders(signedBy(key, of)));
+    return verdict.accepted ? 'accepted' : verdict.code;
+  }
+  /** What goes on in the background ends with an event. */
+  async function heard(count: number) {
+    while (events.length < count) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  it('are fetched once, however many ask at the same time', async () => {
+    const verifier = created();
+    const codes = await Promise.all(Array.from({ length: 50 }, () => codeFor(verifier)));
+    expect(new Set(codes)).toEqual(new Set(['accepted']));
+    expect(issuer.fetches()).toBe(1);
+  });
+
+  it('are fetched again for an unknown kid, but not before the cool-down has passed', async () => {
+    const verifier = created();
+    await verifier.warmUp();
+    issuer.publish(keyNumber(0).jwk, keyNumber(1).jwk);
+    clock.advance(29_999);
+    expect(await codeFor(verifier, keyNumber(1))).toBe('KEY_UNKNOWN');
+    expect(issuer.fetches()).toBe(1);
+    clock.advance(1);
+    const codes = await Promise.all([1, 1, 1, 0].map((n) => codeFor(verifier, keyNumber(n))));
+    expect(new Set(codes)).toEqual(new Set(['accepted']));
+    expect(issuer.fetches()).toBe(2);
+    for (let n = 0; n < 20; n += 1) {
+      expect(await codeFor(verifier, keyNumber(2))).toBe('KEY_UNKNOWN');
+    }
+    expect(issuer.fetches()).toBe(2);
+  });
+
+  it('are refreshed in the background once their max-age has passed, and forgotten when gone', async () => {
+    const verifier = created();
+    await codeFor(verifier);
+    issuer.publish(keyNumber(1).jwk);
+    clock.advance(10 * MINUTE_MS - 1);
+    expect(await codeFor(verifier)).toBe('accepted');
+    expect(issuer.fetches()).toBe(1);
+    clock.advance(1);
+    expect(await codeFor(verifier)).toBe('accepted');
+    await heard(2);
+    expect(await codeFor(verifier)).toBe('KEY_UNKNOWN');
+    expect(await codeFor(verifier, keyNumber(1))).toBe('accepted');
+  });
+
+  it('are waited for after a quiet hour, in which one of them may have been withdrawn', async () => {
+    const verifier = created();
+    await codeFor(verifier);
+    issuer.publish(keyNumber(1).jwk);
+    clock.advance(61 * MINUTE_MS);
+    expect(await codeFor(verifier)).toBe('KEY_UNKNOWN');
+  });
+
+  it.each([
+    ['max-age=0', 60],
+    ['no-store', 60],
+    ['max-age=31536000', 86_400],
+    ['public', 3600],
+  ])('with Cache-Control %s stay fresh for %i seconds', async (cacheControl, seconds) => {
+    issuer.cacheControl = cacheControl;
+    const verifier = created();
+    await codeFor(verifier);
+    clock.advance(seconds * 1000 - 1);
+    await codeFor(verifier);
+    expect(issuer.fetches()).toBe(1);
+    clock.advance(1);
+    await codeFor(verifier);
+    await heard(2);
+    expect(issuer.fetches()).toBe(2);
+  });
+
+  const broken: [string, () => Answer][] = [
+    ['no keys', () => ({ keys: [] })],
+    ['keys that are no list', () => ({ keys: {} })],
+    ['another document', () => ({ error: 'maintenance' })],
+    ['half a document', () => (response) => void response.end('{"keys":[{"kty":"RS')],
+    ['only keys that nobody can use', () => ({ keys: [{}, null, 7, { kty: 'EC', kid: 'x' }] })],
+    ['an error', () => (response) => void response.writeHead(503).end('{"keys":[]}')],
+    ['a redirect', () => (response) => void response.writeHead(302, { location: '/b' }).end()],
+    ['300,000 bytes', () => (response) => void response.end(`{"keys":["${'x'.repeat(300_000)}"]}`)],
+    ['a cut connection', () => (response) => void response.destroy()],
+    ['silence', () => () => undefined],
+    ['a body that never ends', () => (response) => void response.write('{"keys":[')],
+  ];
+
+  it.each(broken)('are kept when the issuer answers with %s', async (_what, answer) => {
+    const verifier = created();
+    await codeFor(verifier);
+    issuer.answers.set('/b', { keys: [keyNumber(1).jwk] });
+    issuer.answers.set('/jwks', answer());
+    clock.advance(10 * MINUTE_MS);
+    expect(await codeFor(verifier)).toBe('accepted');
+    await heard(2);
+    expect(events[1]).toMatchObject({ type: 'keys_refresh_failed', issuer: issuer.url });
+    clock.advance(6 * 24 * 60 * MINUTE_MS);
+    expect(await codeFor(verifier)).toBe('accepted');
+    expect(verifier.state()).toMatchObject([{ issuer: issuer.url, kids: [keyNumber(0).kid] }]);
+  });
+
+  it.each(broken)(
+    'come as soon as the issuer that began with %s is well',
+    async (_what, answer) => {
+      const good = issuer.answers.get('/jwks') ?? {};
+      issuer.answers.set('/jwks', answer());
+      const verifier = created();
+      expect(await codeFor(verifier)).toBe('KEYS_UNAVAILABLE');
+      issuer.answers.set('/jwks', good);
+      expect(await codeFor(verifier)).toBe('KEYS_UNAVAILABLE');
+      clock.advance(5000);
+      expect(await codeFor(verifier)).toBe('accepted');
+    },
+  );
+
+  it('are used for seven days at most without an answer', async () => {
+    const verifier = created();
+    await codeFor(verifier);
+    issuer.answers.delete('/jwks');
+    clock.advance(7 * 24 * 60 * MINUTE_MS);
+    expect(await codeFor(verifier)).toBe('accepted');
+    clock.advance(MINUTE_MS);
+    expect(await codeFor(verifier)).toBe('KEYS_UNAVAILABLE');
+  });
+
+  it('are taken from a document whose other entries nobody can use', async () => {
+    const good = keyNumber(0).jwk;
+    const withoutKid = { ...keyNumber(1).jwk, kid: undefined };
+    issuer.publish(
+      null,
+      'key',
+      withoutKid,
+      { ...keyNumber(1).jwk, kid: 7 },
+      { ...good, n: '' },
+      { ...good, n: null },
+      { kty: 'EC', crv: 'P-256', kid: 'ec', use: 'sig', alg: 'ES256', x: 'x', y: 'y' },
+      { kty: 'oct', k: 'c2VjcmV0', kid: 'oct', use: 'sig', alg: 'HS256' },
+      { ...good, use: 'enc' },
+      { ...foreignKey(1024).jwk, kid: 'short' },
+      good,
+      good,
+    );
+    const verifier = created();
+    expect(await codeFor(verifier)).toBe('accepted');
+    expect(verifier.state()[0]?.kids).toEqual([good['kid']]);
+    expect(events).toMatchObject([{ type: 'keys_refreshed', skipped: { length: 10 } }]);
+  });
+
+  it('are kept one by one where an entry has become unusable or ambiguous', async () => {
+    issuer.publish(keyNumber(0).jwk, keyNumber(1).jwk);
+    const verifier = created();
+    await codeFor(verifier);
+    const impostor = { ...keyNumber(3).jwk, kid: keyNumber(1).kid };
+    const partial = { ...keyNumber(0).jwk, n: undefined };
+    issuer.publish(partial, keyNumber(1).jwk, impostor, keyNumber(2).jwk);
+    clock.advance(30_000);
+    for (const n of [2, 1, 0]) expect(await codeFor(verifier, keyNumber(n))).toBe('accepted');
+  });
+
+  it.each([
+    ['names another issuer', { issuer: 'https://other.example' }],
+    ['names no issuer', { issuer: undefined }],
+    ['puts the keys on another origin', { jwks_uri: 'https://evil.example/jwks' }],
+    ['puts the keys behind plain http', { jwks_uri: 'http://issuer.example/jwks' }],
+    ['has no jwks_uri', { jwks_uri: 7 }],
+  ])('are not taken from a discovery document that %s', async (_what, about) => {
+    const discovery = { issuer: issuer.url, jwks_uri: `${issuer.url}/jwks`, ...about };
+    issuer.answers.set('/.well-known/openid-configuration', discovery);
+    expect(await codeFor(created())).toBe('KEYS_UNAVAILABLE');
+    expect(issuer.fetches()).toBe(0);
+  });
+
+  it('may stand on another origin that the issuer was configured with', async () => {
+    const keys = await new ForeignIssuer(keyNumber(0)).start();
+    issuer.answers.set('/.well-known/openid-configuration', {
+      issuer: issuer.url,
+      jwks_uri: `${keys.url}/jwks`,
+    });
+    expect(await codeFor(created())).toBe('KEYS_UNAVAILABLE');
+    const trusted = { issuer: issuer.url, keyOrigins: [keys.url] };
+    expect(await codeFor(created({ issuers: [trusted] }))).toBe('accepted');
+    await keys.stop();
+  });
+
+  it('of one issuer say nothing about tokens of another, which is neither hurt nor slowed', async () => {
+    const other = await new ForeignIssuer(keyNumber(1)).start();
+    const verifier = created({ issuers: [issuer.url, other.url], timeoutMs: 60_000 });
+    let waiting = 0;
+    issuer.answers.set('/.well-known/openid-configuration', () => (waiting += 1));
+    const stuck = codeFor(verifier, keyNumber(0), issuer);
+    expect(await codeFor(verifier, keyNumber(1), other)).toBe('accepted');
+    expect(await codeFor(verifier, keyNumber(0), other)).toBe('KEY_UNKNOWN');
+    while (waiting === 0) await new Promise((resolve) => setImmediate(resolve));
+    await issuer.stop();
+    expect(await stuck).toBe('KEYS_UNAVAILABLE');
+    await other.stop();
+  });
+
+  it('are fetched again after the clock was set back', async () => {
+    const verifier = created();
+    await codeFor(verifier);
+    issuer.publish(keyNumber(1).jwk);
+    clock.advance(-24 * 60 * MINUTE_MS);
+    expect(await codeFor(verifier, keyNumber(1))).toBe('accepted');
+  });
+});
+
+type Json = Record<string, unknown>;

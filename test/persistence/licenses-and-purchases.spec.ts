@@ -1,29 +1,40 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { Database } from '../../src/database/database.js';
+import { registerPaidLicense } from '../support/builders.js';
+import { GitlabInstance } from '../support/gitlab-instance.js';
+import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 import {
   createTables,
   insert,
   instanceRow,
   isPending,
   licenseRow,
+  namespacePurchaseRow,
+  namespaceRow,
   purchaseRow,
-  violating,
   type Tables,
+  violating,
 } from './rows.js';
 
 const KEPT = { message: expect.stringMatching(/rows are kept for good/) as string };
 const UNVERSIONED = { message: expect.stringMatching(/count its version up by one/) as string };
+const FULL = violating('add_on_purchases_assigned_seats_check');
+const FOREIGN = {
+  message: expect.stringMatching(/comes from the update of its license/) as string,
+};
+const REPLACE = `
+  UPDATE licenses SET key_digest = $2, sealed_key = '\\x01', version = version + 1,
+    updated_at = '2026-03-01T00:00:00Z', key_replaced_at = '2026-03-01T00:00:00Z',
+    previous_key_valid_until = $3
+  WHERE id = $1`;
+const IN_A_WEEK = '2026-03-08T00:00:00Z';
 
 let tables: Tables;
+
 beforeAll(async () => {
-  tables = await createTables(20);
+  tables = await createTables(32);
 });
 afterAll(() => tables.drop());
-
-async function newLicense(): Promise<string> {
-  const license = licenseRow();
-  await insert(tables.pool, 'licenses', license);
-  return license.id;
-}
 
 describe('purchases of one add-on on one license', () => {
   it('never overlap: of twenty inserted at the same time, one wins and the rest are told', async () => {
@@ -213,3 +224,450 @@ describe('an instance', () => {
     await expect(tables.pool.query('TRUNCATE instances CASCADE')).rejects.toMatchObject(KEPT);
   });
 });
+
+describe('a purchase', () => {
+  it('belongs to a license or to a namespace, to exactly one', async () => {
+    const license = licenseRow();
+    await insert(tables.pool, 'licenses', license);
+    const namespace_id = await newNamespace();
+    const refused = (row: Record<string, unknown>) =>
+      expect(insert(tables.pool, 'add_on_purchases', row)).rejects.toMatchObject(
+        violating('add_on_purchases_owner_check'),
+      );
+
+    await refused(purchaseRow(license.id, { namespace_id }));
+    await refused(purchaseRow(license.id, { license_id: null }));
+    await insert(tables.pool, 'add_on_purchases', purchaseRow(license.id));
+    await insert(tables.pool, 'add_on_purchases', namespacePurchaseRow(namespace_id));
+  });
+
+  it('belongs to a namespace that is known', async () => {
+    await expect(
+      insert(tables.pool, 'add_on_purchases', namespacePurchaseRow('nobody')),
+    ).rejects.toMatchObject(violating('add_on_purchases_namespace_id_fkey'));
+  });
+
+  it('of a namespace never overlaps another: of twenty at once, one wins and the rest are told', async () => {
+    for (let round = 0; round < 5; round++) {
+      const namespaceId = await newNamespace();
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: 20 }, () =>
+          insert(tables.pool, 'add_on_purchases', namespacePurchaseRow(namespaceId)),
+        ),
+      );
+      const lost = outcomes.flatMap((outcome) =>
+        outcome.status === 'rejected' ? [outcome.reason as unknown] : [],
+      );
+      expect(lost).toHaveLength(19);
+      for (const error of lost) {
+        expect(error).toMatchObject(violating('add_on_purchases_namespace_overlap_excl'));
+      }
+    }
+  });
+
+  it('has its owner in its history', async () => {
+    const namespace_id = await newNamespace();
+    const purchase = namespacePurchaseRow(namespace_id);
+    await insert(tables.pool, 'add_on_purchases', purchase);
+    const sql = `SELECT license_id, namespace_id, version FROM add_on_purchases_history WHERE id = $1`;
+    expect((await tables.pool.query(sql, [purchase.id])).rows).toEqual([
+      { license_id: null, namespace_id, version: 1 },
+    ]);
+  });
+});
+
+describe('a namespace', () => {
+  it('keeps every plan that it ever had', async () => {
+    const id = await newNamespace();
+    const change = (set: string) =>
+      tables.pool.query(`UPDATE namespaces SET ${set} WHERE id = $1`, [id]);
+    await change(`plan = 'premium', version = 2`);
+    await expect(change(`plan = 'ultimate'`)).rejects.toThrow(/count its version up by one/);
+    const sql = 'SELECT plan FROM namespaces_history WHERE id = $1 ORDER BY version';
+    expect((await tables.pool.query(sql, [id])).rows).toEqual([
+      { plan: 'ultimate' },
+      { plan: 'premium' },
+    ]);
+    for (const statement of [
+      `UPDATE namespaces_history SET plan = 'gold'`,
+      'DELETE FROM namespaces_history',
+      'DELETE FROM namespaces',
+      'TRUNCATE namespaces CASCADE',
+    ]) {
+      await expect(tables.pool.query(statement)).rejects.toThrow(/rows are kept for good/);
+    }
+  });
+});
+
+describe('seats', () => {
+  it.each(['READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE'])(
+    'are never more than the quantity under %s, in whatever order they come and go',
+    async (level) => {
+      const id = await newPurchase();
+      const insertOne = async (user: number) => {
+        const client = await tables.pool.connect();
+        try {
+          await client.query(`BEGIN ISOLATION LEVEL ${level}`);
+          await client.query('SELECT count(*) FROM seat_assignments');
+          await insert(client, 'seat_assignments', seat(id, String(user)));
+          await client.query('COMMIT');
+        } catch (error) {
+          await client.query('ROLLBACK');
+          throw error;
+        } finally {
+          client.release();
+        }
+      };
+      await Promise.allSettled(Array.from({ length: 64 }, (_, user) => insertOne(user)));
+      const first = await counted(id);
+      expect(first?.held).toBeGreaterThan(0);
+      expect(first?.held).toBeLessThanOrEqual(10);
+      expect(first?.counted).toBe(first?.held);
+    },
+  );
+
+  it('run out for whoever comes after the last', async () => {
+    const id = await newPurchase();
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 64 }, (_, user) =>
+        insert(tables.pool, 'seat_assignments', seat(id, String(user))),
+      ),
+    );
+    const lost = outcomes.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [outcome.reason as unknown] : [],
+    );
+    expect(lost).toHaveLength(54);
+    for (const error of lost) expect(error).toMatchObject(FULL);
+    expect(await counted(id)).toEqual({ counted: 10, held: 10 });
+  });
+
+  it('are not assigned while the quantity falls below them, nor the other way round', async () => {
+    for (let round = 0; round < 10; round++) {
+      const id = await newPurchase();
+      for (const user of ['1', '2', '3', '4']) {
+        await insert(tables.pool, 'seat_assignments', seat(id, user));
+      }
+      const sql = `UPDATE add_on_purchases SET quantity = 4, version = 2 WHERE id = $1`;
+      const outcomes = await Promise.allSettled([
+        insert(tables.pool, 'seat_assignments', seat(id, '5')),
+        tables.pool.query(sql, [id]),
+      ]);
+      expect(outcomes.filter(({ status }) => status === 'rejected')).toMatchObject([
+        { reason: FULL },
+      ]);
+    }
+  });
+
+  it('are one for each user, who may have another once it was released', async () => {
+    const id = await newPurchase();
+    const first = seat(id, '7');
+    await insert(tables.pool, 'seat_assignments', first);
+    await expect(insert(tables.pool, 'seat_assignments', seat(id, '7'))).rejects.toMatchObject(
+      violating('seat_assignments_held_idx'),
+    );
+    const release = () =>
+      tables.pool.query('UPDATE seat_assignments SET released_at = now() WHERE id = $1', [
+        first.id,
+      ]);
+    await release();
+    expect(await counted(id)).toEqual({ counted: 0, held: 0 });
+    await expect(release()).rejects.toMatchObject(KEPT);
+    await insert(tables.pool, 'seat_assignments', seat(id, '7'));
+    expect(await counted(id)).toEqual({ counted: 1, held: 1 });
+  });
+
+  it('change in nothing but their release, and stay while they are held', async () => {
+    const id = await newPurchase();
+    await insert(tables.pool, 'seat_assignments', seat(id, '7'));
+    for (const sql of [
+      `UPDATE seat_assignments SET user_id = '8'`,
+      `DELETE FROM seat_assignments WHERE released_at IS NULL`,
+      'TRUNCATE seat_assignments',
+    ]) {
+      await expect(tables.pool.query(sql)).rejects.toMatchObject(KEPT);
+    }
+  });
+
+  it('exist for two add-ons, which a purchase with seats keeps', async () => {
+    const none = violating('add_on_purchases_seat_add_on_check');
+    const core = await newPurchase({ add_on: 'duo_core' });
+    await expect(insert(tables.pool, 'seat_assignments', seat(core, '7'))).rejects.toMatchObject(
+      none,
+    );
+    const pro = await newPurchase();
+    await insert(tables.pool, 'seat_assignments', seat(pro, '7'));
+    await expect(
+      tables.pool.query(
+        `UPDATE add_on_purchases SET add_on = 'duo_core', version = 2 WHERE id = $1`,
+        [pro],
+      ),
+    ).rejects.toMatchObject(none);
+  });
+});
+
+describe('an old license key', () => {
+  async function license(
+    key_digest: Buffer = randomBytes(32),
+  ): Promise<{ id: string; digest: Buffer }> {
+    const row = licenseRow({ key_digest });
+    await insert(tables.pool, 'licenses', row);
+    return { id: row.id, digest: key_digest };
+  }
+  const replace = (
+    id: string,
+    digest: Buffer,
+    until = IN_A_WEEK,
+    on: Tables['pool'] = tables.pool,
+  ) => on.query(REPLACE, [id, digest, until]);
+  async function kept(id: string): Promise<unknown[]> {
+    const sql = `SELECT digest, replaced_at, valid_until FROM replaced_license_keys WHERE license_id = $1`;
+    return (await tables.pool.query<Record<string, unknown>>(sql, [id])).rows;
+  }
+
+  it('is kept by the database itself, until the end that its license names', async () => {
+    const { id, digest } = await license();
+    await replace(id, randomBytes(32));
+    const times = {
+      replaced_at: new Date('2026-03-01T00:00:00Z'),
+      valid_until: new Date(IN_A_WEEK),
+    };
+    expect(await kept(id)).toEqual([{ digest, ...times }]);
+  });
+
+  it('is not kept when it ends at once', async () => {
+    const { id } = await license();
+    await replace(id, randomBytes(32), '2026-03-01T00:00:00Z');
+    expect(await kept(id)).toEqual([]);
+  });
+
+  it('can be the key of no license, new or not, its own neither', async () => {
+    const { id, digest } = await license();
+    await replace(id, randomBytes(32));
+    const taken = violating('licenses_replaced_key_check');
+    await expect(license(digest)).rejects.toMatchObject(taken);
+    await expect(replace((await license()).id, digest)).rejects.toMatchObject(taken);
+    await expect(replace(id, digest)).rejects.toMatchObject(taken);
+  });
+
+  it('can be the key of a license again once its grace is over', async () => {
+    const { id, digest } = await license();
+    await replace(id, randomBytes(32));
+    const early = licenseRow({ key_digest: digest, updated_at: '2026-03-07T23:59:59Z' });
+    const taken = violating('licenses_replaced_key_check');
+    await expect(insert(tables.pool, 'licenses', early)).rejects.toMatchObject(taken);
+    await insert(tables.pool, 'licenses', { ...early, updated_at: IN_A_WEEK });
+    expect(await kept(id)).toEqual([]);
+  });
+
+  it('is taken although the license that wants it came before the replacement was committed', async () => {
+    const { id, digest } = await license();
+    const first = await tables.pool.connect();
+    await first.query('BEGIN');
+    await first.query(REPLACE, [id, randomBytes(32), IN_A_WEEK]);
+    const second = license(digest);
+    expect(await isPending(second)).toBe(true);
+    await first.query('COMMIT');
+    first.release();
+    await expect(second).rejects.toMatchObject(violating('licenses_replaced_key_check'));
+  });
+
+  it('is free when that replacement is taken back, and its license has it', async () => {
+    const { id, digest } = await license();
+    const first = await tables.pool.connect();
+    await first.query('BEGIN');
+    await first.query(REPLACE, [id, randomBytes(32), IN_A_WEEK]);
+    const second = license(digest);
+    expect(await isPending(second)).toBe(true);
+    await first.query('ROLLBACK');
+    first.release();
+    await expect(second).rejects.toMatchObject(violating('licenses_key_digest_key'));
+  });
+
+  it('comes in by no other way, and changes neither its digest nor its license', async () => {
+    const { id, digest } = await license();
+    const other = await license();
+    const times = { replaced_at: '2026-03-01T00:00:00Z', valid_until: IN_A_WEEK };
+    const row = { digest: randomBytes(32), license_id: id, ...times };
+    await expect(insert(tables.pool, 'replaced_license_keys', row)).rejects.toMatchObject(FOREIGN);
+    await replace(id, randomBytes(32));
+    for (const [column, value] of [
+      ['digest', randomBytes(32)],
+      ['license_id', other.id],
+    ] as const) {
+      const sql = `UPDATE replaced_license_keys SET ${column} = $1 WHERE digest = $2`;
+      await expect(tables.pool.query(sql, [value, digest])).rejects.toMatchObject(FOREIGN);
+    }
+  });
+
+  it('has an end after its replacement, and a license says both instants or neither', async () => {
+    const { id } = await license();
+    const check = violating('licenses_key_replaced_at_check');
+    await expect(replace(id, randomBytes(32), '2026-02-28T00:00:00Z')).rejects.toMatchObject(check);
+    const half = licenseRow({ key_replaced_at: '2026-03-01T00:00:00Z' });
+    await expect(insert(tables.pool, 'licenses', half)).rejects.toMatchObject(check);
+    await replace(id, randomBytes(32));
+    await expect(
+      tables.pool.query(
+        `UPDATE replaced_license_keys SET valid_until = replaced_at WHERE license_id = $1`,
+        [id],
+      ),
+    ).rejects.toMatchObject(violating('replaced_license_keys_valid_until_check'));
+  });
+});
+
+describe('an activation code in the database', () => {
+  it('is never used by more instances than it is for, however many come at once', async () => {
+    const { code, licenseId } = await newCode();
+    const rows = await Promise.all(
+      Array.from({ length: 20 }, () => newActivation(code.id, licenseId)),
+    );
+    const outcomes = await Promise.allSettled(
+      rows.map((row) => insert(tables.pool, 'activations', row)),
+    );
+    const lost = outcomes.flatMap((one) =>
+      one.status === 'rejected' ? [one.reason as unknown] : [],
+    );
+    expect(lost).toHaveLength(17);
+    for (const error of lost) expect(error).toMatchObject(violating('activation_codes_uses_check'));
+    const used = 'SELECT uses FROM activation_codes WHERE id = $1';
+    expect((await tables.pool.query(used, [code.id])).rows).toEqual([{ uses: 3 }]);
+  });
+
+  it('loses count without the constraint: it is what keeps the limit', async () => {
+    const { code, licenseId } = await newCode();
+    const client = await tables.pool.connect();
+    await client.query('BEGIN');
+    await client.query('ALTER TABLE activation_codes DROP CONSTRAINT activation_codes_uses_check');
+    const rows = 'SELECT count(*)::int AS n FROM activations WHERE activation_code_id = $1';
+    for (let n = 0; n < 4; n += 1) {
+      const instance = instanceRow(licenseId);
+      await insert(client, 'instances', instance);
+      const at = { activated_at: '2026-01-01T00:00:00Z', automated: false };
+      const row = { activation_code_id: code.id, instance_id: instance.id, ...at };
+      await insert(client, 'activations', row);
+    }
+    expect((await client.query(rows, [code.id])).rows).toEqual([{ n: 4 }]);
+    await client.query('ROLLBACK');
+    client.release();
+  });
+
+  it('is used by an instance once', async () => {
+    const { code, licenseId } = await newCode();
+    const row = await newActivation(code.id, licenseId);
+    await insert(tables.pool, 'activations', row);
+    await expect(insert(tables.pool, 'activations', row)).rejects.toMatchObject(
+      violating('activations_pkey'),
+    );
+  });
+
+  it('has a digest of its own, of 32 bytes, and a count of at least one', async () => {
+    const { code } = await newCode();
+    await expect(newCode({ digest: code.digest })).rejects.toMatchObject(
+      violating('activation_codes_digest_key'),
+    );
+    await expect(newCode({ digest: randomBytes(31) })).rejects.toMatchObject(
+      violating('activation_codes_digest_check'),
+    );
+    await expect(newCode({ max_uses: 0 })).rejects.toMatchObject(
+      violating('activation_codes_max_uses_check'),
+    );
+  });
+
+  it('stays for good, and so does what it was used for', async () => {
+    const { code, licenseId } = await newCode();
+    const row = await newActivation(code.id, licenseId);
+    await insert(tables.pool, 'activations', row);
+    for (const sql of [
+      `DELETE FROM activation_codes`,
+      `DELETE FROM activations`,
+      `UPDATE activations SET automated = true`,
+      `TRUNCATE activations, activation_codes`,
+    ]) {
+      await expect(tables.pool.query(sql)).rejects.toMatchObject(KEPT);
+    }
+  });
+});
+
+describe('the look-up of a sync', () => {
+  let issuer: TestIssuer;
+  beforeAll(async () => {
+    issuer = await startTestIssuer();
+  });
+  afterAll(() => issuer.stop());
+
+  it('is planned a few times and not for each sync, also where syncs come one by one', async () => {
+    const { licenseKey } = await registerPaidLicense(issuer);
+    const instance = new GitlabInstance(issuer.url, { licenseKey, instanceId: randomUUID() });
+    for (let count = 0; count < 30; count += 1) await instance.sync(['catalog']);
+    // One after the other, they go over one connection, which is the one that is free now.
+    const { rows } = await issuer.running.app.get(Database).pool.query<Prepared>(
+      `SELECT generic_plans, custom_plans FROM pg_prepared_statements
+         WHERE name LIKE 'license_look_up_%'`,
+    );
+    const [statement] = rows;
+    expect(Number(statement?.generic_plans)).toBeGreaterThan(15);
+    expect(Number(statement?.custom_plans)).toBeLessThanOrEqual(5);
+  });
+});
+
+async function newLicense(): Promise<string> {
+  const license = licenseRow();
+  await insert(tables.pool, 'licenses', license);
+  return license.id;
+}
+
+async function newNamespace(): Promise<string> {
+  const namespace = namespaceRow();
+  await insert(tables.pool, 'namespaces', namespace);
+  return namespace.id;
+}
+
+async function newPurchase(row: Record<string, unknown> = {}): Promise<string> {
+  const namespace = namespaceRow();
+  await insert(tables.pool, 'namespaces', namespace);
+  const purchase = namespacePurchaseRow(namespace.id, { quantity: 10, ...row });
+  await insert(tables.pool, 'add_on_purchases', purchase);
+  return purchase.id;
+}
+
+function seat(purchaseId: string, user: string) {
+  const assigned_at = '2026-02-01T00:00:00Z';
+  return { id: randomUUID(), add_on_purchase_id: purchaseId, user_id: user, assigned_at };
+}
+
+async function counted(purchaseId: string) {
+  const { rows } = await tables.pool.query<{ counted: number; held: number }>(
+    `SELECT assigned_seats AS counted, (SELECT count(*)::int FROM seat_assignments
+       WHERE add_on_purchase_id = p.id AND released_at IS NULL) AS held
+     FROM add_on_purchases p WHERE id = $1`,
+    [purchaseId],
+  );
+  return rows[0];
+}
+
+async function newCode(about: Readonly<Record<string, unknown>> = {}) {
+  const license = licenseRow();
+  await insert(tables.pool, 'licenses', license);
+  const code = {
+    id: randomUUID(),
+    license_id: license.id,
+    digest: randomBytes(32),
+    max_uses: 3,
+    created_at: '2026-01-01T00:00:00Z',
+    ...about,
+  };
+  await insert(tables.pool, 'activation_codes', code);
+  return { code, licenseId: license.id };
+}
+
+async function newActivation(codeId: string, licenseId: string) {
+  const instance = instanceRow(licenseId);
+  await insert(tables.pool, 'instances', instance);
+  const at = { activated_at: '2026-01-01T00:00:00Z', automated: false };
+  return { activation_code_id: codeId, instance_id: instance.id, ...at };
+}
+
+interface Prepared {
+  readonly generic_plans: string;
+  readonly custom_plans: string;
+}
