@@ -7,7 +7,7 @@ import { codeOf } from './platform/error-code.js';
 import { fileTrouble, noSpaceLeft } from './platform/file-trouble.js';
 import type { ServiceConfig } from './platform/service-config.js';
 import { StartRefusedError } from './platform/start-refused.js';
-import { KeysSetBackError } from './signing-keys/dropped-keys.js';
+import { KeysSetBackError } from './signing-keys/unpublished-keys.js';
 
 const UNTIL_THEN = 'kept keys are published, nothing is issued';
 const UNKNOWN = 'the database cannot be brought up: the log of this process says why';

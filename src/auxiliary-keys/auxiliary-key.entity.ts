@@ -2,7 +2,7 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import type { LifecycleKey } from '../domain/plan-key-rotation.js';
 import type { AuxiliaryJwk } from './auxiliary-key.js';
 
-/** A key for what is no token. It is never unpublished: what it signed stays verifiable. */
+/** A key that signs status lists and checkpoints. It is never unpublished: its signatures stay verifiable. */
 @Entity('auxiliary_keys')
 @Index('auxiliary_keys_current_idx', ['phase'], { unique: true, where: `phase = 'current'` })
 @Index('auxiliary_keys_next_idx', ['phase'], { unique: true, where: `phase = 'next'` })
@@ -24,11 +24,11 @@ export class AuxiliaryKeyEntity implements LifecycleKey {
   @Column('jsonb', { name: 'public_jwk' })
   publicJwk!: AuxiliaryJwk;
 
-  /** PKCS #8, sealed with `auxiliary_keys:<kid>` as its owner; gone once the key is retired. */
+  /** PKCS #8, sealed with `auxiliary_keys:<kid>` as its owner. Null when the key is retired. */
   @Column('bytea', { name: 'sealed_private_key', nullable: true })
   sealedPrivateKey!: Buffer | null;
 
-  /** The kid, sealed: proof that whoever added the key had the key-encryption key. */
+  /** The sealed kid proves that the key was added by someone with the key-encryption key. */
   @Column('bytea', { name: 'sealed_kid' })
   sealedKid!: Buffer;
 

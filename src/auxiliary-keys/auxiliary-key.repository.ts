@@ -6,14 +6,14 @@ import { Sealing, UnsealError } from '../sealing/sealing.js';
 import { AuxiliaryKeyEntity } from './auxiliary-key.entity.js';
 import { type AuxiliaryKey, auxiliaryKeyOf, type GeneratedAuxiliaryKey } from './auxiliary-key.js';
 
-/** The private halves of keys that sign or are about to. */
+/** The private halves of the current and the next key. */
 export const SEALED_AUXILIARY_KEYS: SealedColumn = {
   table: 'auxiliary_keys',
   id: { column: 'kid', type: 'text' },
   column: 'sealed_private_key',
 };
 
-/** What proves of each key that it is ours, also when it signs no more. */
+/** The sealed kids prove that a key is ours, even when it is retired. */
 export const SEALED_AUXILIARY_KIDS: SealedColumn = {
   table: 'auxiliary_keys',
   id: { column: 'kid', type: 'text' },
@@ -24,24 +24,24 @@ export const SEALED_AUXILIARY_KIDS: SealedColumn = {
 export class AuxiliaryKeyRepository {
   constructor(private readonly sealing: Sealing) {}
 
-  /** Every key that we ever had, the longest published first: all of them are published. */
+  /** Every key that is ours, the oldest first. All of them are published. */
   async ours(manager: EntityManager): Promise<AuxiliaryKeyEntity[]> {
     const rows = await this.all(manager);
     const ours = await Promise.all(rows.map((row) => this.isOurs(row)));
     return rows.filter((_row, index) => ours[index]);
   }
 
-  /** Every row, whoever added it. */
+  /** Every row, ours or not. */
   async all(manager: EntityManager): Promise<AuxiliaryKeyEntity[]> {
     return manager.find(AuxiliaryKeyEntity, { order: { publishedAt: 'ASC', kid: 'ASC' } });
   }
 
-  /** Lets one session at a time plan and apply a change of the keys; held until it commits. */
+  /** One transaction at a time plans and applies a change of the keys. */
   async lockPlan(manager: EntityManager): Promise<void> {
     await manager.query(`SELECT pg_advisory_xact_lock(hashtext('auxiliary_keys.plan'))`);
   }
 
-  /** Wipes the private half that it has sealed. */
+  /** Wipes the private half after sealing it. */
   async insert(
     manager: EntityManager,
     { publicJwk, privateKey }: GeneratedAuxiliaryKey,
@@ -67,15 +67,15 @@ export class AuxiliaryKeyRepository {
     await manager.update(AuxiliaryKeyEntity, { kid }, { phase: 'current', signsFrom });
   }
 
-  /** It signs no more: its private half is erased. */
+  /** Erases the private half. */
   async retire(manager: EntityManager, kid: string, retiredAt: Date): Promise<void> {
     const change = { phase: 'retired', retiredAt, sealedPrivateKey: null } as const;
     await manager.update(AuxiliaryKeyEntity, { kid }, change);
   }
 
   /**
-   * Whether somebody added the key who had the key-encryption key, not only the database. A kid is the
-   * thumbprint of its key (RFC 7638), so a proof of the kid is one of the whole.
+   * Whether the key was added by someone with the key-encryption key, not only with the database. A kid is
+   * the thumbprint of its key (RFC 7638), so a proof of the kid proves the whole key.
    */
   async isOurs({ kid, publicJwk, sealedKid }: AuxiliaryKeyEntity): Promise<boolean> {
     if ((await calculateJwkThumbprint({ ...publicJwk }, 'sha256')) !== kid) return false;

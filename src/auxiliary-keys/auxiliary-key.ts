@@ -15,7 +15,7 @@ export interface AuxiliaryJwk {
   readonly alg: 'ES256';
 }
 
-/** A key that may sign. The private half is closed over: nothing hands it out. */
+/** A key that may sign. Nothing can read its private half. */
 export interface AuxiliaryKey {
   readonly kid: string;
   /** @returns a compact JWS (RFC 7515 section 7.1) whose header has this `typ` */
@@ -24,11 +24,11 @@ export interface AuxiliaryKey {
 
 export interface GeneratedAuxiliaryKey {
   readonly publicJwk: AuxiliaryJwk;
-  /** PKCS #8, DER: to be sealed and then wiped. */
+  /** PKCS #8 in DER. The caller seals it and then wipes it. */
   readonly privateKey: Buffer;
 }
 
-/** A fresh P-256 key; its `kid` is its RFC 7638 thumbprint. */
+/** A fresh P-256 key. Its `kid` is its RFC 7638 thumbprint. */
 export async function generateAuxiliaryKey(): Promise<GeneratedAuxiliaryKey> {
   const { publicKey, privateKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' });
   return {
@@ -37,7 +37,7 @@ export async function generateAuxiliaryKey(): Promise<GeneratedAuxiliaryKey> {
   };
 }
 
-/** Takes over a private half (PKCS #8, DER) and wipes the bytes that it came in. */
+/** @param pkcs8 the private half in DER, which is wiped */
 export function auxiliaryKeyOf(kid: string, pkcs8: Buffer): AuxiliaryKey {
   const privateKey = createPrivateKey({ key: pkcs8, type: 'pkcs8', format: 'der' });
   pkcs8.fill(0);
@@ -52,7 +52,7 @@ export function auxiliaryKeyOf(kid: string, pkcs8: Buffer): AuxiliaryKey {
 
 async function publicJwkOf(publicKey: KeyObject): Promise<AuxiliaryJwk> {
   const { x, y } = await exportJWK(publicKey);
-  if (x === undefined || y === undefined) throw new Error('the generated key is no EC key');
+  if (x === undefined || y === undefined) throw new Error('the generated key is not an EC key');
   const point = { kty: 'EC', crv: 'P-256', x, y } as const;
   const kid = await calculateJwkThumbprint(point, 'sha256');
   return { ...point, kid, use: 'sig', alg: ALGORITHM };

@@ -7,9 +7,8 @@ import type { AuxiliaryJwk, AuxiliaryKey } from './auxiliary-key.js';
 import { AuxiliaryKeyRepository } from './auxiliary-key.repository.js';
 
 /**
- * The keys for all that is no token, as this replica knows them. Validators try each key of the key
- * set on whatever they are sent: nothing but tokens may be signed with those, so these are published
- * at a place of their own, and never there.
+ * The keys that sign status lists and checkpoints, in memory. Validators accept every signature by a key of
+ * the key set as a token. So these keys sign no tokens, and are published at another place.
  */
 @Injectable()
 export class AuxiliaryKeys {
@@ -24,8 +23,8 @@ export class AuxiliaryKeys {
   ) {}
 
   /**
-   * Signs with ES256 under a header that has `typ`, by which one kind of statement is told from
-   * another. @returns a compact JWS
+   * Signs with ES256. @param typ the kind of the signed document, for the header
+   * @returns a compact JWS
    * @throws {IssuerError} UNAVAILABLE before keys were read from the database
    */
   async sign(typ: string, claims: object): Promise<string> {
@@ -33,12 +32,12 @@ export class AuxiliaryKeys {
     return this.signing.sign(typ, claims);
   }
 
-  /** The JWKS of every key that there ever was; null before keys were read from the database. */
+  /** The JWKS of every key; null before keys were read from the database. */
   published(): { readonly keys: readonly AuxiliaryJwk[] } | null {
     return this.document;
   }
 
-  /** The key that a statement names, whenever it was signed; null when it is none of ours. */
+  /** The key with this kid, retired or not; null when it is not ours. */
   async trusted(kid: string): Promise<AuxiliaryJwk | null> {
     const keys = await this.keys.ours(this.database.manager);
     return keys.find((key) => key.kid === kid)?.publicJwk ?? null;
@@ -59,7 +58,7 @@ export class AuxiliaryKeys {
     const current = rows.find(({ phase }) => phase === 'current');
     if (!current) throw new Error('the database has no auxiliary key that signs');
     const keys = rows.map(({ publicJwk }) => publicJwk);
-    // The same document as long as it says the same: it is rendered once.
+    // Keep the same object for the same keys, so that it is rendered only once.
     if (JSON.stringify(keys) !== JSON.stringify(this.document?.keys)) this.document = { keys };
     this.rows = rows;
     if (this.signing?.kid !== current.kid) this.signing = this.keys.open(current);

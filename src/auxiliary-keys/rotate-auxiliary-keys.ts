@@ -3,6 +3,7 @@ import type { EntityManager } from 'typeorm';
 import {
   dueStep,
   type KeyPolicy,
+  keyPolicyOf,
   type KeyStep,
   type PlannedStep,
   planKeyRotation,
@@ -14,9 +15,9 @@ import type { AuxiliaryKeyEntity } from './auxiliary-key.entity.js';
 import { generateAuxiliaryKey } from './auxiliary-key.js';
 import { AuxiliaryKeyRepository } from './auxiliary-key.repository.js';
 
-const SECONDS_PER_DAY = 86_400;
+export const ROTATE_AUXILIARY_KEYS_EVERY_MS = 10_000;
 
-/** Rotates by the plan of the signing keys, but for its end: these keys are never forgotten. */
+/** Rotates by the plan of the signing keys, except that these keys are never unpublished. */
 @Injectable()
 export class RotateAuxiliaryKeys {
   private readonly policy: KeyPolicy;
@@ -27,20 +28,18 @@ export class RotateAuxiliaryKeys {
     private readonly clock: Clock,
     @Inject(SERVICE_CONFIG) config: ServiceConfig,
   ) {
-    this.policy = {
-      rotationSeconds: config.signingKeyRotationDays * SECONDS_PER_DAY,
-      jwksCacheSeconds: config.jwksCacheSeconds,
-    };
+    this.policy = keyPolicyOf(config);
   }
 
-  /** When the published keys change next; null before any were read. */
+  /** When the published keys change next; null before the keys were read. */
   nextChangeAt(rows: readonly AuxiliaryKeyEntity[], now: Date): Date | null {
     return rows.length === 0 ? null : (this.plan(rows, now)[0]?.dueAt ?? null);
   }
 
   /**
-   * Every step that is due, on any number of replicas, once. Such a key is made in no time, so the
-   * whole step is one transaction under the lock. @returns what this replica did; often nothing
+   * Takes every due step, on any number of replicas at once. Such a key is made quickly, so the whole step
+   * is one transaction under the lock.
+   * @returns the steps that this replica took
    */
   async carryOutDue(): Promise<readonly KeyStep[]> {
     const done: KeyStep[] = [];
@@ -63,9 +62,9 @@ export class RotateAuxiliaryKeys {
     rows: readonly AuxiliaryKeyEntity[],
   ): Promise<void> {
     const now = this.clock.now();
-    // Whoever cannot open what is there must not change it.
+    // A replica that cannot open the existing keys must not change them.
     for (const row of rows) if (row.phase !== 'retired') this.keys.open(row);
-    if (step.step === 'publish-first') {
+    if (step.step === 'publish_first') {
       await this.keys.insert(manager, await generateAuxiliaryKey(), 'current', now);
     }
     if (step.step === 'switch') {

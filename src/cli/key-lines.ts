@@ -1,14 +1,17 @@
 import type { KeyOutage } from '../domain/plan-key-revocation.js';
-import type { PlannedKeyRevocation } from '../signing-keys/revoke-signing-key.js';
+import type { PlannedKeyRevocation } from '../signing-keys/carry-out-key-revocation.js';
 import type { Timeline, TimelineKey } from '../signing-keys/key-timeline.js';
-import type { Replica, ReplicasBehind } from '../signing-keys/replica.repository.js';
-import type { AffectedInstance, BlastRadius } from '../signing-keys/key-blast-radius.js';
-import type { WithdrawnSigningKey } from '../signing-keys/withdraw-signing-key.js';
+import type { Replica, NotAcknowledgedBy } from '../signing-keys/replica.repository.js';
+import type { AffectedInstance, RevocationImpact } from '../signing-keys/key-revocation-impact.js';
+import type { SigningKeyRevocation } from '../signing-keys/revoke-signing-key.js';
 
-/** The timeline as a terminal shows it: a key a paragraph, what is over first. */
+/** The keys for a terminal, one paragraph each. */
 export function timelineLines({ keys, replicas }: Timeline): string[] {
-  return [...keys.flatMap((key) => keyLines(key)), `${replicas} replica(s) alive`];
+  return [...keys.flatMap((key) => keyLines(key)), `${replicas} live replica(s)`];
 }
+
+/** Of the longest label, and two spaces. */
+const LABEL_WIDTH = 21;
 
 function keyLines({ row, planned, maySignFrom, ...key }: TimelineKey): string[] {
   const instants: readonly (readonly [string, Date | null])[] = [
@@ -16,29 +19,33 @@ function keyLines({ row, planned, maySignFrom, ...key }: TimelineKey): string[] 
     ['signs from', row.signsFrom],
     ['retired', row.retiredAt],
     ['revoked', row.revokedAt],
-    ['forgotten', row.unpublishedAt],
+    ['unpublished', row.unpublishedAt],
     ['may sign from', maySignFrom],
     ['will sign from', planned.signsFrom],
     ['will be retired', planned.retiredAt],
     ['tokens expire by', row.tokensExpireBy],
-    ['will be forgotten', planned.unpublishedAt],
+    ['will be unpublished', planned.unpublishedAt],
     ['trusted until', key.trustedUntil],
   ];
   return [
-    `${row.kid}  ${row.unpublishedAt === null ? row.phase : 'forgotten'}`,
-    ...instants.flatMap(([what, at]) => (at ? [`  ${what.padEnd(18)}${at.toISOString()}`] : [])),
+    `${row.kid}  ${row.unpublishedAt === null ? row.phase : 'unpublished'}`,
+    ...instants.flatMap(([what, at]) =>
+      at ? [`  ${what.padEnd(LABEL_WIDTH)}${at.toISOString()}`] : [],
+    ),
     ...(row.revokedBy === null
       ? []
-      : [`  ${'revoked by'.padEnd(18)}${row.revokedBy}: ${row.revocationReason ?? 'no reason'}`]),
+      : [
+          `  ${'revoked by'.padEnd(LABEL_WIDTH)}${row.revokedBy}: ${row.revocationReason ?? 'no reason'}`,
+        ]),
     `  signs on ${key.signingReplicas}, published by ${key.publishingReplicas} replica(s)`,
-    ...behindLines(
+    ...replicaLines(
       row.unpublishedAt === null ? '  does not publish it' : '  may still publish it',
       key.notAcknowledgedBy,
     ),
   ];
 }
 
-/** The processes of the service as a terminal shows them. */
+/** A process of the service for a terminal. */
 export function replicaLine(replica: Replica, alive: boolean): string {
   const { id, startedAt, publishes } = replica;
   return (
@@ -47,7 +54,7 @@ export function replicaLine(replica: Replica, alive: boolean): string {
   );
 }
 
-function behindLines(what: string, { total, named }: ReplicasBehind): string[] {
+function replicaLines(what: string, { total, named }: NotAcknowledgedBy): string[] {
   const more = total - named.length;
   return [
     ...named.map((replica) => `${what}: ${replica.id}  ${placeOf(replica)}`),
@@ -56,57 +63,59 @@ function behindLines(what: string, { total, named }: ReplicasBehind): string[] {
 }
 
 function placeOf({ hostName, processId, seenAt }: Replica): string {
-  const seen = `heard of at ${seenAt.toISOString()}`;
+  const seen = `seen at ${seenAt.toISOString()}`;
   return `on ${hostName ?? 'an unknown host'}, process ${processId ?? '-'}, ${seen}`;
 }
 
 const STILL_PUBLISHED =
-  'it is still published, for taking it out of the key set failed: revoke it again, or wait for the service';
+  'it could not be unpublished yet: revoke it again, or wait for the service to retry';
 
-/** What a revocation did, or would do, and whom it hits. */
-export function revocationLines(dryRun: boolean, withdrawn: WithdrawnSigningKey): string[] {
-  const { revocation, radius, trust } = withdrawn;
+/** What a revocation did or would do, and its impact. */
+export function revocationLines(dryRun: boolean, revocation: SigningKeyRevocation): string[] {
+  const { impact, trust } = revocation;
   const done = [
     ...planLines(dryRun ? 'would be' : 'was', revocation),
     ...(revocation.stillPublished ? [STILL_PUBLISHED] : []),
     ...(trust
-      ? behindLines('may go on publishing it', trust.notAcknowledgedBy)
-      : ['who publishes it was not read: look at the list of the keys']),
+      ? replicaLines('may still publish it', trust.notAcknowledgedBy)
+      : ['the replicas that publish it could not be read: use the command list']),
   ];
-  if (radius === null) return [...done, 'whom it hits was not counted: ask again with --dry-run'];
-  const until = radius.lastExpiresAt
-    ? `, the last until ${radius.lastExpiresAt.toISOString()}`
+  if (impact === null) return [...done, 'the impact was not counted: try again with --dry-run'];
+  const until = impact.lastExpiresAt
+    ? `, the last until ${impact.lastExpiresAt.toISOString()}`
     : '';
   return [
     ...done,
-    `${radius.liveTokens} live token(s)${ownOf(radius)} on ${radius.instances} instance(s)${until}`,
-    ...radius.affected.map(affectedLine),
-    'restart every validator, or drop its cached keys: until then it may trust the key, ' +
+    `${impact.liveTokens} live token(s)${ownOf(impact)} on ${impact.instances} instance(s)${until}`,
+    ...impact.affected.map(affectedLine),
+    'restart every validator, or clear its cached keys: until then it may trust the key, ' +
       trustedLine(trust?.trustedUntil ?? null),
   ];
 }
 
 function trustedLine(until: Date | null): string {
-  if (until !== null) return `${until.toISOString()} at the longest`;
+  if (until !== null) return `until ${until.toISOString()} at the latest`;
   return (
-    'and nobody can tell for how long, while a replica may publish it: let each of those above reach ' +
-    'the database, stop it, or strike it out if it has ended'
+    'as long as one of the replicas above may publish it: reconnect each of them to the database, stop it, ' +
+    'or remove it if it has ended'
   );
 }
 
-function ownOf({ selfIssuedTokens }: BlastRadius): string {
+function ownOf({ selfIssuedTokens }: RevocationImpact): string {
   return selfIssuedTokens === 0 ? '' : `, ${selfIssuedTokens} of them self-issued,`;
 }
 
 function planLines(verb: string, { key, plan }: PlannedKeyRevocation): string[] {
   switch (plan.outcome) {
     case 'nothing':
-      return [`${key.kid} was revoked or forgotten before: there is nothing to do`];
-    case 'no-standby':
-      return ['no key stands by: one is published first, and is too young to sign'];
+      return [`${key.kid} is revoked or unpublished already: there is nothing to do`];
+    case 'no_next_key':
+      return [
+        'there is no next key: the service publishes one first, which is then too young to sign',
+      ];
     case 'refused':
       return [
-        `refused until ${plan.allowedFrom.toISOString()}: validators may not know the standby`,
+        `refused until ${plan.allowedFrom.toISOString()}: validators may not know the next key`,
         `with --accept-outage: ${outageLine(plan.outage)}`,
       ];
     case 'revoke':
@@ -118,9 +127,9 @@ function planLines(verb: string, { key, plan }: PlannedKeyRevocation): string[] 
   }
 }
 
-function outageLine({ standbyPublishedAt, until }: KeyOutage): string {
+function outageLine({ nextPublishedAt, until }: KeyOutage): string {
   return (
-    `validators that fetched the keys before ${standbyPublishedAt.toISOString()} refuse every new ` +
+    `validators that fetched the keys before ${nextPublishedAt.toISOString()} refuse every new ` +
     `token until ${until.toISOString()}, or until they are restarted`
   );
 }

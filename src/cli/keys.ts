@@ -15,29 +15,31 @@ import { KeyTimeline } from '../signing-keys/key-timeline.js';
 import { Replicas } from '../signing-keys/replicas.js';
 import { RotateSigningKeys } from '../signing-keys/rotate-signing-keys.js';
 import { HsmError } from '../signing-keys/hsm-error.js';
-import { WithdrawSigningKey } from '../signing-keys/withdraw-signing-key.js';
+import { RevokeSigningKey } from '../signing-keys/revoke-signing-key.js';
 import { replicaLine, revocationLines, timelineLines } from './key-lines.js';
 import { CommandRefusedError, withOperatorContext } from './operator-context.js';
 
 const USAGE = `Usage: npm run keys -- <command>
 
-Works on the signing keys of the service whose environment it is started with, while it runs or not.
+Manages the signing keys of the service. Start it with the same environment as the service, which may
+run or not.
 
-  list                  every key, with what was done and what is to come
-  rotate                let the standby sign now; refused while validators may not know it
-  revoke <kid>          take a key out of service at once
-    --dry-run           only tell whom it would hit, and what validators must do
-    --accept-outage     switch although validators may not know the standby yet
-    --reason <text>     kept with the key
-  replicas              every process of the service, and what it publishes
-  strike-out <id>       no switch of keys waits any longer for a replica that has ended
-  rewrap                seal everything again under KEY_ENCRYPTION_KEY that is still sealed under
-                        KEY_ENCRYPTION_KEY_PREVIOUS; the service does it by itself, too
+  list                  show every key, with its past and planned steps
+  rotate                switch to the next key now; refused while validators may not know it
+  revoke <kid>          revoke a key at once
+    --dry-run           show the impact, change nothing
+    --accept-outage     switch to the next key even if validators may not know it yet
+    --reason <text>     a reason, which is stored with the key
+  replicas              show every process of the service, and the keys that it publishes
+  remove-replica <id>   remove a replica that has ended, so that no switch of keys waits for it
+  rewrap                seal every secret again that is still sealed under KEY_ENCRYPTION_KEY_PREVIOUS,
+                        now under KEY_ENCRYPTION_KEY; the service also does this by itself
 
 Examples:
   npm run keys -- list
-  npm run keys -- revoke Zb4…kid… --dry-run
-  npm run keys -- revoke Zb4…kid… --reason "laptop stolen"
+  npm run keys -- revoke Zb4kQ1xT0vN8 --dry-run
+  npm run keys -- revoke Zb4kQ1xT0vN8 --reason "laptop stolen"
+  npm run keys -- remove-replica 01a22223-ed37-7957-a4d7-da72f840b51e
 
 Exit status: 0 done, 1 refused or failed, 2 wrong usage.`;
 
@@ -74,7 +76,7 @@ export async function keysCommand(args: readonly string[], output: Output): Prom
     else if (trouble === 'away') {
       output.err('The database cannot be reached: check DATABASE_URL, or start the service.');
     } else if (trouble !== null) output.err(`The command did not finish: ${TROUBLES[trouble]}.`);
-    else if (isTold(error)) output.err(error.message);
+    else if (isForOperators(error)) output.err(error.message);
     else throw error;
     return 1;
   }
@@ -99,10 +101,10 @@ const replicas: Command = async (app, _options, { out }) => {
   } while (after !== null);
 };
 
-function strikeOut(id: string): Command {
+function removeReplica(id: string): Command {
   return async (app, options, output) => {
-    const struckOut = isUuid(id) && (await app.get(Replicas).strikeOut(id.toLowerCase()));
-    if (!struckOut) throw new CommandRefusedError('There is no replica with this id.');
+    const removed = isUuid(id) && (await app.get(Replicas).remove(id.toLowerCase()));
+    if (!removed) throw new CommandRefusedError('There is no replica with this id.');
     await replicas(app, options, output);
   };
 }
@@ -120,12 +122,12 @@ const COMMANDS = new Map<string, Command>(Object.entries({ list, rotate, replica
 
 function revoke(kid: string): Command {
   return async (app, { dryRun, acceptOutage, reason }, { out }) => {
-    const withdraw = app.get(WithdrawSigningKey);
+    const revokeSigningKey = app.get(RevokeSigningKey);
     const by = `${userInfo().username}, on the command line`;
-    const withdrawn = dryRun
-      ? await withdraw.dryRun(kid, acceptOutage)
-      : await withdraw.revoke({ kid, by, reason, acceptOutage });
-    for (const line of revocationLines(dryRun, withdrawn)) out(line);
+    const revocation = dryRun
+      ? await revokeSigningKey.dryRun(kid, acceptOutage)
+      : await revokeSigningKey.revoke({ kid, by, reason, acceptOutage });
+    for (const line of revocationLines(dryRun, revocation)) out(line);
     if (!dryRun) for (const line of timelineLines(await app.get(KeyTimeline).read())) out(line);
   };
 }
@@ -149,10 +151,10 @@ function parseUsage(
     if (!command)
       return {
         wrong:
-          'Name one command; for revoke also the kid of a key, for strike-out the id of a replica.',
+          'Name one command. revoke also needs the kid of a key, remove-replica the id of a replica.',
       };
     if (positionals[0] !== 'revoke' && Object.keys(values).length > 0) {
-      return { wrong: `${positionals[0] ?? ''} takes no option.` };
+      return { wrong: `The command ${positionals[0] ?? ''} has no options.` };
     }
     const options = {
       dryRun: values['dry-run'] ?? false,
@@ -167,15 +169,16 @@ function parseUsage(
 
 function commandOf([name, kid, ...rest]: readonly string[]): Command | null {
   if (name === 'revoke' && kid !== undefined && rest.length === 0) return revoke(kid);
-  if (name === 'strike-out' && kid !== undefined && rest.length === 0) return strikeOut(kid);
+  if (name === 'remove-replica' && kid !== undefined && rest.length === 0)
+    return removeReplica(kid);
   if (kid !== undefined) return null;
   return COMMANDS.get(name ?? '') ?? null;
 }
 
-/** Errors whose message is for the operator; any other one is a bug. */
-function isTold(error: unknown): error is Error {
-  const told = [CatalogFaultsError, CommandRefusedError, ConfigFaultsError, IssuerError];
-  return [...told, HsmError, UnsealError].some((kind) => error instanceof kind);
+/** Errors whose message is for the operator. Every other error is a bug. */
+function isForOperators(error: unknown): error is Error {
+  const known = [CatalogFaultsError, CommandRefusedError, ConfigFaultsError, IssuerError];
+  return [...known, HsmError, UnsealError].some((kind) => error instanceof kind);
 }
 
 if (require.main === module) {

@@ -12,13 +12,13 @@ function key(kid: string, phase: LifecycleKey['phase'], signsFrom: Date | null):
   return { kid, phase, publishedAt: START, signsFrom, ...never };
 }
 
-describe('how long a kept key set is sure to hold the key that signs', () => {
-  it('ends when the key that stands by has had its turn', () => {
+describe('how long a kept key set holds the key that signs', () => {
+  it('ends when the schedule retires the next key', () => {
     const keys = [key('one', 'current', START), key('two', 'next', null)];
     expect(holdsSignerUntil(keys, POLICY)).toEqual(day(180));
   });
 
-  it('ends with the turn of the current key where none stands by', () => {
+  it('ends when the schedule retires the current key, without a next key', () => {
     expect(holdsSignerUntil([key('one', 'current', START)], POLICY)).toEqual(day(90));
   });
 
@@ -32,7 +32,7 @@ describe('whether a kept key set may be published', () => {
   const kept: KeptKeySet = {
     document: { keys: [jwk('one'), jwk('two')] },
     holdsSignerUntil: day(180),
-    isDropped: () => false,
+    isUnpublished: () => false,
     hasOtherReplicas: true,
   };
   const justBefore = new Date(day(180).getTime() - 1);
@@ -43,8 +43,8 @@ describe('whether a kept key set may be published', () => {
     ['ever, where no other replica rotates', { ...kept, hasOtherReplicas: false }, day(999), null],
     ['where no schedule was noted', { ...kept, holdsSignerUntil: null }, day(999), null],
     [
-      'not with a key that was dropped',
-      { ...kept, isDropped: (kid: string) => kid === 'two' },
+      'not with a key that is unpublished',
+      { ...kept, isUnpublished: (kid: string) => kid === 'two' },
       START,
       'two',
     ],

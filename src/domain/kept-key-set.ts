@@ -2,8 +2,8 @@ import { type KeyPolicy, type LifecycleKey, planKeyRotation } from './plan-key-r
 import type { KeySetDocument } from './published-document.js';
 
 /**
- * Until when a key set that is kept now is sure to hold the key that signs, as long as the schedule is
- * kept: until its newest key has been rotated out. Null without keys.
+ * Until when a key set that is kept now holds the key that signs: until the schedule retires its newest
+ * key. Null without keys.
  */
 export function holdsSignerUntil(keys: readonly LifecycleKey[], policy: KeyPolicy): Date | null {
   // The instant of a switch depends on its keys alone, whatever `now` is.
@@ -14,24 +14,21 @@ export function holdsSignerUntil(keys: readonly LifecycleKey[], policy: KeyPolic
   return newestSignsFrom && new Date(newestSignsFrom.getTime() + policy.rotationSeconds * 1000);
 }
 
-/** The keys of the last run, and what this folder knows about them. */
+/** The kept keys, and what DATA_DIR says about them. */
 export interface KeptKeySet {
   readonly document: KeySetDocument;
-  /** Null: the set was kept by a version that did not note it. */
   readonly holdsSignerUntil: Date | null;
-  /** Whether a key was revoked or forgotten since. */
-  readonly isDropped: (kid: string) => boolean;
-  /** Whether other replicas may have gone on with the schedule meanwhile. */
+  /** Whether a key has been unpublished since. */
+  readonly isUnpublished: (kid: string) => boolean;
+  /** Whether other replicas may have switched keys meanwhile. */
   readonly hasOtherReplicas: boolean;
 }
 
-/** Why a kept set must not be published, as a sentence; null when it may. */
+/** Why the kept keys must not be published; null when they may. */
 export function keptKeySetFault(kept: KeptKeySet, now: Date): string | null {
-  const dropped = kept.document.keys.map(({ kid }) => kid).filter((kid) => kept.isDropped(kid));
-  if (dropped.length > 0) {
-    return `it has ${dropped.join(', ')}, which was revoked or forgotten since`;
-  }
+  const gone = kept.document.keys.map(({ kid }) => kid).filter((kid) => kept.isUnpublished(kid));
+  if (gone.length > 0) return `${gone.join(', ')} has been unpublished since`;
   const until = kept.holdsSignerUntil;
   if (!kept.hasOtherReplicas || until === null || now < until) return null;
-  return `by its schedule it has lacked the key that signs since ${until.toISOString()}`;
+  return `by their schedule, the key that signs has been missing since ${until.toISOString()}`;
 }

@@ -35,13 +35,13 @@ class Issuer {
     for (let turns = 0; turns < 10; turns += 1) {
       const step = dueStep(planKeyRotation(this.keys, this.policy, now), now);
       if (!step) return;
-      if (step.step === 'publish-first') this.publish(now, 'current');
-      if (step.step === 'forget') this.change(step.kid, { unpublishedAt: now });
+      if (step.step === 'publish_first') this.publish(now, 'current');
+      if (step.step === 'unpublish') this.change(step.kid, { unpublishedAt: now });
       if (step.step === 'switch') {
         if (step.from !== null) this.change(step.from, { phase: 'retired', retiredAt: now });
         this.change(step.to, { phase: 'current', signsFrom: now });
       }
-      if (step.step !== 'forget') this.publish(now, 'next');
+      if (step.step !== 'unpublish') this.publish(now, 'next');
     }
     throw new Error('the plan never comes to rest');
   }
@@ -120,7 +120,7 @@ describe('any schedule', () => {
     );
   });
 
-  it('keeps one key signing and one standing by, and forgets what is over', () => {
+  it('keeps one current and one next key, and unpublishes old keys', () => {
     fc.assert(
       fc.property(policies, events, (policy, life) => {
         const phases = live(policy, life).keys.map(({ phase }) => phase);

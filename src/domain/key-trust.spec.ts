@@ -5,9 +5,9 @@ const REVOKED = { revokedAt: at(0), unpublishedAt: at(0), unpublishedLateAt: nul
 
 describe('until when validators may trust a revoked key', () => {
   it.each([
-    ['a day after it was dropped', REVOKED, 0, at(DAY)],
+    ['a day after it was unpublished', REVOKED, 0, at(DAY)],
     [
-      'a day after the last replica dropped it',
+      'a day after the last replica stopped publishing it',
       { ...REVOKED, unpublishedLateAt: at(50) },
       0,
       at(DAY + 50),

@@ -1,18 +1,18 @@
 import type { KeyPolicy, LifecycleKey } from './plan-key-rotation.js';
 
-/** What says until when validators may trust a revoked key. */
-export interface WithdrawnKey extends Pick<LifecycleKey, 'revokedAt' | 'unpublishedAt'> {
-  /** When the last replica dropped it, if that was later than `unpublishedAt`. */
+/** The instants that decide until when validators may trust a revoked key. */
+export interface RevokedKey extends Pick<LifecycleKey, 'revokedAt' | 'unpublishedAt'> {
+  /** When the last replica stopped publishing it, if that was later than `unpublishedAt`. */
   readonly unpublishedLateAt: Date | null;
 }
 
 /**
- * Until when a validator that is not restarted may trust a revoked key: it keeps what it fetched from
- * the last replica that published the key. Null while a replica may still publish it, and for a key
- * that is not revoked.
+ * Until when a validator that is not restarted may trust a revoked key. The validator caches the key set
+ * of the last replica that published the key. Null while a replica may still publish the key, and for a
+ * key that is not revoked.
  */
 export function trustedUntil(
-  key: WithdrawnKey,
+  key: RevokedKey,
   mayBePublishedBy: number,
   { jwksCacheSeconds }: Pick<KeyPolicy, 'jwksCacheSeconds'>,
 ): Date | null {

@@ -9,33 +9,33 @@ const key = (kid: string, about: Partial<HsmKey> = {}): HsmKey => ({
 });
 const rows = [
   { kid: 'signs', phase: 'current' },
-  { kid: 'stands-by', phase: 'next' },
+  { kid: 'next-key', phase: 'next' },
   { kid: 'spent', phase: 'retired' },
 ];
 
-describe('erasing keys on a token', () => {
-  it('takes what is retired and nothing that signs or is about to, however old', () => {
-    const onToken = [key('signs'), key('stands-by'), key('spent')];
-    expect(planHsmErasure(onToken, rows, 'ours', NOW)).toEqual(['spent']);
+describe('erasing keys on an HSM', () => {
+  it('erases retired keys, and never the current or the next key, however old', () => {
+    const onHsm = [key('signs'), key('next-key'), key('spent')];
+    expect(planHsmErasure(onHsm, rows, 'ours', NOW)).toEqual(['spent']);
   });
 
-  it('takes what is retired though it was made a moment ago', () => {
+  it('erases a retired key that was made a moment ago', () => {
     expect(planHsmErasure([key('spent', { madeAt: NOW })], rows, 'ours', NOW)).toEqual(['spent']);
   });
 
-  it('leaves one without a row alone for a day: its row may be about to be written', () => {
+  it('keeps a key without a row for a day: its row may come later', () => {
     const young = key('young', { madeAt: new Date('2026-03-01T00:00:01Z') });
     const old = key('old', { madeAt: new Date('2026-03-01T00:00:00Z') });
     const ahead = key('ahead', { madeAt: new Date('2026-03-03T00:00:00Z') });
     expect(planHsmErasure([young, old, ahead], rows, 'ours', NOW)).toEqual(['old']);
   });
 
-  it('never takes what another issuer has made, though a copy of its database says retired', () => {
+  it('never erases the key of another issuer, even with a retired row in a copy of its database', () => {
     const others = [key('spent', { mark: 'theirs' }), key('unknown', { mark: 'theirs' })];
     expect(planHsmErasure(others, rows, 'ours', NOW)).toEqual([]);
   });
 
-  it('finds nothing to do once it is done', () => {
-    expect(planHsmErasure([key('signs'), key('stands-by')], rows, 'ours', NOW)).toEqual([]);
+  it('does nothing the second time', () => {
+    expect(planHsmErasure([key('signs'), key('next-key')], rows, 'ours', NOW)).toEqual([]);
   });
 });

@@ -1,21 +1,20 @@
 const A_DAY_MS = 86_400_000;
 
-/** A signing key as it stands on a PKCS #11 token. */
+/** A signing key on an HSM. */
 export interface HsmKey {
   readonly kid: string;
-  /** Which issuer has made it: several may share a token. */
+  /** Which issuer made it: several issuers may share an HSM. */
   readonly mark: string;
   readonly madeAt: Date;
 }
 
 /**
- * Which of our keys on a token must not sign any more: those that the database knows as retired, and
- * those that it does not know. A key is made before its row is written, so one that is unknown may just
- * be new: it is left alone for a day. Keys of other issuers never are ours to erase, even if their row
- * is in our database: it may be a copy of theirs.
+ * Which of our keys on the HSM must not sign any more: keys that are retired in the database, and keys
+ * without a row. A key is made before its row is written, so a key without a row is kept for a day. Keys
+ * of other issuers are never erased, even with a row here: our database may be a copy of theirs.
  */
 export function planHsmErasure(
-  onToken: readonly HsmKey[],
+  onHsm: readonly HsmKey[],
   rows: readonly { readonly kid: string; readonly phase: string }[],
   mark: string,
   now: Date,
@@ -26,5 +25,5 @@ export function planHsmErasure(
     if (phase !== undefined) return phase === 'retired';
     return now.getTime() - madeAt.getTime() >= A_DAY_MS;
   };
-  return onToken.filter((key) => key.mark === mark && isSpent(key)).map(({ kid }) => kid);
+  return onHsm.filter((key) => key.mark === mark && isSpent(key)).map(({ kid }) => kid);
 }

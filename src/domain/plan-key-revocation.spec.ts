@@ -16,7 +16,7 @@ describe('the plan of a revocation', () => {
     return planKeyRevocation(keys, revoked, POLICY, now, acceptOutage);
   };
 
-  it('replaces a key that signs by the standby that validators know', () => {
+  it('replaces a key that signs with a next key that validators know', () => {
     expect(plan('current', at(LEAD))).toEqual({
       outcome: 'revoke',
       switchTo: 'next',
@@ -24,8 +24,8 @@ describe('the plan of a revocation', () => {
     });
   });
 
-  it('is refused while validators may not know the standby, and names until when', () => {
-    const outage = { standbyPublishedAt: START, until: at(LEAD) };
+  it('is refused while validators may not know the next key, and says until when', () => {
+    const outage = { nextPublishedAt: START, until: at(LEAD) };
     expect(plan('current', at(LEAD - 1))).toEqual({
       outcome: 'refused',
       allowedFrom: at(LEAD),
@@ -38,23 +38,23 @@ describe('the plan of a revocation', () => {
     });
   });
 
-  it('counts from the last replica that began to publish the standby', () => {
+  it('counts from when the last replica began to publish the next key', () => {
     const late = [current(), key('next', { publishedLateAt: at(500) })];
     expect(planKeyRevocation(late, current(), POLICY, at(LEAD + 499), false)).toEqual({
       outcome: 'refused',
       allowedFrom: at(LEAD + 500),
-      outage: { standbyPublishedAt: at(500), until: at(LEAD + 500) },
+      outage: { nextPublishedAt: at(500), until: at(LEAD + 500) },
     });
   });
 
-  it('drops a key that does not sign at once, and a forgotten one not again', () => {
-    const dropped = { outcome: 'revoke', switchTo: null, outage: null };
-    expect(plan('next', START)).toEqual(dropped);
-    expect(plan('retired', START)).toEqual(dropped);
+  it('unpublishes a key that does not sign at once, and an unpublished key only once', () => {
+    const revoked = { outcome: 'revoke', switchTo: null, outage: null };
+    expect(plan('next', START)).toEqual(revoked);
+    expect(plan('retired', START)).toEqual(revoked);
     const gone = retired({ unpublishedAt: START });
     expect(planKeyRevocation(keys, gone, POLICY, START, false)).toEqual({ outcome: 'nothing' });
     expect(planKeyRevocation([current()], current(), POLICY, START, true)).toEqual({
-      outcome: 'no-standby',
+      outcome: 'no_next_key',
     });
   });
 });

@@ -1,18 +1,21 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../database/database.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { Metrics } from '../platform/metrics.js';
+import { SharedRun } from '../database/shared-run.js';
+import { waitAtMost } from '../platform/wait-at-most.js';
 import { type AdmittedRequest, type SeenInstance, SightingCounts } from './sighting-counts.js';
 import { type Finding, SightingRepository } from './sighting.repository.js';
 
 /** Of one transaction: judging them blocks the event loop for a few milliseconds only. */
 const MAX_INSTANCES = 100;
 const MAX_SIGHTINGS = 500;
-/** Of the time that a stop may take. */
-const LAST_FLUSH_MS = 1000;
+export const WRITE_SIGHTINGS_EVERY_MS = 10_000;
+export const DELETE_OLD_SIGHTINGS_EVERY_MS = 3_600_000;
+/** How long a stop waits for the last write. */
+const LAST_WRITE_MS = 1000;
 /** A stolen key can be used with any number of made-up instances. */
 const MAX_LINES = 20;
 
@@ -23,7 +26,7 @@ const MAX_LINES = 20;
 @Injectable()
 export class InstanceSightings implements OnApplicationShutdown {
   private counts = new SightingCounts();
-  private flushing: Promise<void> | null = null;
+  private readonly writing = new SharedRun(() => this.write());
   private readonly uncounted: Counter;
 
   constructor(
@@ -47,9 +50,7 @@ export class InstanceSightings implements OnApplicationShutdown {
 
   /** Writes what was counted. What could not be written is kept; an answer that got lost counts twice. */
   async flush(): Promise<void> {
-    await (this.flushing ??= this.write().finally(() => {
-      this.flushing = null;
-    }));
+    await this.writing.run();
   }
 
   /** Drops the rows of instances that were not seen for 14 days. */
@@ -58,16 +59,9 @@ export class InstanceSightings implements OnApplicationShutdown {
     await this.database.transaction((manager) => this.repository.forgetOld(manager, now));
   }
 
-  /** After the last answer. Bounded: a stop must not hang. */
+  /** Comes after the last answer. */
   async onApplicationShutdown(): Promise<void> {
-    const flushed = this.lastFlush().catch(() => undefined);
-    await Promise.race([flushed, sleep(LAST_FLUSH_MS, undefined, { ref: false })]);
-  }
-
-  private async lastFlush(): Promise<void> {
-    // One that is under way has begun without what was counted since.
-    await this.flushing?.catch(() => undefined);
-    await this.flush();
+    await waitAtMost(LAST_WRITE_MS, this.flush());
   }
 
   private async write(): Promise<void> {

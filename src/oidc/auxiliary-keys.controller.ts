@@ -9,7 +9,7 @@ import { databaseAway } from '../database/away.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { renderJson, type RenderedDocument, sendDocument } from './rendered-document.js';
 
-/** The keys of status lists and checkpoints, from memory like those of tokens, and apart from them. */
+/** Publishes the keys that verify status lists and checkpoints. */
 @ApiExcludeController()
 @Controller()
 export class AuxiliaryKeysController {

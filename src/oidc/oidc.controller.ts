@@ -20,8 +20,8 @@ interface RenderedKeySet {
 }
 
 /**
- * What validators fetch. Both documents answer from memory, whatever becomes of the database: a
- * validator caches a failed answer for a day like a good one.
+ * Serves the two documents that validators fetch. They come from memory, even without the database:
+ * validators cache a failed answer for a day too.
  */
 @ApiExcludeController()
 @Controller()
@@ -36,7 +36,7 @@ export class OidcController {
     private readonly clock: Clock,
     @Inject(SERVICE_CONFIG) config: ServiceConfig,
   ) {
-    // OpenID Connect Discovery 1.0 section 3 asks for more; what has no meaning here stays out.
+    // OpenID Connect Discovery 1.0 section 3 has more members, which have no meaning here.
     this.discovery = renderJson({
       issuer: config.issuerUrl,
       jwks_uri: `${config.issuerUrl}/${KEY_SET_PATH}`,
@@ -59,10 +59,10 @@ export class OidcController {
     this.fetches.note(newestKid, request.headers['user-agent'], addressOf(request), now);
   }
 
-  /** Rendered once for each set of keys. */
+  /** Renders each key set once. */
   private renderedKeySet(): RenderedKeySet {
     const document = this.signingKeys.published();
-    // The listener opens once there is a set; an empty one would be cached by validators.
+    // Validators would cache an empty key set.
     if (document === null) throw databaseAway();
     if (this.keySet?.of !== document) {
       const newestKid = newestKidOf(document);

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-/** A document as it is sent, rendered once. */
 export interface RenderedDocument {
   readonly contentType: string;
   readonly body: Buffer;
@@ -14,11 +13,11 @@ export function renderJson(document: object): RenderedDocument {
 
 export function rendered(contentType: string, text: string): RenderedDocument {
   const digest = createHash('sha256').update(text).digest('base64url').slice(0, 22);
-  // A string would get `; charset=utf-8` appended to its type.
+  // Fastify would append `; charset=utf-8` to the type of a string.
   return { contentType, body: Buffer.from(text), etag: `"${digest}"` };
 }
 
-/** Sends it to anybody, from any origin; 304 to whoever has it. */
+/** Answers requests from any origin; 304 when the client has the document. */
 export function sendDocument(
   { contentType, body, etag }: RenderedDocument,
   maxAgeSeconds: number,

@@ -13,7 +13,7 @@ import { rendered, sendDocument } from './rendered-document.js';
 const CONTENT_TYPE = 'application/statuslist+jwt';
 const LIST_NUMBER = /^(0|[1-9]\d{0,8})$/;
 
-/** What validators fetch to learn which tokens are revoked. */
+/** Serves the status lists, which show validators the revoked tokens. */
 @ApiExcludeController()
 @Controller()
 export class StatusListsController {
@@ -28,7 +28,7 @@ export class StatusListsController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    // Nobody is to keep a failure as if it were a list.
+    // A failure must not be cached.
     void reply.header('cache-control', 'no-store');
     const list = LIST_NUMBER.test(id) ? await this.statusLists.list(Number(id)) : null;
     if (list === null) throw new IssuerError('NOT_FOUND', 'There is no status list here.');

@@ -9,7 +9,7 @@ import { IssuerError } from '../platform/issuer-error.js';
 import { Metrics } from '../platform/metrics.js';
 import { Readiness, type ReadinessReport } from './readiness.js';
 
-const TRACE_OF_A_PROXY = /^(?:x-forwarded-.*|forwarded|x-real-ip|via)$/;
+const PROXY_HEADER = /^(?:x-forwarded-.*|forwarded|x-real-ip|via)$/;
 const LOOPBACK = /^(127(\.\d+){3}|::1|::ffff:127(\.\d+){3})$/;
 
 @ApiExcludeController()
@@ -45,12 +45,15 @@ export class ProbesController {
   private async requireToken(request: FastifyRequest): Promise<void> {
     const token = bearerTokenOf(request);
     if (token !== null && (await this.apiTokens.principalOf(this.database.manager, token))) return;
-    throw new IssuerError('UNAUTHENTICATED', 'From here the metrics need an API token.');
+    throw new IssuerError(
+      'UNAUTHENTICATED',
+      'From outside the loopback interface, the metrics need an API token.',
+    );
   }
 }
 
-/** A proxy on the same host also comes from the loopback, but leaves a trace of whom it asks for. */
+/** A proxy on the same host also connects from the loopback interface, but it adds headers. */
 function cameFromLoopback(request: FastifyRequest): boolean {
-  const proxied = Object.keys(request.headers).some((name) => TRACE_OF_A_PROXY.test(name));
+  const proxied = Object.keys(request.headers).some((name) => PROXY_HEADER.test(name));
   return !proxied && LOOPBACK.test(addressOf(request));
 }

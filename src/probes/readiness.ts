@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../platform/clock.js';
 import { type DatabaseState, DatabaseWatch } from '../database/state.js';
-import { proveSignature } from '../signing-keys/prove-signature.js';
+import type { RotationState } from '../domain/plan-key-rotation.js';
+import { proveSignature } from '../signing-keys/signing-key.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
-import { type RotationState, rotationState } from '../signing-keys/rotation-state.js';
 
 export interface ReadinessReport {
   readonly status: 'ready' | 'starting';
@@ -11,36 +11,33 @@ export interface ReadinessReport {
     readonly keys: 'published' | 'missing';
     readonly signature: 'verified' | 'unproven';
     readonly schema: 'current' | 'unknown';
-    /** Anything but `up` and `slow` keeps tokens from being issued. No reason to pull a replica. */
+    /** Tokens are issued only while it is `up` or `slow`. The replica stays ready in any state. */
     readonly database: DatabaseState;
-    /**
-     * `overdue`: a step of the keys' lifecycle should have been taken; `waiting`: it waits for replicas
-     * that do not publish the next key. No reason to pull a replica.
-     */
+    /** `overdue`: the next step of the keys is late. `waiting`: it waits for replicas. The replica stays ready. */
     readonly rotation: RotationState;
-    /** `set_back`: the database has keys again that were forgotten or revoked, and nothing is issued. */
+    /** `set_back`: the database uses unpublished keys again, so nothing is issued. */
     readonly key_history: 'kept' | 'set_back';
-    /** `late`: the keys were not read for longer than KEYS_UNREAD_WARNING_SECONDS, and may be old. */
-    readonly keys_read: 'recent' | 'late' | 'unknown';
-    /** `outdated`: DATA_DIR could not be written, and a start without the database would go by old keys. */
+    /** The last read of the keys is older than KEYS_UNREAD_WARNING_SECONDS: they may be outdated. */
+    readonly keys_unread: boolean;
+    /** `outdated`: DATA_DIR cannot be written, so a start without the database would use old keys. */
     readonly kept_keys: 'current' | 'outdated';
   };
-  /** When the published keys were last read from the database; by the last run after such a start. */
+  /** When the published keys were last read from the database, by this process or an earlier one. */
   readonly keys_read_at: Date | null;
-  /** What keeps the database from being brought up, with path and remedy; null once it was. */
+  /** Why the database cannot be used yet, with path and remedy; null once it can. */
   readonly start: { readonly obstacle: string } | null;
-  /** The next step of the keys' lifecycle; null before they are known. */
+  /** The next step of the keys; null before the keys were read. */
   readonly next_key_step: {
     readonly step: string;
     readonly due_at: Date;
-    /** How many replicas it waits for, and the ids of the first ten. */
-    readonly waits_for: { readonly total: number; readonly replicas: readonly string[] };
+    /** How many replicas the step waits for, and the ids of the first ten. */
+    readonly not_acknowledged_by: { readonly total: number; readonly replicas: readonly string[] };
   } | null;
 }
 
 /**
- * Ready means: the database was brought up once, its schema is current, and a trial signature was
- * verified with a key as it is published. From then on only the keys count: validators must reach them whatever else is down.
+ * The service is ready once the schema of the database is current and a trial signature was verified with
+ * the published key. It stays ready while it can publish keys, whatever else is down: validators need them.
  */
 @Injectable()
 export class Readiness {
@@ -63,7 +60,7 @@ export class Readiness {
     this.obstacle = obstacle;
   }
 
-  /** Proves that the key that signs is the one that validators are given. */
+  /** Proves that validators can verify the signatures of the current key. */
   async proveSignature(): Promise<void> {
     const key = this.signingKeys.current();
     const published = this.signingKeys.published()?.keys.find(({ kid }) => kid === key.kid);
@@ -75,7 +72,7 @@ export class Readiness {
   async report(): Promise<ReadinessReport> {
     const now = this.clock.now();
     const next = this.signingKeys.nextStep(now);
-    const waitsFor = this.signingKeys.switchWaitsFor(now);
+    const { total, named } = this.signingKeys.switchNotAcknowledgedBy(now);
     const keysPublished = this.signingKeys.published() !== null;
     const proven = this.signatureVerified && this.schemaCurrent && this.obstacle === null;
     const ready = keysPublished && proven;
@@ -86,23 +83,18 @@ export class Readiness {
         signature: this.signatureVerified ? 'verified' : 'unproven',
         schema: this.schemaCurrent ? 'current' : 'unknown',
         database: await this.database.state(),
-        rotation: rotationState(next, now, waitsFor),
+        rotation: this.signingKeys.rotationState(now),
         key_history: this.signingKeys.setBack().length === 0 ? 'kept' : 'set_back',
-        keys_read: this.keysRead(now),
+        keys_unread: this.signingKeys.isUnread(now),
         kept_keys: this.signingKeys.areKept() ? 'current' : 'outdated',
       },
       keys_read_at: this.signingKeys.lastReadAt(),
       next_key_step: next && {
         step: next.step.step,
         due_at: next.dueAt,
-        waits_for: { total: waitsFor.total, replicas: waitsFor.named.map(({ id }) => id) },
+        not_acknowledged_by: { total, replicas: named.map(({ id }) => id) },
       },
       start: this.obstacle === null ? null : { obstacle: this.obstacle },
     };
-  }
-
-  private keysRead(now: Date): ReadinessReport['checks']['keys_read'] {
-    if (this.signingKeys.lastReadAt() === null) return 'unknown';
-    return this.signingKeys.isUnread(now) ? 'late' : 'recent';
   }
 }

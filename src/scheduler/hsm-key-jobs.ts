@@ -1,12 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { Notifications } from '../database/notifications.js';
-import { EraseHsmKeys } from '../signing-keys/erase-hsm-keys.js';
+import { ERASE_HSM_KEYS_EVERY_MS, EraseHsmKeys } from '../signing-keys/erase-hsm-keys.js';
 import { JobRunner } from './job-runner.js';
 
-const ERASE_EVERY_MS = 60_000;
-
-/** Private halves on a PKCS #11 token, which no transaction of the database erases. */
 @Injectable()
 export class HsmKeyJobs {
   constructor(
@@ -17,8 +14,8 @@ export class HsmKeyJobs {
     notifications.on('signing_keys', () => this.erase());
   }
 
-  @Interval(ERASE_EVERY_MS)
+  @Interval(ERASE_HSM_KEYS_EVERY_MS)
   async erase(): Promise<void> {
-    await this.runner.run('erase signing keys on the token', () => this.eraseHsmKeys.run());
+    await this.runner.run('erase signing keys on the HSM', () => this.eraseHsmKeys.run());
   }
 }

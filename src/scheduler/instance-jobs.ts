@@ -3,14 +3,16 @@ import { Interval } from '@nestjs/schedule';
 import { FollowChanges } from '../instance-health/follow-changes.js';
 import { InstanceMetrics } from '../instance-health/instance-metrics.js';
 import { SweepInstances } from '../instance-health/sweep-instances.js';
-import { InstanceSightings } from '../instances/instance-sightings.js';
+import {
+  DELETE_OLD_SIGHTINGS_EVERY_MS,
+  InstanceSightings,
+  WRITE_SIGHTINGS_EVERY_MS,
+} from '../instances/instance-sightings.js';
 import { JobRunner } from './job-runner.js';
 
 const CHANGES_EVERY_MS = 5000;
 /** How often it is asked whether a sweep is due. */
 const SWEEP_EVERY_MS = 10_000;
-const SIGHTINGS_EVERY_MS = 10_000;
-const FORGET_SIGHTINGS_EVERY_MS = 3_600_000;
 
 /** Keeps count of what instances hold, and of what they should. */
 @Injectable()
@@ -36,12 +38,12 @@ export class InstanceJobs {
     await this.runner.run('sweep instances', () => this.sweep.sweepIfDue());
   }
 
-  @Interval(SIGHTINGS_EVERY_MS)
+  @Interval(WRITE_SIGHTINGS_EVERY_MS)
   async writeSightings(): Promise<void> {
     await this.runner.run('write sightings of instances', () => this.sightings.flush());
   }
 
-  @Interval(FORGET_SIGHTINGS_EVERY_MS)
+  @Interval(DELETE_OLD_SIGHTINGS_EVERY_MS)
   async forgetSightings(): Promise<void> {
     await this.runner.run('forget old sightings of instances', () => this.sightings.forgetOld());
   }

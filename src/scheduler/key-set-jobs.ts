@@ -1,9 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
-import { KeySetFetches } from '../signing-keys/key-set-fetches.js';
+import { KeySetFetches, WRITE_FETCHES_EVERY_MS } from '../signing-keys/key-set-fetches.js';
 import { JobRunner } from './job-runner.js';
-
-const FETCHES_EVERY_MS = 10_000;
 
 @Injectable()
 export class KeySetJobs {
@@ -12,7 +10,7 @@ export class KeySetJobs {
     private readonly fetches: KeySetFetches,
   ) {}
 
-  @Interval(FETCHES_EVERY_MS)
+  @Interval(WRITE_FETCHES_EVERY_MS)
   async writeFetches(): Promise<void> {
     await this.runner.run('write fetches of the key set', () => this.fetches.flush());
   }

@@ -6,10 +6,11 @@ import { LOGGER, type Logger } from '../platform/logging.js';
 import { KeyStore } from './key-store.js';
 import { SigningKeyEntity } from './signing-key.entity.js';
 
+export const ERASE_HSM_KEYS_EVERY_MS = 60_000;
+
 /**
- * Destroys private halves on the PKCS #11 token that must not sign any more. A row becomes retired
- * first; whatever happens between that and the token's part is made up for by the next run, and any
- * number of replicas may run at once.
+ * Destroys the private halves on the HSM that must not sign any more. The row is retired first. A crash
+ * between the two is repaired by the next run. Any number of replicas may run this at once.
  */
 @Injectable()
 export class EraseHsmKeys {
@@ -20,19 +21,19 @@ export class EraseHsmKeys {
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  /** @returns the kids that were destroyed; without a token, none. @throws {HsmError} */
+  /** @returns the kids that were destroyed. @throws {HsmError} */
   async run(): Promise<readonly string[]> {
-    const { onToken } = this.store;
-    if (!onToken) return [];
-    // The token first: a key that is listed and whose row is older is then seen with it.
-    const keys = await onToken.list();
+    const { hsm } = this.store;
+    if (!hsm) return [];
+    // List the HSM before the rows: otherwise a row that is written in between would be missed.
+    const keys = await hsm.list();
     const rows = await this.database.manager.find(SigningKeyEntity, {
       select: { kid: true, phase: true },
     });
-    const spent = planHsmErasure(keys, rows, onToken.mark, this.clock.now());
+    const spent = planHsmErasure(keys, rows, hsm.mark, this.clock.now());
     for (const kid of spent) {
-      await onToken.destroy(kid);
-      this.logger.info({ kid }, 'the private half of a signing key was destroyed on its token');
+      await hsm.destroy(kid);
+      this.logger.info({ kid }, 'the private half of a signing key was destroyed on the HSM');
     }
     return spent;
   }

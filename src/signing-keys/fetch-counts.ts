@@ -1,15 +1,15 @@
 import { networkOf } from '../platform/ip-network.js';
 
-/** Whoever comes when the places are taken counts under this name. */
+/** Clients that come when all places are taken count under this name. */
 const OTHER = 'other';
 const NO_AGENT = 'none';
-/** For each newest key. */
+/** Of each newest key. */
 const MAX_PLACES = 200;
-/** So that one network cannot take every place by giving itself another name each time. */
+/** Otherwise one network could take every place with ever new user agents. */
 const MAX_AGENTS_OF_A_NETWORK = 10;
 const MAX_AGENT_LENGTH = 120;
 const NETWORK = { ipv4: 24, ipv6: 48 } as const;
-/** Controls, halves of characters, and what changes how the text around it looks. */
+/** Control characters, lone surrogates, and characters that change how the text around them looks. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 /** How often clients of one kind fetched the key set while `newestKid` was its newest key. */
@@ -23,7 +23,7 @@ export interface FetchCount {
   readonly lastFetchedAt: Date;
 }
 
-/** @param address behind a proxy it may be whatever a client wrote; missing once that has hung up */
+/** @param address behind a proxy a client may forge it; missing once the client has hung up */
 export function oneFetch(
   newestKid: string,
   userAgent: string | undefined,
@@ -41,10 +41,10 @@ export function oneFetch(
   };
 }
 
-/** Counts in a bounded number of places, first come, first served; the rest shares one. */
+/** Counts in a bounded number of places, first come, first served. The last place counts all others. */
 export class FetchCounts {
   private readonly counts = new Map<string, FetchCount>();
-  /** Places taken of a key, and of a network of a key. */
+  /** How many places a key, and a network of a key, has. */
   private readonly taken = new Map<string, number>();
 
   add(count: FetchCount): void {
@@ -66,7 +66,6 @@ export class FetchCounts {
     if (this.counts.has(nameOf(count))) return count;
     const crowded = (this.taken.get(networkNameOf(count)) ?? 0) >= MAX_AGENTS_OF_A_NETWORK;
     const place = crowded ? { ...count, userAgent: OTHER } : count;
-    // The last place is for all who find none.
     const full = (this.taken.get(count.newestKid) ?? 0) >= MAX_PLACES - 1;
     if (!full || this.counts.has(nameOf(place))) return place;
     return { ...count, userAgent: OTHER, network: OTHER };
@@ -84,7 +83,7 @@ function sum(one: FetchCount, other: FetchCount): FetchCount {
   };
 }
 
-/** Unambiguous: neither a `kid` nor a network has a blank in it. */
+/** Unambiguous: neither a `kid` nor a network contains a space. */
 function nameOf(count: FetchCount): string {
   return `${networkNameOf(count)} ${count.userAgent}`;
 }

@@ -10,10 +10,7 @@ export interface Attribute {
 
 type Template = readonly Attribute[];
 
-/**
- * What is used of `pkcs11js`. Its own types may be missing like itself: it is an optional dependency,
- * and the service has to compile without it.
- */
+/** The part of `pkcs11js` that we use. The package is optional, so its own types may be missing. */
 export interface Cryptoki {
   load(path: string): void;
   C_Initialize(options: { readonly flags: number }): void;
@@ -67,22 +64,22 @@ export const CKA = {
   EXTRACTABLE: 0x162,
 } as const;
 
-/** @throws {HsmError} where npm could not install `pkcs11js`, or there is no such library */
+/** @throws {HsmError} when `pkcs11js` is not installed or the library cannot be loaded */
 export function loadCryptoki(module: string): Cryptoki {
   let binding: { readonly PKCS11: new () => Cryptoki };
   try {
     binding = createRequire(__filename)('pkcs11js') as typeof binding;
   } catch {
     throw new HsmError(
-      'PKCS11_MODULE needs the npm package pkcs11js, which is not installed: it is an optional ' +
-        'dependency that npm compiles. Install a C++ compiler, make and python3, and run `npm ci` again',
+      'PKCS11_MODULE needs the npm package pkcs11js, which is not installed. npm compiles this optional ' +
+        'dependency: install a C++ compiler, make and python3, and run `npm ci` again',
     );
   }
   const cryptoki = new binding.PKCS11();
   try {
     cryptoki.load(module);
   } catch {
-    throw new HsmError(`PKCS11_MODULE: ${module} is no PKCS #11 library that can be loaded`);
+    throw new HsmError(`PKCS11_MODULE: ${module} cannot be loaded as a PKCS #11 library`);
   }
   return cryptoki;
 }

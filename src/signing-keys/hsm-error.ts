@@ -1,8 +1,8 @@
-/** The PKCS #11 token did not do what it was asked. Its text holds no secret. */
+/** The HSM refused or failed. The message holds no secret. */
 export class HsmError extends Error {
   override readonly name = 'HsmError';
 
-  /** @param returned the token's own code (`CKR_...`); null when it was not asked, or has no such key */
+  /** @param returned the HSM's own code (`CKR_...`); null when the HSM did not return one */
   constructor(
     message: string,
     readonly returned: string | null = null,
@@ -11,9 +11,9 @@ export class HsmError extends Error {
   }
 }
 
-/** The token has no such key (any more): it was erased once it was retired. */
+/** The key is not on the HSM: it was erased after its retirement. */
 export class SigningKeyGoneError extends HsmError {
   constructor(kid: string) {
-    super(`signing key ${kid} is not on the PKCS #11 token`);
+    super(`signing key ${kid} is not on the HSM`);
   }
 }

@@ -18,28 +18,28 @@ const FIND_AT_MOST = 100;
 const SHA256_DIGEST_INFO = Buffer.from('3031300d060960864801650304020105000420', 'hex');
 
 /**
- * Signing keys whose private halves were made on a PKCS #11 token and never leave it. `CKA_ID` is the
- * kid; `CKA_LABEL` is `issuer-<mark>-<unix seconds>`: whose key it is, and when it was made.
+ * Signing keys whose private halves are made on the HSM and never leave it. `CKA_ID` is the kid.
+ * `CKA_LABEL` is `issuer-<mark>-<unix seconds>`: the issuer of the key, and when it was made.
  */
 export class HsmKeys {
-  /** Tells the keys of issuers that share a token apart. */
+  /** Distinguishes issuers that share an HSM. */
   readonly mark: string;
 
   constructor(
-    private readonly token: Hsm,
+    private readonly hsm: Hsm,
     issuerUrl: string,
     private readonly clock: Clock,
   ) {
     this.mark = createHash('sha256').update(issuerUrl).digest('hex').slice(0, 10);
   }
 
-  /** A fresh pair on the token. What is kept of its private half in the row is only where it is. */
+  /** A fresh pair on the HSM. Its row stores only a reference to the private half. */
   async generate(): Promise<GeneratedKey> {
     const madeAt = Math.floor(this.clock.now().getTime() / 1000);
     const label = `issuer-${this.mark}-${madeAt}`;
-    return this.token.withSession(async (session) => {
+    return this.hsm.withSession(async (session) => {
       const { cryptoki, handle } = session;
-      // The kid is a digest of the public half, so it is known only afterwards.
+      // The kid is a digest of the public half, which is not known yet.
       const id = Buffer.from(`new-${randomBytes(8).toString('hex')}`);
       const pair = await cryptoki.C_GenerateKeyPairAsync(
         handle,
@@ -51,7 +51,7 @@ export class HsmKeys {
         { type: CKA.MODULUS },
         { type: CKA.PUBLIC_EXPONENT },
       ]);
-      if (!n || !e) throw new Error('the token does not tell the public half of its key');
+      if (!n || !e) throw new Error('the HSM does not return the public half of its key');
       const publicJwk = await publicJwkOf(base64UrlUInt(n.value), base64UrlUInt(e.value));
       const named = [{ type: CKA.ID, value: Buffer.from(publicJwk.kid) }];
       cryptoki.C_SetAttributeValue(handle, pair.publicKey, named);
@@ -61,29 +61,29 @@ export class HsmKeys {
     });
   }
 
-  /** @throws {SigningKeyGoneError} from `sign`, when the token has no such key */
+  /** `sign` throws SigningKeyGoneError when the key is not on the HSM. */
   open(publicJwk: SigningKey['publicJwk']): SigningKey {
     const { kid } = publicJwk;
     return jwsSigner(publicJwk, (signingInput) =>
-      this.token.withSession((session) => sign(session, kid, signingInput)),
+      this.hsm.withSession((session) => sign(session, kid, signingInput)),
     );
   }
 
-  /** The keys on the token that an issuer made, whichever it was. */
+  /** The keys on the HSM that any issuer made. */
   async list(): Promise<HsmKey[]> {
-    return this.token.withSession((session) => {
-      const keys = find(session, []).map((object) => tokenKeyOf(session, object));
+    return this.hsm.withSession((session) => {
+      const keys = find(session, []).map((object) => issuerKeyOf(session, object));
       return Promise.resolve(keys.filter((key) => key !== null));
     });
   }
 
   /** Destroys both halves. Twice does nothing. */
   async destroy(kid: string): Promise<void> {
-    await this.token.withSession((session) => {
+    await this.hsm.withSession((session) => {
       const { cryptoki, handle, keys } = session;
       for (const type of [CKO.PRIVATE_KEY, CKO.PUBLIC_KEY]) {
         for (const object of find(session, [{ type: CKA.ID, value: Buffer.from(kid) }], type)) {
-          if (tokenKeyOf(session, object)) cryptoki.C_DestroyObject(handle, object);
+          if (issuerKeyOf(session, object)) cryptoki.C_DestroyObject(handle, object);
         }
       }
       keys.delete(kid);
@@ -123,8 +123,8 @@ function find(
   return found;
 }
 
-/** Null for an object that no issuer has made. */
-function tokenKeyOf({ cryptoki, handle }: HsmSession, object: Handle): HsmKey | null {
+/** Null for an object that no issuer made. */
+function issuerKeyOf({ cryptoki, handle }: HsmSession, object: Handle): HsmKey | null {
   const wanted = [{ type: CKA.ID }, { type: CKA.LABEL }];
   const [id, label] = cryptoki.C_GetAttributeValue(handle, object, wanted);
   const [, mark, madeAt] =
@@ -145,7 +145,7 @@ function publicTemplate(id: Buffer, label: string): Attribute[] {
   ];
 }
 
-/** It signs, and does nothing else: nothing may be deciphered with it, nor it be exported. */
+/** A key that can only sign: it cannot decrypt, and it cannot be exported. */
 function privateTemplate(id: Buffer, label: string): Attribute[] {
   return [
     { type: CKA.TOKEN, value: true },
@@ -161,7 +161,7 @@ function privateTemplate(id: Buffer, label: string): Attribute[] {
   ];
 }
 
-/** Base64urlUInt of RFC 7518 section 2: without leading zero bytes, which some tokens tell. */
+/** Base64urlUInt of RFC 7518 section 2. Some HSMs return leading zero bytes, which it must not have. */
 function base64UrlUInt(bytes: Buffer): string {
   const first = bytes.findIndex((byte) => byte !== 0);
   return bytes.subarray(Math.max(first, 0)).toString('base64url');

@@ -2,13 +2,13 @@ import type { ServiceConfig } from '../platform/service-config.js';
 import { CKF, CKM, CKU_USER, type Cryptoki, type Handle, loadCryptoki } from './hsm-binding.js';
 import { HsmError } from './hsm-error.js';
 
-/** A session does one operation at a time, and libuv has four threads to wait for them. */
+/** A session does one operation at a time, and libuv has four threads that can wait for one. */
 const SESSIONS = 4;
 
 const ALREADY = new Set(['CKR_USER_ALREADY_LOGGED_IN', 'CKR_CRYPTOKI_ALREADY_INITIALIZED']);
-/** Trying these again would lock the token. */
+/** Another attempt with a wrong PIN could lock the HSM. */
 const PIN_REFUSED = /^CKR_PIN_/;
-/** A session or a handle that was good is so no more: a fresh session tells whether the token is. */
+/** The session or a handle may be outdated: a fresh session shows whether the HSM works. */
 const STALE = new Set([
   'CKR_SESSION_HANDLE_INVALID',
   'CKR_SESSION_CLOSED',
@@ -31,12 +31,12 @@ export interface HsmSession {
 }
 
 /**
- * A token (HSM) and a few sessions with it. It is first spoken to when it is first needed; a session
- * that has died, with a token that was pulled out say, is replaced and its work repeated once.
+ * An HSM and a few sessions with it, opened on first use. A session that died, for example because the
+ * HSM was unplugged, is replaced, and its work is repeated once.
  */
 export class Hsm {
   private cryptoki: Cryptoki | null = null;
-  /** Whether it was this object that has initialised the library: whoever did finalises it. */
+  /** Whether this object initialised the library, and so must finalise it. */
   private initialised = false;
   private refusal: HsmError | null = null;
   private closed = false;
@@ -60,7 +60,7 @@ export class Hsm {
       if (error instanceof HsmError) throw error;
       const returned = returnedBy(error);
       if (returned === '') throw error;
-      throw new HsmError('the PKCS #11 token refused what it was asked', returned);
+      throw new HsmError('the HSM refused', returned);
     } finally {
       const next = this.waiting.shift();
       if (next) next();
@@ -68,7 +68,7 @@ export class Hsm {
     }
   }
 
-  /** Waits for what is under way, then takes leave of the library. */
+  /** Waits for the operations that are running, then finalises the library. */
   async close(): Promise<void> {
     this.closed = true;
     while (this.busy > 0) await new Promise((turn) => setTimeout(turn, 10));
@@ -91,9 +91,9 @@ export class Hsm {
 
   private open(): HsmSession {
     if (this.refusal) throw this.refusal;
-    if (this.closed) throw new HsmError('the PKCS #11 token was closed at the shutdown');
+    if (this.closed) throw new HsmError('the HSM was closed at the shutdown');
     const cryptoki = (this.cryptoki ??= this.initialise());
-    // Looked for each time: a token that was put back may be in another slot.
+    // Search every time: an HSM that was unplugged may come back in another slot.
     const slot = this.slotOrFinalise(cryptoki);
     const handle = cryptoki.C_OpenSession(slot, CKF.SERIAL_SESSION | CKF.RW_SESSION);
     this.login(cryptoki, handle);
@@ -120,7 +120,7 @@ export class Hsm {
     this.initialised = false;
   }
 
-  /** Some libraries look for tokens only when they are initialised: the next attempt does that again. */
+  /** Some libraries search for HSMs only when they are initialised, so the next attempt initialises again. */
   private slotOrFinalise(cryptoki: Cryptoki): Handle {
     try {
       return this.slot(cryptoki);
@@ -139,11 +139,11 @@ export class Hsm {
     const [slot, another] = slots;
     if (slot && !another) return slot;
     throw new HsmError(
-      `PKCS11_TOKEN_LABEL: ${slot ? 'more than one token is' : 'no token is'} labelled "${tokenLabel}"`,
+      `PKCS11_TOKEN_LABEL: ${slot ? 'more than one HSM is' : 'no HSM is'} labelled "${tokenLabel}"`,
     );
   }
 
-  /** One login holds for all sessions of the process. */
+  /** One login is valid for all sessions of the process. */
   private login(cryptoki: Cryptoki, session: Handle): void {
     try {
       cryptoki.C_Login(session, CKU_USER, this.config.pin);
@@ -151,13 +151,13 @@ export class Hsm {
       const returned = returnedBy(error);
       if (ALREADY.has(returned)) return;
       if (!PIN_REFUSED.test(returned)) throw error;
-      this.refusal = new HsmError('PKCS11_PIN: the token does not take this PIN', returned);
+      this.refusal = new HsmError('PKCS11_PIN: the HSM refused this PIN', returned);
       throw this.refusal;
     }
   }
 }
 
-/** The code that the token returned; empty when the error is not the token's. */
+/** The code that the HSM returned; empty for any other error. */
 function returnedBy(error: unknown): string {
   if (error instanceof HsmError) return error.returned ?? '';
   const returned = error instanceof Error ? /^CKR_\w+/.exec(error.message)?.[0] : undefined;
@@ -168,6 +168,6 @@ function discard({ cryptoki, handle }: HsmSession): void {
   try {
     cryptoki.C_CloseSession(handle);
   } catch {
-    // It was closed already, with its token.
+    // It closed when the HSM was unplugged.
   }
 }

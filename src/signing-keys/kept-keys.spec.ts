@@ -18,7 +18,7 @@ describe('the kept keys', () => {
     const before = await file();
 
     const later = new KeptKeys(folder, createLogger('fatal'));
-    expect(await later.ofLastRun()).toEqual({ published, readAt });
+    expect(await later.read()).toEqual({ published, readAt });
     await later.keep(published, new Date('2026-02-02T00:00:00Z'));
     expect(await file()).toBe(before);
     await later.keep({ ...published, holdsSignerUntil: null }, readAt);

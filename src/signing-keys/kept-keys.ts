@@ -2,10 +2,10 @@ import type { Logger } from '../platform/logging.js';
 import { type PublishedKeys, PublishedKeysFile } from './published-keys-file.js';
 
 const NOT_KEPT =
-  'the published keys could not be kept: a start without the database would publish old ones. ' +
-  'Make room in DATA_DIR, or make it writable; it is tried again every few seconds';
+  'the published keys could not be kept in DATA_DIR: a start without the database would publish old ' +
+  'keys. Free space in DATA_DIR, or make it writable. The service retries every ten seconds';
 
-/** The published keys as a start without the database finds them in DATA_DIR. */
+/** The published keys in DATA_DIR, for a start without the database. */
 export class KeptKeys {
   private readonly file: PublishedKeysFile;
   private latest: { readonly published: PublishedKeys; readonly readAt: Date } | null = null;
@@ -20,13 +20,13 @@ export class KeptKeys {
     this.file = new PublishedKeysFile(dataDir);
   }
 
-  /** False while the file holds older keys, because it could not be written. */
+  /** False while the file is outdated because it could not be written. */
   get isCurrent(): boolean {
     return !this.failed;
   }
 
-  /** What the last run kept, and when that was read from the database. Null when it cannot be published. */
-  async ofLastRun(): Promise<{ published: PublishedKeys; readAt: Date | null } | null> {
+  /** The keys in the file, and when they were read from the database. Null without a valid file. */
+  async read(): Promise<{ published: PublishedKeys; readAt: Date | null } | null> {
     const published = await this.file.read();
     this.written ??= published && JSON.stringify(published);
     return published && { published, readAt: await this.file.confirmedAt() };
@@ -48,8 +48,8 @@ export class KeptKeys {
     }
   }
 
-  /** Tries again what failed, also while the database is away: a restart may come before it is back. */
-  async tryAgain(): Promise<void> {
+  /** Repeats a failed write, even without the database: a restart may come before the database is back. */
+  async retry(): Promise<void> {
     if (this.failed && this.latest) await this.keep(this.latest.published, this.latest.readAt);
   }
 }

@@ -3,12 +3,7 @@ import { Gauge } from 'prom-client';
 import { Clock } from '../platform/clock.js';
 import { Metrics } from '../platform/metrics.js';
 import { SigningKeys } from './signing-keys.service.js';
-import { rotationState } from './rotation-state.js';
 
-/**
- * How old each published key is, by its phase, when the next step of their lifecycle is due, when this
- * replica read them last, and which replicas are behind.
- */
 @Injectable()
 export class KeyMetrics {
   constructor(
@@ -27,7 +22,7 @@ export class KeyMetrics {
     const { signingKeys, clock } = this;
     new Gauge({
       name: 'issuer_signing_key_age_seconds',
-      help: 'Seconds since a key was published.',
+      help: 'Seconds since the key was published.',
       labelNames: ['kid', 'phase'],
       registers: [this.metrics.registry],
       collect() {
@@ -44,7 +39,7 @@ export class KeyMetrics {
     const { signingKeys, clock } = this;
     new Gauge({
       name: 'issuer_signing_key_next_step_timestamp_seconds',
-      help: 'When the next step of the keys is due (switch, forget, publish-next), as Unix time.',
+      help: 'When the next step of the keys is due (switch, forget, publish_next), as Unix time.',
       labelNames: ['step'],
       registers: [this.metrics.registry],
       collect() {
@@ -58,13 +53,7 @@ export class KeyMetrics {
       help: '1 while a step of the keys is overdue by more than a minute: the scheduler or the database fails.',
       registers: [this.metrics.registry],
       collect() {
-        const now = clock.now();
-        this.set(
-          rotationState(signingKeys.nextStep(now), now, signingKeys.switchWaitsFor(now)) ===
-            'overdue'
-            ? 1
-            : 0,
-        );
+        this.set(signingKeys.rotationState(clock.now()) === 'overdue' ? 1 : 0);
       },
     });
   }
@@ -73,7 +62,7 @@ export class KeyMetrics {
     const { signingKeys, clock } = this;
     new Gauge({
       name: 'issuer_signing_keys_read_age_seconds',
-      help: 'Seconds since this replica, or its last run, read the published keys from the database.',
+      help: 'Seconds since the keys that this replica publishes were read from the database.',
       registers: [this.metrics.registry],
       collect() {
         const readAt = signingKeys.lastReadAt();
@@ -82,7 +71,7 @@ export class KeyMetrics {
     });
     new Gauge({
       name: 'issuer_signing_keys_unread',
-      help: '1 while the keys have not been read for longer than KEYS_UNREAD_WARNING_SECONDS.',
+      help: '1 while the last read of the keys is older than KEYS_UNREAD_WARNING_SECONDS.',
       registers: [this.metrics.registry],
       collect() {
         this.set(signingKeys.isUnread(clock.now()) ? 1 : 0);
@@ -93,19 +82,19 @@ export class KeyMetrics {
   private gaugeReplicas(): void {
     const { signingKeys, clock } = this;
     new Gauge({
-      name: 'issuer_signing_key_switch_waits_for_replicas',
-      help: 'Replicas that do not publish the next key, so that a switch which is due waits for them.',
+      name: 'issuer_replicas_not_acknowledging_next_key',
+      help: 'Replicas that have not acknowledged the next key while the switch to it is due and waits for them.',
       registers: [this.metrics.registry],
       collect() {
-        this.set(signingKeys.switchWaitsFor(clock.now()).total);
+        this.set(signingKeys.switchNotAcknowledgedBy(clock.now()).total);
       },
     });
     new Gauge({
       name: 'issuer_replicas_publishing_revoked_keys',
-      help: 'Replicas that have not acknowledged the revocation of a key, and may still publish it.',
+      help: 'Replicas that may still publish a revoked key.',
       registers: [this.metrics.registry],
       collect() {
-        this.set(signingKeys.publishersOfRevoked());
+        this.set(signingKeys.replicasPublishingRevokedKeys());
       },
     });
   }
@@ -114,7 +103,7 @@ export class KeyMetrics {
     const { signingKeys } = this;
     new Gauge({
       name: 'issuer_kept_keys_outdated',
-      help: '1 while the published keys cannot be kept in DATA_DIR for a start without the database.',
+      help: '1 while DATA_DIR cannot be written: a start without the database would use old keys.',
       registers: [this.metrics.registry],
       collect() {
         this.set(signingKeys.areKept() ? 0 : 1);

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { type FetchCount, FetchCounts } from './fetch-counts.js';
 
-/** What is known of a key that was published: who has fetched it since. */
+/** Who has fetched the key set since a key is in it. */
 export interface FetchedBy {
   readonly fetches: number;
   /** Distinct pairs of user agent and network. */
@@ -27,7 +27,7 @@ const KNOWN = `
   FROM key_set_fetches WHERE newest_kid = ANY ($1)
   ORDER BY first_fetched_at, network, user_agent`;
 
-// A key set that was kept from another database has keys that this one does not know.
+// The kept keys may come from another database, so this one may not have their rows.
 const ADD = `
   INSERT INTO key_set_fetches AS known
     (newest_kid, user_agent, network, fetches, first_fetched_at, last_fetched_at)
@@ -40,7 +40,7 @@ const ADD = `
     first_fetched_at = least(known.first_fetched_at, excluded.first_fetched_at),
     last_fetched_at = greatest(known.last_fetched_at, excluded.last_fetched_at)`;
 
-// A document whose newest key was published with a key or after it has that key in it.
+// A key set contains a key when its newest key was published with that key or later.
 const OF_KEYS = `
   WITH fetched AS (
     SELECT key.kid, client.user_agent, client.network, sum(client.fetches) AS fetches,
@@ -63,9 +63,9 @@ const OF_KEYS = `
 
 @Injectable()
 export class KeySetFetchRepository {
-  /** Adds to what is counted, in the bounds of `FetchCounts`. Within a transaction. */
+  /** Adds counts within the bounds of `FetchCounts`. Needs a transaction. */
   async add(manager: EntityManager, counts: readonly FetchCount[]): Promise<void> {
-    // Replicas take turns: together they could fill more places than there are.
+    // Replicas take turns. Together they could fill more places than allowed.
     await manager.query(`SELECT pg_advisory_xact_lock(hashtext('key_set_fetches'))`);
     const places = new FetchCounts();
     const kids = [...new Set(counts.map(({ newestKid }) => newestKid))];
@@ -75,7 +75,7 @@ export class KeySetFetchRepository {
     await manager.query(ADD, [JSON.stringify(added)]);
   }
 
-  /** Who fetched each of these keys since its publication; a key that nobody fetched is left out. */
+  /** By kid; without the keys that nobody fetched. */
   async ofKeys(
     manager: EntityManager,
     kids: readonly string[],

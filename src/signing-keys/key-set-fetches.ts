@@ -1,48 +1,41 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Database } from '../database/database.js';
+import { SharedRun } from '../database/shared-run.js';
+import { waitAtMost } from '../platform/wait-at-most.js';
 import { FetchCounts, oneFetch } from './fetch-counts.js';
 import { KeySetFetchRepository } from './key-set-fetch.repository.js';
 
-/** Of the time that a stop may take. */
-const LAST_FLUSH_MS = 1000;
+export const WRITE_FETCHES_EVERY_MS = 10_000;
+/** How long a stop waits for the last write. */
+const LAST_WRITE_MS = 1000;
 
 /**
- * Who fetches the key set, so that an operator sees whether validators have a new key. Counted in
- * memory, for the key set must not wait for the database, and written from time to time.
+ * Counts who fetches the key set, so that an operator sees whether validators have a new key. The counts
+ * are in memory, because the key set must not wait for the database.
  */
 @Injectable()
 export class KeySetFetches implements OnApplicationShutdown {
   private counts = new FetchCounts();
-  private flushing: Promise<void> | null = null;
+  private readonly writing = new SharedRun(() => this.write());
 
   constructor(
     private readonly database: Database,
     private readonly repository: KeySetFetchRepository,
   ) {}
 
-  /** Counts one. Its newest kid is that of the document that was served. */
+  /** Counts one fetch. `newestKid` is the newest kid of the document that was served. */
   note(...fetch: Parameters<typeof oneFetch>): void {
     this.counts.add(oneFetch(...fetch));
   }
 
-  /** Writes what was counted. What could not be written is kept; an answer that got lost counts twice. */
+  /** Writes the counts. Counts that cannot be written are kept. If a commit is not confirmed, they count twice. */
   async flush(): Promise<void> {
-    await (this.flushing ??= this.write().finally(() => {
-      this.flushing = null;
-    }));
+    await this.writing.run();
   }
 
-  /** After the last answer. Bounded: a stop must not hang. */
+  /** Comes after the last answer. */
   async onApplicationShutdown(): Promise<void> {
-    const flushed = this.lastFlush().catch(() => undefined);
-    await Promise.race([flushed, sleep(LAST_FLUSH_MS, undefined, { ref: false })]);
-  }
-
-  private async lastFlush(): Promise<void> {
-    // One that is under way has begun without what was counted since.
-    await this.flushing?.catch(() => undefined);
-    await this.flush();
+    await waitAtMost(LAST_WRITE_MS, this.flush());
   }
 
   private async write(): Promise<void> {

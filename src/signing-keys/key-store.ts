@@ -1,7 +1,10 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Histogram } from 'prom-client';
 import type { PublicJwk } from '../domain/published-document.js';
 import { Clock } from '../platform/clock.js';
+import { Metrics, SECONDS, timed } from '../platform/metrics.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
+import { HsmError } from './hsm-error.js';
 import { HsmKeys } from './hsm-keys.js';
 import { Hsm } from './hsm-session.js';
 import {
@@ -10,49 +13,61 @@ import {
   type SigningKey,
   signingKeyOf,
 } from './signing-key.js';
-import { HsmError } from './hsm-error.js';
 
-/** A reference is JSON; PKCS #8 in DER starts with the tag of a SEQUENCE, 0x30. */
+/** A reference is JSON. PKCS #8 in DER starts with the tag of a SEQUENCE, 0x30. */
 const JSON_STARTS = '{'.charCodeAt(0);
 
 /**
- * Where private halves live: in the database, sealed, or on a PKCS #11 token, with only a reference in
- * the database. A row says of itself where its own is, so a change from one to the other needs nothing
- * but rotations.
+ * Stores private halves: sealed in the database, or on an HSM with a reference in the database. Each row
+ * shows where its own private half is, so a move from one to the other needs only rotations.
  */
 @Injectable()
 export class KeyStore implements OnApplicationShutdown {
-  /** The keys on the token; null without one. */
-  readonly onToken: HsmKeys | null;
-  private readonly token: Hsm | null;
-  private readonly madeOnHsm: HsmKeys | null;
+  /** Null without an HSM. */
+  readonly hsm: HsmKeys | null;
+  private readonly device: Hsm | null;
+  private readonly makesOnHsm: boolean;
+  private readonly seconds: Histogram;
 
-  constructor(@Inject(SERVICE_CONFIG) config: ServiceConfig, clock: Clock) {
-    this.token = config.pkcs11 && new Hsm(config.pkcs11);
-    this.onToken = this.token && new HsmKeys(this.token, config.issuerUrl, clock);
-    this.madeOnHsm = config.pkcs11?.makesNewKeys ? this.onToken : null;
+  constructor(@Inject(SERVICE_CONFIG) config: ServiceConfig, clock: Clock, { registry }: Metrics) {
+    this.device = config.pkcs11 && new Hsm(config.pkcs11);
+    this.hsm = this.device && new HsmKeys(this.device, config.issuerUrl, clock);
+    this.makesOnHsm = config.pkcs11?.makesNewKeys ?? false;
+    this.seconds = new Histogram({
+      name: 'issuer_signature_seconds',
+      help: 'Time to sign one service token, including the wait for a thread.',
+      buckets: SECONDS,
+      registers: [registry],
+    });
   }
 
   /** @throws {HsmError} */
   async generate(): Promise<GeneratedKey> {
-    return this.madeOnHsm ? this.madeOnHsm.generate() : generateSigningKey();
+    return this.hsm && this.makesOnHsm ? this.hsm.generate() : generateSigningKey();
   }
 
   /**
-   * The key whose `GeneratedKey.privateKey` was `privateHalf`, which is wiped.
-   * @throws {HsmError} when it is on a token and none is configured
+   * @param privateHalf what `GeneratedKey.privateKey` was; it is wiped
+   * @throws {HsmError} when the key is on an HSM and none is configured
    */
   open(publicJwk: PublicJwk, privateHalf: Buffer): SigningKey {
-    if (privateHalf[0] !== JSON_STARTS) return signingKeyOf(publicJwk, privateHalf);
-    privateHalf.fill(0);
-    if (this.onToken) return this.onToken.open(publicJwk);
-    throw new HsmError(
-      `signing key ${publicJwk.kid} is on a PKCS #11 token: set PKCS11_MODULE, PKCS11_TOKEN_LABEL ` +
-        'and PKCS11_PIN',
-    );
+    const key = this.untimed(publicJwk, privateHalf);
+    return {
+      ...key,
+      sign: (payload) => timed(this.seconds.startTimer(), () => key.sign(payload)),
+    };
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.token?.close();
+    await this.device?.close();
+  }
+
+  private untimed(publicJwk: PublicJwk, privateHalf: Buffer): SigningKey {
+    if (privateHalf[0] !== JSON_STARTS) return signingKeyOf(publicJwk, privateHalf);
+    privateHalf.fill(0);
+    if (this.hsm) return this.hsm.open(publicJwk);
+    throw new HsmError(
+      `signing key ${publicJwk.kid} is on an HSM: set PKCS11_MODULE, PKCS11_TOKEN_LABEL and PKCS11_PIN`,
+    );
   }
 }

@@ -1,33 +1,32 @@
 import { Injectable } from '@nestjs/common';
 import { trustedUntil } from '../domain/key-trust.js';
-import { forgetAt, maySignFrom } from '../domain/plan-key-rotation.js';
+import { unpublishAt, maySignFrom } from '../domain/plan-key-rotation.js';
 import { Database } from '../database/database.js';
 import { type FetchedBy, KeySetFetchRepository } from './key-set-fetch.repository.js';
 import { KeyPlan } from './key-plan.js';
-import { NOBODY_BEHIND, type Replica, type ReplicasBehind } from './replica.repository.js';
+import { ALL_ACKNOWLEDGED, type Replica, type NotAcknowledgedBy } from './replica.repository.js';
 import { Replicas } from './replicas.js';
 import type { SigningKeyEntity } from './signing-key.entity.js';
 import { SigningKeyRepository } from './signing-key.repository.js';
 
-/** One key with what lies before it; instants that are over stand in the row. */
+/** One key, and what is planned for it. Past instants are in the row. */
 export interface TimelineKey {
   readonly row: SigningKeyEntity;
-  /** The earliest instant at which it may begin to sign; null once it has, or never will. */
+  /** When it may begin to sign at the earliest; only a next key has this. */
   readonly maySignFrom: Date | null;
   readonly planned: {
     readonly signsFrom: Date | null;
     readonly retiredAt: Date | null;
-    /** Of a retired key; of one that still signs nobody knows it yet. */
+    /** Only of a retired key: before, the expiry of its last token is unknown. */
     readonly unpublishedAt: Date | null;
   };
-  /** How many of the replicas that are alive sign with it, and publish it. */
+  /** The number of live replicas that sign with it, and that publish it. */
   readonly signingReplicas: number;
   readonly publishingReplicas: number;
-  /** Replicas that do not publish it yet, or, once it is forgotten, may still publish it. */
-  readonly notAcknowledgedBy: ReplicasBehind;
-  /** Of a revoked key: when the last validator drops it; null while nobody can tell. */
+  /** Replicas that do not publish it yet. For an unpublished key: that may still publish it. */
+  readonly notAcknowledgedBy: NotAcknowledgedBy;
+  /** Until when validators may trust a revoked key; null while that is unknown. */
   readonly trustedUntil: Date | null;
-  /** Who has fetched the key set since the key is in it. */
   readonly fetchedBy: FetchedBy;
 }
 
@@ -38,7 +37,7 @@ export interface Timeline {
 
 const NOBODY: FetchedBy = { fetches: 0, clients: 0, latest: [] };
 
-/** Every key that there ever was, the longest published first: what was done and what is to come. */
+/** The past and the planned steps of every key, the oldest key first. */
 @Injectable()
 export class KeyTimeline {
   constructor(
@@ -53,7 +52,7 @@ export class KeyTimeline {
     const { manager } = this.database;
     const [rows, alive] = [await this.keys.all(manager), await this.replicas.alive(manager)];
     const wanted = rows.map(({ kid, unpublishedAt }) => ({ kid, published: !unpublishedAt }));
-    const behind = await this.replicas.behindAll(manager, wanted);
+    const notAcknowledged = await this.replicas.notAcknowledgedByKid(manager, wanted);
     const switchAt = this.plannedSwitch(rows);
     const fetches = await this.fetches.ofKeys(
       manager,
@@ -62,7 +61,7 @@ export class KeyTimeline {
     return {
       keys: rows.map((row) => ({
         ...this.timelineOf(row, switchAt, alive),
-        ...this.acknowledgementOf(row, behind.get(row.kid) ?? NOBODY_BEHIND),
+        ...this.acknowledgementOf(row, notAcknowledged.get(row.kid) ?? ALL_ACKNOWLEDGED),
         fetchedBy: fetches.get(row.kid) ?? NOBODY,
       })),
       replicas: alive.length,
@@ -81,7 +80,7 @@ export class KeyTimeline {
       planned: {
         signsFrom: row.phase === 'next' ? switchAt : null,
         retiredAt: row.phase === 'current' ? switchAt : null,
-        unpublishedAt: forgetAt(row, policy),
+        unpublishedAt: unpublishAt(row, policy),
       },
       signingReplicas: alive.filter(({ signsWith }) => signsWith === row.kid).length,
       publishingReplicas: alive.filter(({ publishes }) => publishes.includes(row.kid)).length,
@@ -90,7 +89,7 @@ export class KeyTimeline {
 
   private acknowledgementOf(
     row: SigningKeyEntity,
-    notAcknowledgedBy: ReplicasBehind,
+    notAcknowledgedBy: NotAcknowledgedBy,
   ): Pick<TimelineKey, 'notAcknowledgedBy' | 'trustedUntil'> {
     const until = trustedUntil(row, notAcknowledgedBy.total, this.plan.policy);
     return { notAcknowledgedBy, trustedUntil: until };

@@ -5,14 +5,14 @@ import { writeFileWhole } from '../platform/write-file-whole.js';
 
 const FILE_NAME = 'published-keys.json';
 
-/** The set that was published last, with what its schedule said then. */
+/** The key set that was published last, with its schedule. */
 export interface PublishedKeys {
   readonly document: KeySetDocument;
-  /** Null when a version wrote it that did not note it, or when it was not known. */
+  /** Null when the schedule was not known. */
   readonly holdsSignerUntil: Date | null;
 }
 
-/** Public halves only: what a start without a database publishes. */
+/** Holds public halves only. */
 export class PublishedKeysFile {
   private readonly path: string;
 
@@ -20,7 +20,7 @@ export class PublishedKeysFile {
     this.path = join(dataDir, FILE_NAME);
   }
 
-  /** Null when there is none that may be published. */
+  /** Null without a valid key set. */
   async read(): Promise<PublishedKeys | null> {
     try {
       const found = JSON.parse(await readFile(this.path, 'utf8')) as Record<string, unknown>;
@@ -32,12 +32,12 @@ export class PublishedKeysFile {
     }
   }
 
-  /** Notes that the kept set was read from the database then, as the time of the file's last change. */
+  /** Stores when the keys were read from the database, as the modification time of the file. */
   async confirm(at: Date): Promise<void> {
     await utimes(this.path, at, at);
   }
 
-  /** When the kept set was read from the database last; null when nobody can tell. */
+  /** When the keys were last read from the database; null when that is unknown. */
   async confirmedAt(): Promise<Date | null> {
     try {
       return (await stat(this.path)).mtime;

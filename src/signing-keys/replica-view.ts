@@ -1,38 +1,37 @@
 import { ApiProperty } from '@nestjs/swagger';
-import type { ListedReplica, Replica, ReplicasBehind } from './replica.repository.js';
+import type { ListedReplica, Replica, NotAcknowledgedBy } from './replica.repository.js';
 
-/** The members of a view without its class: views are put together of them. */
+/** The members of a view without its class. */
 export type Members<View> = Pick<View, keyof View>;
 
-/** What an operator needs to find a process. */
 export class NamedReplicaView {
   @ApiProperty({ format: 'uuid' }) id!: string;
   @ApiProperty({ type: String, nullable: true }) host_name!: string | null;
   @ApiProperty({ type: 'integer', nullable: true }) process_id!: number | null;
   @ApiProperty({ type: Date }) started_at!: Date;
-  @ApiProperty({ type: Date, description: 'When it acknowledged its keys last' }) seen_at!: Date;
+  @ApiProperty({ type: Date, description: 'When it last acknowledged its keys' }) seen_at!: Date;
 }
 
 export class NotAcknowledgedByView {
   @ApiProperty({ type: 'integer' }) total!: number;
   @ApiProperty({
     type: [NamedReplicaView],
-    description: 'Those that were heard of last, 10 at most',
+    description: 'The latest to acknowledge keys first, at most 10',
   })
   replicas!: NamedReplicaView[];
 }
 
 export class ReplicaView extends NamedReplicaView {
-  @ApiProperty({ description: 'It was heard of within a minute' }) alive!: boolean;
+  @ApiProperty({ description: 'It acknowledged its keys within the last minute' }) alive!: boolean;
   @ApiProperty({ type: String, nullable: true }) signs_with!: string | null;
   @ApiProperty({ type: [String] }) publishes!: string[];
 }
 
 export class ListedReplicaView extends ReplicaView {
-  @ApiProperty({ type: [String], description: 'Published keys that it does not publish' })
-  lacks!: string[];
-  @ApiProperty({ type: [String], description: 'Keys that it publishes although nobody should' })
-  still_publishes!: string[];
+  @ApiProperty({ type: [String], description: 'Keys that it should publish and does not' })
+  missing_keys!: string[];
+  @ApiProperty({ type: [String], description: 'Keys that it publishes and should not' })
+  excess_keys!: string[];
 }
 
 export class ReplicaPage {
@@ -43,7 +42,7 @@ export class ReplicaPage {
 export function notAcknowledgedByView({
   total,
   named,
-}: ReplicasBehind): Members<NotAcknowledgedByView> {
+}: NotAcknowledgedBy): Members<NotAcknowledgedByView> {
   return { total, replicas: named.map(namedReplicaView) };
 }
 
@@ -59,8 +58,8 @@ export function replicaView(replica: Replica, alive: boolean): Members<ReplicaVi
 export function listedReplicaView(replica: ListedReplica, alive: boolean): ListedReplicaView {
   return {
     ...replicaView(replica, alive),
-    lacks: [...replica.lacks],
-    still_publishes: [...replica.stillPublishes],
+    missing_keys: [...replica.missingKeys],
+    excess_keys: [...replica.excessKeys],
   };
 }
 

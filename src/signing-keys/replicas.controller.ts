@@ -20,7 +20,7 @@ export class ReplicasController {
   @Get('replicas')
   @ApiOperation({
     summary: 'List the processes of the service, and which keys each of them publishes',
-    description: 'A process that ended without taking its row away is listed for 24 hours.',
+    description: 'A process that was killed is listed for 24 hours after its last acknowledgement.',
   })
   @ApiOkResponse({ type: ReplicaPage })
   async list(@Query(queryValidation) query: PageQuery): Promise<ReplicaPage> {
@@ -30,17 +30,17 @@ export class ReplicasController {
 
   @Delete('replicas/:id')
   @ApiOperation({
-    summary: 'Strike a replica out that has ended, so that no switch of keys waits for it',
-    description: 'One that lives is back in the list within ten seconds.',
+    summary: 'Remove a replica that has ended, so that no switch of keys waits for it',
+    description: 'A replica that is alive returns to the list within ten seconds.',
   })
   @ApiOkResponse({ type: ReplicaView })
-  async strikeOut(
+  async remove(
     @Param('id', UuidParam) id: string,
     @AskedBy() principal: Principal,
   ): Promise<ReplicaView> {
-    const replica = await this.replicas.strikeOut(id);
+    const replica = await this.replicas.remove(id);
     if (!replica) throw new IssuerError('NOT_FOUND', 'There is no replica with this id.');
-    this.logger.warn({ by: principal.name, replica: id }, 'a replica was struck out');
+    this.logger.warn({ by: principal.name, replica: id }, 'a replica was removed');
     return replicaView(replica, this.replicas.isAlive(replica));
   }
 }

@@ -1,39 +1,39 @@
 import { hostname } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../database/database.js';
 import { newId } from '../platform/new-id.js';
+import { waitAtMost } from '../platform/wait-at-most.js';
 import { type Page, pageOf, type PageRequest } from '../database/page.js';
 import {
   type Heard,
   type ListedReplica,
-  NOBODY_BEHIND,
+  ALL_ACKNOWLEDGED,
   type Replica,
   ReplicaRepository,
-  type ReplicasBehind,
+  type NotAcknowledgedBy,
   type WantedKey,
 } from './replica.repository.js';
 
-/** Replicas acknowledge every ten seconds: one that has not for as long is cut off, or has ended. */
+/** Replicas acknowledge every ten seconds. A replica that is silent for longer is cut off or has ended. */
 const SILENT_AFTER_MS = 60_000;
-/** How long the row of a silent replica is kept. */
+/** How long a silent replica counts. */
 const KEPT_MS = 86_400_000;
-/** Of the time that a stop may take. */
-const FAREWELL_MS = 1000;
+/** How long a stop waits for the removal of the row. */
+const REMOVAL_MS = 1000;
 
-/** What changed in the published keys of this process since it last acknowledged them. */
+/** Changes of the published keys that this process has not acknowledged yet. */
 interface Unacknowledged {
   readonly at: Date;
   readonly began: ReadonlySet<string>;
   readonly ended: ReadonlySet<string>;
 }
 
-/** The processes that share the database, and which keys each of them has acknowledged. */
+/** The processes that share the database, and the keys that each of them has acknowledged. */
 @Injectable()
 export class Replicas implements OnApplicationShutdown {
-  /** Of this process: each start has a new one. */
+  /** Of this process; every start has a new id. */
   readonly id: string;
   private readonly startedAt: Date;
   private published: ReadonlySet<string> | null = null;
@@ -50,11 +50,11 @@ export class Replicas implements OnApplicationShutdown {
     this.id = newId(this.startedAt);
   }
 
-  /** This process publishes these keys from now on. @returns now */
+  /** From now on, this process publishes these keys. @returns now */
   publish(kids: readonly string[]): Date {
     const now = this.clock.now();
     if (this.published) {
-      // Not changed in place: what is being noted may be taken off only as it was.
+      // A new object each time: `markChanges` may be writing the old one.
       const [began, ended] = [this.unacknowledged?.began ?? [], this.unacknowledged?.ended ?? []];
       const changes = { at: now, began: new Set(began), ended: new Set(ended) };
       for (const kid of kids) if (!this.published.has(kid)) changes.began.add(kid);
@@ -65,90 +65,90 @@ export class Replicas implements OnApplicationShutdown {
     return now;
   }
 
-  /** This process signs with nothing but `signsWith` from now on: other keys are out of its memory. */
+  /** From now on, this process signs only with `signsWith`. */
   async acknowledge(manager: EntityManager, signsWith: string | null): Promise<void> {
     if (this.published === null || this.stopping) return;
     const publishes = [...this.published];
-    // Comes before the row. A reader of the row that finds a key in it also finds since when it is there.
-    await this.tellChanges(manager);
+    // Before the row: a reader that sees a key in the row must also see since when it is published.
+    await this.markChanges(manager);
     const [hostName, processId] = [hostname(), process.pid];
     const { id, startedAt } = this;
     const seenAt = this.clock.now();
     const row = { id, hostName, processId, startedAt, seenAt, signsWith, publishes };
     await this.replicas.acknowledge(manager, row);
     this.hasRow = true;
-    // A clock that was set may be wrong: it must not make the others look silent.
-    if (this.clock.isSettled()) await this.replicas.removeUnheard(manager, this.kept(), seenAt);
-    // The stop began while the row was written, and may have come before it.
+    // With a wrong clock, the other replicas would look silent.
+    if (this.clock.isSettled()) await this.replicas.removeSilent(manager, this.kept(), seenAt);
+    // If the stop began while the row was written, its removal may have come first.
     if (this.isStopping()) await this.replicas.remove(manager, id, this.clock.now());
   }
 
-  /** Those that were heard of within a minute. */
+  /** The replicas that acknowledged their keys within the last minute. */
   async alive(manager: EntityManager): Promise<Replica[]> {
     const { until } = this.kept();
     return this.replicas.heardOf(manager, { since: this.silentBefore(), until });
   }
 
-  /** Every one whose row is kept, the longest started first. */
   async list(page: PageRequest): Promise<Page<ListedReplica>> {
     return pageOf(await this.replicas.list(this.database.manager, page), page);
   }
 
-  /** Whether a replica was heard of within a minute. */
   isAlive({ seenAt }: Pick<Replica, 'seenAt'>): boolean {
     return seenAt >= this.silentBefore();
   }
 
-  /** Those whose row is kept and which have not acknowledged what is wanted, by kid. */
-  async behindAll(
+  /** The replicas that have not acknowledged the wanted state of a key, by kid. */
+  async notAcknowledgedByKid(
     manager: EntityManager,
     wanted: readonly WantedKey[],
-  ): Promise<ReadonlyMap<string, ReplicasBehind>> {
-    return this.replicas.behind(manager, wanted, this.kept());
+  ): Promise<ReadonlyMap<string, NotAcknowledgedBy>> {
+    return this.replicas.notAcknowledgedByKid(manager, wanted, this.kept());
   }
 
-  async behind(manager: EntityManager, wanted: WantedKey): Promise<ReplicasBehind> {
-    return (await this.behindAll(manager, [wanted])).get(wanted.kid) ?? NOBODY_BEHIND;
+  async notAcknowledgedBy(manager: EntityManager, wanted: WantedKey): Promise<NotAcknowledgedBy> {
+    const byKid = await this.notAcknowledgedByKid(manager, [wanted]);
+    return byKid.get(wanted.kid) ?? ALL_ACKNOWLEDGED;
   }
 
-  /** Of those that are behind, the ones that have not been heard of for a minute. */
-  async silentBehind(manager: EntityManager, wanted: WantedKey): Promise<ReplicasBehind> {
+  /** Of the replicas that have not acknowledged the key: those that are silent for a minute. */
+  async silentNotAcknowledgedBy(
+    manager: EntityManager,
+    wanted: WantedKey,
+  ): Promise<NotAcknowledgedBy> {
     const heard = { since: this.kept().since, until: this.silentBefore() };
-    const behind = await this.replicas.behind(manager, [wanted], heard);
-    return behind.get(wanted.kid) ?? NOBODY_BEHIND;
+    const byKid = await this.replicas.notAcknowledgedByKid(manager, [wanted], heard);
+    return byKid.get(wanted.kid) ?? ALL_ACKNOWLEDGED;
   }
 
-  /** How many may still publish a key that was revoked. */
-  async publishingRevoked(manager: EntityManager): Promise<number> {
-    return this.replicas.publishingRevoked(manager, this.kept());
+  /** How many replicas may still publish a revoked key. */
+  async countPublishingRevoked(manager: EntityManager): Promise<number> {
+    return this.replicas.countPublishingRevoked(manager, this.kept());
   }
 
   /**
-   * Nothing waits any longer for a replica that an operator knows to be dead, but for its validators. One
-   * that lives comes back with its next acknowledgement.
-   * @returns its row as it was; null without one
+   * Removes a replica that has ended. A switch then waits for its validators only. A replica that is alive
+   * comes back with its next acknowledgement.
+   * @returns the removed row; null without one
    */
-  async strikeOut(id: string): Promise<Replica | null> {
+  async remove(id: string): Promise<Replica | null> {
     return this.replicas.remove(this.database.manager, id, this.clock.now());
   }
 
   /**
-   * Takes the row of this process away, so that nobody waits for it. Comes after the last answer, for until
-   * then it publishes its keys. Bounded: a stop must not hang.
+   * Removes the row of this process after its last answer. Until then, the process publishes its keys.
    */
   async onApplicationShutdown(): Promise<void> {
     this.stopping = true;
     if (!this.hasRow) return;
-    const gone = this.strikeOut(this.id).catch(() => undefined);
-    await Promise.race([gone, sleep(FAREWELL_MS, undefined, { ref: false })]);
+    await waitAtMost(REMOVAL_MS, this.remove(this.id));
   }
 
-  private async tellChanges(manager: EntityManager): Promise<void> {
+  private async markChanges(manager: EntityManager): Promise<void> {
     const changes = this.unacknowledged;
     if (!changes) return;
     const { at, began, ended } = changes;
-    await this.replicas.publishedLate(manager, [...began], at);
-    await this.replicas.unpublishedLate(manager, [...ended], at);
+    await this.replicas.markPublishedLate(manager, [...began], at);
+    await this.replicas.markUnpublishedLate(manager, [...ended], at);
     if (this.unacknowledged === changes) this.unacknowledged = null;
   }
 
@@ -160,7 +160,7 @@ export class Replicas implements OnApplicationShutdown {
     return new Date(this.clock.now().getTime() - SILENT_AFTER_MS);
   }
 
-  /** A row from the future is one of a replica whose clock was wrong: it is not kept for ever. */
+  /** A row from the far future comes from a replica with a wrong clock, and is removed too. */
   private kept(): Heard {
     const now = this.clock.now().getTime();
     return { since: new Date(now - KEPT_MS), until: new Date(now + KEPT_MS) };

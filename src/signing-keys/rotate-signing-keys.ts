@@ -9,13 +9,12 @@ import { PrepareKeys } from './prepare-keys.js';
 import type { GeneratedKey } from './signing-key.js';
 import { SigningKeyRepository } from './signing-key.repository.js';
 
-/** No plan needs more: whatever looks endless is a bug, and stops here. */
+/** Every plan needs fewer steps. An endless plan is a bug. */
 const MOST_STEPS = 20;
 
 /**
- * Carries out what the plan of the keys says, on any number of replicas at once: keys are made
- * outside the transaction; inside it, under a lock, the plan is made again, and only what is due by
- * then is done.
+ * Takes the due steps of the plan, on any number of replicas at once. Keys are made outside the
+ * transaction. Inside it, under a lock, the plan is made again, and only a step that is still due is taken.
  */
 @Injectable()
 export class RotateSigningKeys {
@@ -32,14 +31,14 @@ export class RotateSigningKeys {
   }
 
   /**
-   * Every step that is due; none while the clock may be wrong.
-   * @returns what this replica did; often nothing
+   * Takes every due step; none while the clock may be wrong.
+   * @returns the steps that this replica took
    */
   async carryOutDue(): Promise<readonly KeyStep[]> {
     return this.clock.isSettled() ? this.carryOutAll() : [];
   }
 
-  /** Every step that is due and `wanted`, whatever was done to the clock; one transaction each. */
+  /** Takes every due step that is `wanted`, even with a wrong clock. Each step is one transaction. */
   async carryOutAll(wanted: Wanted = () => true): Promise<readonly KeyStep[]> {
     const done: KeyStep[] = [];
     for (let turns = 0; turns < MOST_STEPS; turns += 1) {
@@ -47,35 +46,35 @@ export class RotateSigningKeys {
       if (!step) return done;
       if (await this.carryOut(step, wanted)) done.push(step);
     }
-    throw new Error('the plan of the signing keys never comes to rest');
+    throw new Error('the plan of the signing keys is endless');
   }
 
   /**
-   * Switches to the standby now instead of on schedule.
-   * @throws {IssuerError} ROTATION_TOO_EARLY with `allowed_from`, while validators may not know it;
-   * REPLICAS_BEHIND with `replicas`, while some replica does not publish it
+   * Switches to the next key now instead of on schedule.
+   * @throws {IssuerError} ROTATION_TOO_EARLY while validators may not know the next key;
+   * KEYS_NOT_ACKNOWLEDGED while a replica has not acknowledged it
    */
   async switchNow(): Promise<void> {
     if (!this.clock.isSettled()) throw clockWasSet(this.clock.now());
     const done = await this.carryOutDue();
-    // It was due: that is the switch that was asked for.
+    // A due switch is the requested one.
     if (done.some(({ step }) => step === 'switch')) return;
     const { manager: outside } = this.database;
     const before = await this.keys.all(outside);
-    const asked = await this.plan.switchAsked(outside, before);
-    await this.prepare.around(asked, before, async (made) => {
+    const requested = await this.plan.requestedSwitch(outside, before);
+    await this.prepare.around(requested, before, async (made) => {
       await this.database.transaction(async (manager) => {
         await this.keys.lockPlan(manager);
         const keys = await this.keys.all(manager);
-        // Whoever was faster has switched already: that is what was asked for.
-        if (keys.some(({ kid, phase }) => kid === asked.to && phase === 'current')) return;
-        const step = await this.plan.switchAsked(manager, keys);
-        if (step.from === asked.from) await this.apply(manager, step, this.clock.now(), made);
+        // Another replica has taken the requested switch.
+        if (keys.some(({ kid, phase }) => kid === requested.to && phase === 'current')) return;
+        const step = await this.plan.requestedSwitch(manager, keys);
+        if (step.from === requested.from) await this.apply(manager, step, this.clock.now(), made);
       });
     });
   }
 
-  /** @returns whether it was still due when its turn came */
+  /** @returns false when another replica took the step */
   private async carryOut(step: KeyStep, wanted: Wanted): Promise<boolean> {
     const before = await this.keys.all(this.database.manager);
     return this.prepare.around(step, before, (made) =>
@@ -95,10 +94,10 @@ export class RotateSigningKeys {
     now: Date,
     made: readonly GeneratedKey[],
   ): Promise<void> {
-    if (step.step === 'forget') return this.keys.forget(manager, step.kid, now);
+    if (step.step === 'unpublish') return this.keys.unpublish(manager, step.kid, now);
     const [next, first] = made;
     if (!next) throw new Error('a step that publishes a key needs a new one');
-    if (step.step === 'publish-first') {
+    if (step.step === 'publish_first') {
       if (!first) throw new Error('the first step needs two new keys');
       await this.keys.insert(manager, first, 'current', now);
     }
@@ -116,8 +115,8 @@ function clockWasSet(now: Date): IssuerError {
   const allowedFrom = new Date(now.getTime() + CLOCK_SETTLES_MS);
   return new IssuerError(
     'ROTATION_TOO_EARLY',
-    'The clock of this replica was set, so nobody can tell how long validators have known the key ' +
-      `that stands by: check it, and rotate again from ${allowedFrom.toISOString()}.`,
+    'The clock of this replica was set, so it is unknown how long validators have known the next key: ' +
+      `check the clock, and rotate again from ${allowedFrom.toISOString()}.`,
     { members: { allowed_from: allowedFrom.toISOString() } },
   );
 }

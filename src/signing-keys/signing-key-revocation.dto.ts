@@ -5,16 +5,19 @@ import { IsText, MayBeAbsent } from '../http/validators.js';
 import type { KeyTrust } from './key-trust.js';
 import { NotAcknowledgedByView, notAcknowledgedByView } from './replica-view.js';
 import { SigningKeyView } from './signing-key-view.js';
-import type { AffectedInstance, BlastRadius } from './key-blast-radius.js';
-import type { WithdrawnSigningKey } from './withdraw-signing-key.js';
+import type { AffectedInstance, RevocationImpact } from './key-revocation-impact.js';
+import type { SigningKeyRevocation } from './revoke-signing-key.js';
 
 export class RevokeSigningKeyBody {
-  @ApiPropertyOptional({ description: 'Only tell what it would do', default: false })
+  @ApiPropertyOptional({ description: 'Show the impact, change nothing', default: false })
   @MayBeAbsent()
   @IsBoolean({ message: 'must be true or false' })
   dry_run?: boolean;
 
-  @ApiPropertyOptional({ description: 'Switch to a standby that is too young', default: false })
+  @ApiPropertyOptional({
+    description: 'Switch to a next key that validators may not know yet',
+    default: false,
+  })
   @MayBeAbsent()
   @IsBoolean({ message: 'must be true or false' })
   accept_outage?: boolean;
@@ -34,38 +37,41 @@ export class AffectedInstanceView {
   @ApiProperty({ type: Date }) last_expires_at!: Date;
 }
 
-export class BlastRadiusView {
+export class RevocationImpactView {
   @ApiProperty({ description: 'Tokens of the key that have not expired' }) live_tokens!: number;
-  @ApiProperty({ description: 'Instances that hold one' }) instances!: number;
-  @ApiProperty({ description: 'Of the tokens, those that the platform issued to itself' })
+  @ApiProperty({ description: 'Instances that have such a token' }) instances!: number;
+  @ApiProperty({ description: 'Tokens that the platform issued to itself' })
   self_issued_tokens!: number;
   @ApiProperty({ type: Date, nullable: true }) last_expires_at!: Date | null;
-  @ApiProperty({ type: [AffectedInstanceView], description: '100 at most' })
+  @ApiProperty({
+    type: [AffectedInstanceView],
+    description: 'At most 100, by the expiry of their tokens',
+  })
   affected_instances!: AffectedInstanceView[];
   @ApiProperty({
     type: Date,
     nullable: true,
     description:
-      'Until then validators may go on trusting the key. Null while nobody can tell: the replicas in ' +
-      '`not_acknowledged_by` may go on publishing it',
+      'Until then, validators may trust the key. Null while the replicas in `not_acknowledged_by` may ' +
+      'still publish it',
   })
   trusted_until!: Date | null;
-  @ApiProperty({ description: 'What validators must do' }) validators!: string;
-  @ApiProperty({ description: 'What instances must do' }) instances_must!: string;
+  @ApiProperty({ description: 'What to do with validators' }) validator_action!: string;
+  @ApiProperty({ description: 'What to do with instances' }) instance_action!: string;
 }
 
 export class KeyOutageView {
-  @ApiProperty({ type: Date }) standby_published_at!: Date;
+  @ApiProperty({ type: Date }) next_published_at!: Date;
   @ApiProperty({ type: Date }) until!: Date;
-  @ApiProperty({ description: 'What fails until then' }) fails!: string;
+  @ApiProperty({ description: 'What fails until then' }) effect!: string;
 }
 
-export class WithdrawnByView extends NotAcknowledgedByView {
-  @ApiProperty({ type: String, nullable: true, description: 'What an operator must do' })
-  what_to_do!: string | null;
+export class RevocationNotAcknowledgedByView extends NotAcknowledgedByView {
+  @ApiProperty({ type: String, nullable: true, description: 'What to do with these replicas' })
+  operator_action!: string | null;
 }
 
-const OUTCOMES = ['revoke', 'nothing', 'refused', 'no-standby'] as const satisfies readonly [
+const OUTCOMES = ['revoke', 'nothing', 'refused', 'no_next_key'] as const satisfies readonly [
   KeyRevocationPlan['outcome'],
   ...KeyRevocationPlan['outcome'][],
 ];
@@ -76,44 +82,51 @@ export class SigningKeyRevocationView {
   @ApiProperty({
     enum: OUTCOMES,
     description:
-      '`revoke`: it was revoked, or would be; `nothing`: it was already; `refused` (dry run only): ' +
-      'the standby is too young; `no-standby` (dry run only): none is published yet',
+      '`revoke`: the key was revoked, or would be. `nothing`: it is revoked or unpublished already. Dry ' +
+      'run only: `refused`: the next key is too young. `no_next_key`: there is no next key yet',
   })
   outcome!: KeyRevocationPlan['outcome'];
-  @ApiProperty({ type: String, nullable: true, description: 'The kid that signs instead' })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'The kid of the key that signs instead',
+  })
   switch_to!: string | null;
-  @ApiProperty({ type: Date, nullable: true, description: 'Of a refusal' })
+  @ApiProperty({ type: Date, nullable: true, description: 'When a refused revocation is possible' })
   allowed_from!: Date | null;
   @ApiProperty({ type: KeyOutageView, nullable: true }) outage!: KeyOutageView | null;
   @ApiProperty({
     description:
-      'The key was revoked and signs no more, but validators may still fetch it: it could not be taken ' +
-      'out of the key set (tried again every ten seconds, and at once when you ask again), or the ' +
-      'replicas in `not_acknowledged_by` may go on publishing it',
+      'The key does not sign any more, but validators may still fetch it. Either it could not be ' +
+      'unpublished yet (the service retries every ten seconds, and at once with the next request), or ' +
+      'the replicas in `not_acknowledged_by` may still publish it',
   })
   still_published!: boolean;
   @ApiProperty({
-    type: WithdrawnByView,
+    type: RevocationNotAcknowledgedByView,
     nullable: true,
     description:
-      'Replicas that have not acknowledged the revocation, of those that were heard of within 24 ' +
-      'hours. Dry run: those that are silent, so that nobody knows when they will. Null when that ' +
-      'was not read',
+      'Replicas that have not acknowledged the revocation, but have acknowledged keys within the last ' +
+      '24 hours. Dry run: only silent replicas. Null when it could not be read',
   })
-  not_acknowledged_by!: WithdrawnByView | null;
+  not_acknowledged_by!: RevocationNotAcknowledgedByView | null;
   @ApiProperty({
-    type: BlastRadiusView,
+    type: RevocationImpactView,
     nullable: true,
-    description: 'Null when the key was revoked and the count failed: ask again with dry_run',
+    description: 'Null when the key was revoked and the count failed: send a dry run',
   })
-  blast_radius!: BlastRadiusView | null;
-  @ApiProperty({ type: [SigningKeyView], nullable: true, description: 'Null when it was not read' })
+  impact!: RevocationImpactView | null;
+  @ApiProperty({
+    type: [SigningKeyView],
+    nullable: true,
+    description: 'Null when they could not be read',
+  })
   items!: SigningKeyView[] | null;
 }
 
 export function signingKeyRevocationView(
   dryRun: boolean,
-  { revocation: { key, plan, stillPublished }, radius, trust }: WithdrawnSigningKey,
+  { key, plan, stillPublished, impact, trust }: SigningKeyRevocation,
   items: SigningKeyView[] | null,
 ): SigningKeyRevocationView {
   return {
@@ -124,8 +137,8 @@ export function signingKeyRevocationView(
     allowed_from: plan.outcome === 'refused' ? plan.allowedFrom : null,
     outage: outageView(plan),
     still_published: stillPublished || (!dryRun && (trust?.notAcknowledgedBy.total ?? 0) > 0),
-    not_acknowledged_by: trust && withdrawnByView(trust),
-    blast_radius: radius && blastRadiusView(radius, trust?.trustedUntil ?? null),
+    not_acknowledged_by: trust && notAcknowledgedView(trust),
+    impact: impact && impactView(impact, trust?.trustedUntil ?? null),
     items,
   };
 }
@@ -134,40 +147,40 @@ function outageView(plan: KeyRevocationPlan): KeyOutageView | null {
   if (plan.outcome !== 'revoke' && plan.outcome !== 'refused') return null;
   if (plan.outage === null) return null;
   return {
-    standby_published_at: plan.outage.standbyPublishedAt,
+    next_published_at: plan.outage.nextPublishedAt,
     until: plan.outage.until,
-    fails:
-      'Validators that fetched the keys before standby_published_at refuse every new token until ' +
-      'they fetch them again or are restarted.',
+    effect:
+      'Validators that fetched the keys before next_published_at refuse every new token until ' +
+      'they fetch the keys again or are restarted.',
   };
 }
 
-function withdrawnByView({ notAcknowledgedBy }: KeyTrust): WithdrawnByView {
+function notAcknowledgedView({ notAcknowledgedBy }: KeyTrust): RevocationNotAcknowledgedByView {
   return {
     ...notAcknowledgedByView(notAcknowledgedBy),
-    what_to_do:
+    operator_action:
       notAcknowledgedBy.total === 0
         ? null
-        : 'Each of these replicas may go on publishing the key, and validators that fetch from it ' +
-          'trust the key. Stop it, or let it reach the database again; if it has ended, strike it ' +
-          'out: DELETE /api/v1/replicas/:id. Then ask again.',
+        : 'Each of these replicas may still publish the key, and validators that fetch the keys from it ' +
+          'trust the key. Stop the replica, or reconnect it to the database. If it has ended, remove ' +
+          'it: DELETE /api/v1/replicas/:id. Then send the request again.',
   };
 }
 
-function blastRadiusView(radius: BlastRadius, trustedUntil: Date | null): BlastRadiusView {
+function impactView(impact: RevocationImpact, trustedUntil: Date | null): RevocationImpactView {
   return {
-    live_tokens: radius.liveTokens,
-    instances: radius.instances,
-    self_issued_tokens: radius.selfIssuedTokens,
-    last_expires_at: radius.lastExpiresAt,
-    affected_instances: radius.affected.map(affectedInstanceView),
+    live_tokens: impact.liveTokens,
+    instances: impact.instances,
+    self_issued_tokens: impact.selfIssuedTokens,
+    last_expires_at: impact.lastExpiresAt,
+    affected_instances: impact.affected.map(affectedInstanceView),
     trusted_until: trustedUntil,
-    validators:
-      'Restart every validator, or drop its cached keys: until then, or until trusted_until, it ' +
-      'accepts whatever the revoked key has signed, forged tokens too.',
-    instances_must:
-      'Each affected instance holds tokens that validators refuse from then on: its admin forces a ' +
-      'sync, or it syncs by itself when its token has less than two days left.',
+    validator_action:
+      'Restart every validator, or clear its cached keys. Until then, or until trusted_until, it ' +
+      'accepts every token that the revoked key has signed, including forged tokens.',
+    instance_action:
+      'Validators refuse the tokens of each affected instance from then on. Its admin forces a sync, or ' +
+      'it syncs by itself when its token has less than two days left.',
   };
 }
 

@@ -10,15 +10,16 @@ export class PlannedInstants {
   @ApiProperty({
     type: Date,
     nullable: true,
-    description: 'Known once it is retired: its last token has expired, and caches were renewed',
+    description:
+      'Only of a retired key: its last token has expired, and validators have renewed caches',
   })
   unpublished_at!: Date | null;
 }
 
 export class AcknowledgedBy {
-  @ApiProperty({ description: 'Replicas that sign with it' }) signing!: number;
-  @ApiProperty({ description: 'Replicas that publish it' }) publishing!: number;
-  @ApiProperty({ description: 'Replicas that were heard of within a minute' }) replicas!: number;
+  @ApiProperty({ description: 'Replicas that sign with the key' }) signing!: number;
+  @ApiProperty({ description: 'Replicas that publish the key' }) publishing!: number;
+  @ApiProperty({ description: 'All live replicas' }) replicas!: number;
 }
 
 export class FetchingClientView {
@@ -30,7 +31,8 @@ export class FetchingClientView {
 }
 
 export class FetchedByView {
-  @ApiProperty({ description: 'Fetches of the key set since the key is in it' }) fetches!: number;
+  @ApiProperty({ description: 'Fetches of the key set since it contains the key' })
+  fetches!: number;
   @ApiProperty({ description: 'Distinct pairs of user agent and network' }) clients!: number;
   @ApiProperty({ type: [FetchingClientView], description: 'The 20 that fetched last' })
   latest!: FetchingClientView[];
@@ -41,15 +43,15 @@ export class SigningKeyView {
   @ApiProperty() kid!: string;
   @ApiProperty({ enum: ['next', 'current', 'retired'] }) phase!: SigningKeyPhase;
   @ApiProperty({ type: Date }) published_at!: Date;
-  @ApiProperty({ type: Date, nullable: true, description: 'Of a standby: the earliest instant' })
+  @ApiProperty({ type: Date, nullable: true, description: 'Only of a next key' })
   may_sign_from!: Date | null;
   @ApiProperty({ type: Date, nullable: true }) signs_from!: Date | null;
   @ApiProperty({ type: Date, nullable: true }) retired_at!: Date | null;
-  @ApiProperty({ type: Date, nullable: true, description: 'Set once it is forgotten' })
+  @ApiProperty({ type: Date, nullable: true, description: 'Only of an unpublished key' })
   unpublished_at!: Date | null;
-  @ApiProperty({ description: 'What is to come, if nothing else changes' })
+  @ApiProperty({ description: 'The steps to come, if nothing else changes' })
   planned!: PlannedInstants;
-  @ApiProperty({ type: Date, nullable: true, description: 'No token of it expires later' })
+  @ApiProperty({ type: Date, nullable: true, description: 'When its last token expires' })
   tokens_expire_by!: Date | null;
   @ApiProperty({ type: Date, nullable: true }) revoked_at!: Date | null;
   @ApiProperty({ type: String, nullable: true }) revoked_by!: string | null;
@@ -59,15 +61,15 @@ export class SigningKeyView {
   @ApiProperty() acknowledged_by!: AcknowledgedBy;
   @ApiProperty({
     description:
-      'Replicas that do not publish it yet or, once it is forgotten, may still publish it: those ' +
-      'that were heard of within 24 hours',
+      'Replicas that do not publish the key yet. For an unpublished key: replicas that may still publish ' +
+      'it. Only replicas that have acknowledged keys within the last 24 hours count',
   })
   not_acknowledged_by!: NotAcknowledgedByView;
   @ApiProperty({
     type: Date,
     nullable: true,
     description:
-      'Of a revoked key: until then validators may trust it. Null while a replica may still publish it',
+      'Until then, validators may trust a revoked key. Null while a replica may still publish it',
   })
   trusted_until!: Date | null;
   @ApiProperty() fetched_by!: FetchedByView;

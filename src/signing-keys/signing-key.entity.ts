@@ -47,14 +47,14 @@ export class SigningKeyEntity implements LifecycleKey {
   @Column('jsonb', { name: 'public_jwk' })
   publicJwk!: PublicJwk;
 
-  /** PKCS #8, sealed with `signing_keys:<kid>` as its owner; gone once the key is retired. */
+  /** PKCS #8, sealed with `signing_keys:<kid>` as its owner. Null when the key is retired. */
   @Column('bytea', { name: 'sealed_private_key', nullable: true })
   sealedPrivateKey!: Buffer | null;
 
   @Column('timestamptz', { name: 'published_at' })
   publishedAt!: Date;
 
-  /** When the last replica began to publish it that was late, such as one that was cut off. */
+  /** When the last late replica began to publish it, for example one that was cut off. */
   @Column('timestamptz', { name: 'published_late_at', nullable: true })
   publishedLateAt!: Date | null;
 
@@ -67,26 +67,26 @@ export class SigningKeyEntity implements LifecycleKey {
   @Column('timestamptz', { name: 'unpublished_at', nullable: true })
   unpublishedAt!: Date | null;
 
-  /** Of a revoked key: when the last replica dropped it, if that was later than `unpublishedAt`. */
+  /** When the last replica stopped publishing a revoked key, if that was later than `unpublishedAt`. */
   @Column('timestamptz', { name: 'unpublished_late_at', nullable: true })
   unpublishedLateAt!: Date | null;
 
-  /** Kept by the ledger itself: no token under this key expires later. */
+  /** When the last of its tokens expires. The ledger updates it. */
   @Column('timestamptz', { name: 'tokens_expire_by', nullable: true })
   tokensExpireBy!: Date | null;
 
-  /** How long it had to be published before it could sign, when it began to. */
+  /** How long it had to be published before it could sign. */
   @Column('integer', { name: 'lead_seconds', default: 0 })
   leadSeconds!: number;
 
-  /** An operator let it sign before validators could know it. */
+  /** An operator let it sign before all validators could know it. */
   @Column('boolean', { name: 'outage_accepted', default: false })
   outageAccepted!: boolean;
 
   @Column('timestamptz', { name: 'revoked_at', nullable: true })
   revokedAt!: Date | null;
 
-  /** The name of the API token, or of the command, that asked for it. */
+  /** The name of the API token, or the user of the command. */
   @Column('text', { name: 'revoked_by', nullable: true })
   revokedBy!: string | null;
 

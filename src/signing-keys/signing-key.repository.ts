@@ -5,9 +5,8 @@ import { type SealedSample, Sealing } from '../sealing/sealing.js';
 import { KeyStore } from './key-store.js';
 import { SigningKeyEntity } from './signing-key.entity.js';
 import type { GeneratedKey, SigningKey } from './signing-key.js';
-import { SignatureMetrics } from './signature-metrics.js';
 
-/** The private halves of keys that sign or are about to. */
+/** The private halves of the current and the next key. */
 export const SEALED_SIGNING_KEYS: SealedColumn = {
   table: 'signing_keys',
   id: { column: 'kid', type: 'text' },
@@ -15,13 +14,12 @@ export const SEALED_SIGNING_KEYS: SealedColumn = {
 };
 
 /** Who revoked a key, and why. */
-export interface KeyRevocation {
+export interface RevocationRecord {
   readonly revokedAt: Date;
   readonly revokedBy: string;
   readonly revocationReason: string | null;
 }
 
-/** How a key came to sign. */
 export interface KeyPromotion {
   readonly signsFrom: Date;
   readonly leadSeconds: number;
@@ -33,15 +31,14 @@ export class SigningKeyRepository {
   constructor(
     private readonly store: KeyStore,
     private readonly sealing: Sealing,
-    private readonly metrics: SignatureMetrics,
   ) {}
 
-  /** Every key that there ever was, the longest published first. */
+  /** Every key, the oldest first. */
   async all(manager: EntityManager): Promise<SigningKeyEntity[]> {
     return manager.find(SigningKeyEntity, { order: { publishedAt: 'ASC', kid: 'ASC' } });
   }
 
-  /** Every key that validators may see, the longest published first. */
+  /** Every published key, the oldest first. */
   async published(manager: EntityManager): Promise<SigningKeyEntity[]> {
     return manager.find(SigningKeyEntity, {
       where: { unpublishedAt: IsNull() },
@@ -49,12 +46,11 @@ export class SigningKeyRepository {
     });
   }
 
-  /** Every key that validators see no more. */
-  async forgotten(manager: EntityManager): Promise<SigningKeyEntity[]> {
+  async unpublished(manager: EntityManager): Promise<SigningKeyEntity[]> {
     return manager.find(SigningKeyEntity, { where: { unpublishedAt: Not(IsNull()) } });
   }
 
-  /** Lets one session at a time plan and apply a change of the keys; held until it commits. */
+  /** One transaction at a time plans and applies a change of the keys. */
   async lockPlan(manager: EntityManager): Promise<void> {
     await manager.query(`SELECT pg_advisory_xact_lock(hashtext('signing_keys.plan'))`);
   }
@@ -80,12 +76,12 @@ export class SigningKeyRepository {
     });
   }
 
-  /** It signs no more: its private half is erased. */
+  /** Erases the private half. */
   async retire(
     manager: EntityManager,
     kid: string,
     retiredAt: Date,
-    revocation: KeyRevocation | null = null,
+    revocation: RevocationRecord | null = null,
   ): Promise<void> {
     const change = { phase: 'retired', retiredAt, sealedPrivateKey: null, ...revocation } as const;
     await manager.update(SigningKeyEntity, { kid }, change);
@@ -95,20 +91,20 @@ export class SigningKeyRepository {
     await manager.update(SigningKeyEntity, { kid }, { phase: 'current', ...promotion });
   }
 
-  /** A retired key that is to be dropped before its tokens have expired. */
+  /** A revoked key is unpublished before its tokens have expired. */
   async revokeRetired(
     manager: EntityManager,
     kid: string,
-    revocation: KeyRevocation,
+    revocation: RevocationRecord,
   ): Promise<void> {
     await manager.update(SigningKeyEntity, { kid }, { ...revocation });
   }
 
-  async forget(manager: EntityManager, kid: string, unpublishedAt: Date): Promise<void> {
+  async unpublish(manager: EntityManager, kid: string, unpublishedAt: Date): Promise<void> {
     await manager.update(SigningKeyEntity, { kid }, { unpublishedAt });
   }
 
-  /** A sealed private half, to try a key-encryption key on; null in a database without keys. */
+  /** A sealed private half, to test a key-encryption key. Null in a database without keys. */
   async sealedSample(manager: EntityManager): Promise<SealedSample | null> {
     const row = await manager.findOne(SigningKeyEntity, {
       where: { sealedPrivateKey: Not(IsNull()) },
@@ -119,14 +115,14 @@ export class SigningKeyRepository {
     return { sealed, owner: sealedOwner(SEALED_SIGNING_KEYS, row.kid) };
   }
 
-  /** A fresh key, in no row yet. @throws {HsmError} */
+  /** A fresh key without a row. @throws {HsmError} */
   async generate(): Promise<GeneratedKey> {
     return this.store.generate();
   }
 
   /**
    * @throws {UnsealError} when another key-encryption key sealed the private half
-   * @throws {HsmError} when it is on a token and none is configured
+   * @throws {HsmError} when the key is on an HSM and none is configured
    */
   open(row: SigningKeyEntity): SigningKey {
     if (row.sealedPrivateKey === null)
@@ -135,7 +131,6 @@ export class SigningKeyRepository {
       row.sealedPrivateKey,
       sealedOwner(SEALED_SIGNING_KEYS, row.kid),
     );
-    const key = this.store.open(row.publicJwk, privateKey);
-    return { ...key, sign: (payload) => this.metrics.time(() => key.sign(payload)) };
+    return this.store.open(row.publicJwk, privateKey);
   }
 }

@@ -1,12 +1,11 @@
 import { Module } from '@nestjs/common';
 import { AccessControlModule } from '../access-control/access-control.module.js';
-import { EraseHsmKeys } from './erase-hsm-keys.js';
 import { LedgerModule } from '../ledger/ledger.module.js';
-import { KeyBlastRadius } from './key-blast-radius.js';
+import { CarryOutKeyRevocation } from './carry-out-key-revocation.js';
+import { EraseHsmKeys } from './erase-hsm-keys.js';
+import { KeepSigningKeys } from './keep-signing-keys.js';
+import { KeyRevocationImpact } from './key-revocation-impact.js';
 import { KeyMetrics } from './key-metrics.js';
-import { SignatureMetrics } from './signature-metrics.js';
-import { SigningKeyRevocationsController } from './signing-key-revocations.controller.js';
-import { WithdrawSigningKey } from './withdraw-signing-key.js';
 import { KeyPlan } from './key-plan.js';
 import { KeyStore } from './key-store.js';
 import { KeySetFetchRepository } from './key-set-fetch.repository.js';
@@ -25,10 +24,12 @@ import { SigningKeys } from './signing-keys.service.js';
 
 @Module({
   imports: [AccessControlModule, LedgerModule],
-  controllers: [ReplicasController, SigningKeyRevocationsController, SigningKeysController],
+  controllers: [ReplicasController, SigningKeysController],
   providers: [
+    CarryOutKeyRevocation,
     EraseHsmKeys,
-    KeyBlastRadius,
+    KeepSigningKeys,
+    KeyRevocationImpact,
     KeyMetrics,
     KeySetFetchRepository,
     KeySetFetches,
@@ -40,22 +41,19 @@ import { SigningKeys } from './signing-keys.service.js';
     Replicas,
     RevokeSigningKey,
     RotateSigningKeys,
-    SignatureMetrics,
     SigningKeyRepository,
     SigningKeys,
     TrustInKeys,
-    WithdrawSigningKey,
   ],
   exports: [
     EraseHsmKeys,
+    KeepSigningKeys,
     KeySetFetches,
     KeyTimeline,
     Replicas,
     RevokeSigningKey,
     RotateSigningKeys,
     SigningKeys,
-    TrustInKeys,
-    WithdrawSigningKey,
   ],
 })
 export class SigningKeysModule {}

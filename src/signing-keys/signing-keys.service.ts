@@ -2,29 +2,33 @@ import { Inject, Injectable } from '@nestjs/common';
 import { holdsSignerUntil, keptKeySetFault } from '../domain/kept-key-set.js';
 import {
   type KeyPolicy,
+  keyPolicyOf,
   keyToAcknowledge,
   type PlannedStep,
   planKeyRotation,
+  type RotationState,
+  rotationState,
 } from '../domain/plan-key-rotation.js';
 import { type KeySetDocument, keySetFaults } from '../domain/published-document.js';
 import { Database } from '../database/database.js';
 import { databaseAway, isDatabaseAway } from '../database/away.js';
+import { IssuerError } from '../platform/issuer-error.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { SharedRun } from '../database/shared-run.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
-import { DroppedKeys, KeysSetBackError } from './dropped-keys.js';
-import { keyPolicyOf } from './key-policy.js';
 import { KeptKeys } from './kept-keys.js';
-import { keysAway } from './keys-away.js';
-import { NOBODY_BEHIND, type ReplicasBehind } from './replica.repository.js';
-import type { SigningKeyEntity } from './signing-key.entity.js';
+import { ALL_ACKNOWLEDGED, type NotAcknowledgedBy } from './replica.repository.js';
 import { Replicas } from './replicas.js';
+import type { SigningKeyEntity } from './signing-key.entity.js';
 import type { SigningKey } from './signing-key.js';
 import { SigningKeyRepository } from './signing-key.repository.js';
+import { KeysSetBackError, UnpublishedKeys } from './unpublished-keys.js';
+
+const RETRY_AFTER_SECONDS = 2;
 
 /**
- * The keys as this replica knows them, in memory: what it signs with and what it publishes. It goes
- * on publishing whatever becomes of the database.
+ * The keys that this replica signs with and publishes, in memory. It publishes them even without the
+ * database.
  */
 @Injectable()
 export class SigningKeys {
@@ -32,11 +36,11 @@ export class SigningKeys {
   private document: KeySetDocument | null = null;
   private rows: readonly SigningKeyEntity[] = [];
   private readonly kept: KeptKeys;
-  private readonly dropped: DroppedKeys;
-  private back: readonly string[] = [];
+  private readonly unpublished: UnpublishedKeys;
+  private setBackKids: readonly string[] = [];
   private readAt: Date | null = null;
-  private standbyMissing = NOBODY_BEHIND;
-  private revokedPublishers = 0;
+  private nextNotAcknowledgedBy = ALL_ACKNOWLEDGED;
+  private publishingRevoked = 0;
   private readonly unreadAfterMs: number;
   private readonly policy: KeyPolicy;
   private readonly reading = new SharedRun(() => this.read());
@@ -49,105 +53,109 @@ export class SigningKeys {
     @Inject(SERVICE_CONFIG) private readonly config: ServiceConfig,
   ) {
     this.kept = new KeptKeys(config.dataDir, logger);
-    this.dropped = new DroppedKeys(config.dataDir, logger);
+    this.unpublished = new UnpublishedKeys(config.dataDir, logger);
     this.policy = keyPolicyOf(config);
     this.unreadAfterMs = config.keysUnreadWarningSeconds * 1000;
   }
 
-  /** The key that signs. @throws {IssuerError} UNAVAILABLE before keys were read, or with none usable */
+  /** The key that signs. @throws {IssuerError} UNAVAILABLE without a usable key */
   current(): SigningKey {
     if (this.signing) return this.signing;
-    throw this.rows.length > 0 || this.back.length > 0 ? keysAway() : databaseAway();
+    throw this.rows.length > 0 || this.setBackKids.length > 0 ? keysUnavailable() : databaseAway();
   }
 
-  /** What validators fetch; null only before the listener opens. */
+  /** The key set that validators fetch; null only before the listener opens. */
   published(): KeySetDocument | null {
     return this.document;
   }
 
-  /** The rows as they were last read, public halves and instants. */
+  /** The published rows as they were last read. */
   timeline(): readonly SigningKeyEntity[] {
     return this.rows;
   }
 
-  /** The keys that were forgotten or revoked and are in the database again: while any is, none signs. */
+  /** Unpublished keys that the database publishes again. While there is one, no key signs. */
   setBack(): readonly string[] {
-    return this.back;
+    return this.setBackKids;
   }
 
-  /** When the published keys were last read from the database, by this process or the one before it. */
+  /** When the published keys were last read from the database, by this process or an earlier one. */
   lastReadAt(): Date | null {
     return this.readAt;
   }
 
-  /** Whether that was longer ago than KEYS_UNREAD_WARNING_SECONDS. */
+  /** Whether the last read is older than KEYS_UNREAD_WARNING_SECONDS. */
   isUnread(now: Date): boolean {
     return this.readAt !== null && now.getTime() - this.readAt.getTime() > this.unreadAfterMs;
   }
 
-  /** The replicas that a switch which is due waits for, as far as this one knows. */
-  switchWaitsFor(now: Date): ReplicasBehind {
+  /** The replicas that a due switch waits for, as far as this replica knows. */
+  switchNotAcknowledgedBy(now: Date): NotAcknowledgedBy {
     const next = this.nextStep(now);
     const isDue = next !== null && next.dueAt <= now && keyToAcknowledge(next.step) !== null;
-    return isDue ? this.standbyMissing : NOBODY_BEHIND;
+    return isDue ? this.nextNotAcknowledgedBy : ALL_ACKNOWLEDGED;
   }
 
-  /** How many replicas may still publish a revoked key, as far as this one knows. */
-  publishersOfRevoked(): number {
-    return this.revokedPublishers;
+  /** How many replicas may still publish a revoked key, as far as this replica knows. */
+  replicasPublishingRevokedKeys(): number {
+    return this.publishingRevoked;
   }
 
-  /** Whether DATA_DIR holds what a start without the database needs: the published keys, and the dropped. */
+  /** Whether DATA_DIR holds the published and the unpublished keys, for a start without the database. */
   areKept(): boolean {
-    return this.kept.isCurrent && this.dropped.isKept;
+    return this.kept.isCurrent && this.unpublished.isKept;
   }
 
-  /** The next step of the keys' lifecycle, as far as this replica knows; null before it knows any. */
+  /** The next step of the plan; null before the keys were read. */
   nextStep(now: Date): PlannedStep | null {
     if (this.rows.length === 0) return null;
     return planKeyRotation(this.rows, this.policy, now)[0] ?? null;
   }
 
-  /** When the published key set will change next; each step of the plan changes it. */
+  rotationState(now: Date): RotationState {
+    return rotationState(this.nextStep(now), now, this.switchNotAcknowledgedBy(now).total);
+  }
+
+  /** When the published key set changes next: each step of the plan changes it. */
   nextChangeAt(now: Date): Date | null {
     return this.nextStep(now)?.dueAt ?? null;
   }
 
   /**
-   * Reads the keys, takes them over, and acknowledges them. Whoever asks while the keys are being
-   * read gets a reading of its own, so that an older one never comes last.
-   * @throws {UnsealError} with a wrong key-encryption key; the published keys are taken over then too
-   * @throws {KeysSetBackError} when a key is back that was forgotten or revoked; nothing is taken over
+   * Reads the keys, takes them over, and acknowledges them. A call during a read starts another read
+   * after it, so the newest keys always win.
+   * @throws {UnsealError} with a wrong key-encryption key; the published keys are taken over even then
+   * @throws {KeysSetBackError} when an unpublished key is in use again; no key is taken over
    */
   async refresh(): Promise<void> {
     return this.reading.run();
   }
 
   private async read(): Promise<void> {
-    await this.kept.tryAgain();
-    if (!this.dropped.isKept) await this.dropped.add([]);
+    await this.kept.retry();
+    if (!this.unpublished.isKept) await this.unpublished.add([]);
     try {
       await this.takeOver();
     } catch (error) {
-      // The others must know what this replica publishes, also while it cannot sign.
+      // Other replicas must know which keys this one publishes, even while it cannot sign.
       if (!isDatabaseAway(error)) await this.acknowledge().catch(() => undefined);
       throw error;
     }
     await this.acknowledge();
-    await this.lookAtOthers();
+    await this.readAcknowledgements();
   }
 
   private async acknowledge(): Promise<void> {
     await this.replicas.acknowledge(this.database.manager, this.signing?.kid ?? null);
   }
 
-  private async lookAtOthers(): Promise<void> {
+  private async readAcknowledgements(): Promise<void> {
     const { manager } = this.database;
     const next = this.rows.find(({ phase }) => phase === 'next');
-    this.standbyMissing = next
-      ? await this.replicas.behind(manager, { kid: next.kid, published: true })
-      : NOBODY_BEHIND;
-    this.revokedPublishers = await this.replicas.publishingRevoked(manager);
+    this.nextNotAcknowledgedBy = next
+      ? await this.replicas.notAcknowledgedBy(manager, { kid: next.kid, published: true })
+      : ALL_ACKNOWLEDGED;
+    this.publishingRevoked = await this.replicas.countPublishingRevoked(manager);
   }
 
   private async takeOver(): Promise<void> {
@@ -155,61 +163,61 @@ export class SigningKeys {
     if (rows.length === 0) throw new Error('the database has no signing key');
     const document = { keys: rows.map(({ publicJwk }) => publicJwk) };
     requirePublishable(document);
-    await this.requireNoneBack(rows);
+    await this.requireNoneSetBack(rows);
     this.rows = rows;
     await this.publish(document);
     const current = rows.find(({ phase }) => phase === 'current');
     if (this.signing?.kid !== current?.kid) {
-      // First out with the old one: whatever comes of the new one, it signs no more.
+      // Stop signing with the old key first, even if the new one cannot be opened.
       this.signing = null;
       if (current) this.signing = this.keys.open(current);
     }
   }
 
   /**
-   * A database that was set back, to a backup say, has keys again that were forgotten or revoked, with
-   * their private halves. They are not signed with, and what was published before stays.
+   * A database that was restored from a backup may contain the private halves of unpublished keys again.
+   * Such a key must not sign, and the published key set stays as it is.
    */
-  private async requireNoneBack(rows: readonly SigningKeyEntity[]): Promise<void> {
-    await this.dropped.load();
+  private async requireNoneSetBack(rows: readonly SigningKeyEntity[]): Promise<void> {
+    await this.unpublished.load();
     const kids = new Set(rows.map(({ kid }) => kid));
-    this.back = [...kids].filter((kid) => this.dropped.has(kid));
-    if (this.back.length > 0) {
+    this.setBackKids = [...kids].filter((kid) => this.unpublished.has(kid));
+    if (this.setBackKids.length > 0) {
       this.signing = null;
-      throw new KeysSetBackError(this.back);
+      throw new KeysSetBackError(this.setBackKids);
     }
     const gone = this.rows.filter(({ kid }) => !kids.has(kid));
     const unchanged = this.rows.length === rows.length && gone.length === 0;
-    const forgotten = unchanged ? [] : await this.keys.forgotten(this.database.manager);
-    const dropped = [...forgotten, ...gone].map(({ kid, unpublishedAt }) => ({
+    const unpublished = unchanged ? [] : await this.keys.unpublished(this.database.manager);
+    const keys = [...unpublished, ...gone].map(({ kid, unpublishedAt }) => ({
       kid,
-      droppedAt: unpublishedAt?.toISOString() ?? null,
+      unpublishedAt: unpublishedAt?.toISOString() ?? null,
     }));
-    await this.dropped.add(dropped);
+    await this.unpublished.add(keys);
   }
 
   /**
-   * Publishes what was published last, unless something newer is. A set that is known to be out of date
-   * is not published: validators would keep it for a day.
-   * @returns whether anything is published
+   * Publishes the kept keys, unless newer keys are published. Outdated kept keys are not published, because
+   * validators would cache them for a day.
+   * @returns whether any keys are published
    */
   async publishKept(now: Date): Promise<boolean> {
-    await this.dropped.load();
-    const kept = await this.kept.ofLastRun();
+    await this.unpublished.load();
+    const kept = await this.kept.read();
     if (this.document !== null) return true;
     if (kept === null) return false;
-    const isDropped = (kid: string) => this.dropped.has(kid);
+    const isUnpublished = (kid: string) => this.unpublished.has(kid);
     const hasOtherReplicas = !this.config.embedded;
-    const fault = keptKeySetFault({ ...kept.published, isDropped, hasOtherReplicas }, now);
+    const fault = keptKeySetFault({ ...kept.published, isUnpublished, hasOtherReplicas }, now);
     if (fault !== null) {
-      this.logger.error(`the keys of the last run are not published: ${fault}`);
+      this.logger.error(`the kept keys are not published: ${fault}`);
       return false;
     }
     const { document } = kept.published;
     this.document = document;
     this.replicas.publish(kidsOf(document));
     this.readAt = kept.readAt;
-    this.logger.info({ readAt: kept.readAt }, 'the keys of the last run are published');
+    this.logger.info({ readAt: kept.readAt }, 'the kept keys are published');
     return true;
   }
 
@@ -232,4 +240,10 @@ function requirePublishable(document: KeySetDocument): void {
 
 function kidsOf({ keys }: KeySetDocument): string[] {
   return keys.map(({ kid }) => kid);
+}
+
+/** For an HSM that does not answer, for keys that are changing, and for keys that must not sign. */
+export function keysUnavailable(cause?: Error): IssuerError {
+  const detail = 'The signing keys cannot be used right now: try again shortly.';
+  return new IssuerError('UNAVAILABLE', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS, cause });
 }

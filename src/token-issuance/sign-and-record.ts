@@ -5,9 +5,8 @@ import type { TokenIdentity } from '../domain/service-token-claims.js';
 import type { Deadline } from '../database/deadline.js';
 import { databaseAway } from '../database/away.js';
 import { newId } from '../platform/new-id.js';
-import { keysAway } from '../signing-keys/keys-away.js';
 import { SigningKeyGoneError, HsmError } from '../signing-keys/hsm-error.js';
-import { SigningKeys } from '../signing-keys/signing-keys.service.js';
+import { keysUnavailable, SigningKeys } from '../signing-keys/signing-keys.service.js';
 import { IssuanceLedger, KeyNotCurrentError } from '../ledger/issuance-ledger.js';
 import type { IssuedToken } from '../ledger/record-issued-tokens.js';
 import { LintRefusals } from './lint-refusals.js';
@@ -46,7 +45,7 @@ export class SignAndRecord {
     try {
       return await this.underCurrentKey(token);
     } catch (error) {
-      throw isOfKey(error) ? keysAway(error) : error;
+      throw isOfKey(error) ? keysUnavailable(error) : error;
     }
   }
 

@@ -43,7 +43,7 @@ describe('the keys for what is no token', () => {
     await of.running.app.get(AuxiliaryKeys).refresh();
   }
 
-  it('are published as EC keys, public halves only, one that signs and one that stands by', async () => {
+  it('are published as EC keys, public halves only, one current and one next key', async () => {
     const response = await fetch(`${issuer.url}${PATH}`);
     expect(response.headers.get('content-type')).toBe('application/json');
     expect(response.headers.get('access-control-allow-origin')).toBe('*');

@@ -228,7 +228,7 @@ describe('a self-issued token', () => {
     const kid = items.find(({ phase }) => phase === 'current')?.kid ?? '';
     const told = await issuer.admin('POST', `signing_keys/${kid}/revoke`, { dry_run: true });
     expect(await told.json()).toMatchObject({
-      blast_radius: {
+      impact: {
         ...{ live_tokens: row?.live, self_issued_tokens: row?.live, instances: 0 },
         affected_instances: [],
       },

@@ -16,11 +16,11 @@ const SWITCH: readonly (readonly [string, StopPointOptions])[] = [
     },
   ],
   [
-    'the standby is promoted',
+    'the next key is promoted',
     { table: KEYS, event: 'BEFORE UPDATE', when: `NEW.phase = 'current' AND OLD.phase = 'next'` },
   ],
   [
-    'another standby is published',
+    'a new next key is published',
     { table: KEYS, event: 'BEFORE INSERT', when: `NEW.phase = 'next'` },
   ],
   [
@@ -28,25 +28,25 @@ const SWITCH: readonly (readonly [string, StopPointOptions])[] = [
     { table: KEYS, event: 'AFTER INSERT', when: `NEW.phase = 'next'`, atCommit: true },
   ],
 ];
-const FORGET: readonly (readonly [string, StopPointOptions])[] = [
+const UNPUBLISH: readonly (readonly [string, StopPointOptions])[] = [
   [
-    'the key is forgotten',
+    'the key is unpublished',
     { table: KEYS, event: 'BEFORE UPDATE', when: 'NEW.unpublished_at IS NOT NULL' },
   ],
   [
-    'the forgetting is committed',
+    'the unpublishing is committed',
     { table: KEYS, event: 'AFTER UPDATE', when: 'NEW.unpublished_at IS NOT NULL', atCommit: true },
   ],
 ];
 
 jest.setTimeout(120_000);
 
-/** Each kill meets what the one before it left. */
+/** Each kill happens to the keys that the previous kill left. */
 let replicas: ChildReplicas;
 let issuer: ChildIssuer;
 let licenseKey: string;
 beforeAll(async () => {
-  // Validators that keep keys for a second: what happens over days is then a matter of seconds.
+  // With validators that cache keys for a second, days become seconds.
   replicas = await childReplicas({ JWKS_CACHE_SECONDS: '1', SIGNING_KEY_ROTATION_DAYS: '1' });
   issuer = await replicas.start();
   licenseKey = await createLicense(issuer);
@@ -62,11 +62,11 @@ async function killedAt(stopAt: StopPointOptions, work: () => Promise<unknown>):
   await issuer.ended;
   await stopPoint.cutOff();
   await working;
-  // With keys this young, the next switch would wait for a day for the replica that was killed.
+  // Otherwise the next switch would wait a day for the killed replica.
   await replicas.pool.query('DELETE FROM replicas');
 }
 
-/** One signs, one stands by, and what is handed out is verified by what is published. */
+/** There is one current and one next key, and the published keys verify a new token. */
 async function expectSound(): Promise<string> {
   const { rows } = await replicas.pool.query<{ phase: string; erased: boolean }>(
     `SELECT phase, sealed_private_key IS NULL AS erased FROM signing_keys
@@ -98,8 +98,8 @@ const kidOf = async (phase: string) =>
   ).rows[0]?.kid ?? '';
 const stateOf = async (kid: string) =>
   (
-    await replicas.pool.query<{ phase: string; revoked: boolean; forgotten: boolean }>(
-      `SELECT phase, revoked_at IS NOT NULL AS revoked, unpublished_at IS NOT NULL AS forgotten
+    await replicas.pool.query<{ phase: string; revoked: boolean; unpublished: boolean }>(
+      `SELECT phase, revoked_at IS NOT NULL AS revoked, unpublished_at IS NOT NULL AS unpublished
        FROM signing_keys WHERE kid = $1`,
       [kid],
     )
@@ -108,16 +108,16 @@ const stateOf = async (kid: string) =>
 describe('a process that is killed in the middle of a rotation', () => {
   it.each(someOf(SWITCH))('before %s, leaves it to the next start', async (_step, stopAt) => {
     await ageKeys(replicas.pool, '2 days');
-    const [old, standby] = [await kidOf('current'), await kidOf('next')];
+    const [old, nextKey] = [await kidOf('current'), await kidOf('next')];
     await killedAt(stopAt, () => issuer.admin('POST', 'signing_keys/rotate'));
     expect(await stateOf(old)).toMatchObject({ phase: 'current' });
 
     issuer = await replicas.start();
-    expect(await expectSound()).toBe(standby);
-    expect(await stateOf(old)).toEqual({ phase: 'retired', revoked: false, forgotten: false });
+    expect(await expectSound()).toBe(nextKey);
+    expect(await stateOf(old)).toEqual({ phase: 'retired', revoked: false, unpublished: false });
   });
 
-  it.each(someOf(FORGET))('before %s, leaves it to the next start', async (_step, stopAt) => {
+  it.each(someOf(UNPUBLISH))('before %s, leaves it to the next start', async (_step, stopAt) => {
     await ageKeys(replicas.pool, '2 days');
     const old = await kidOf('current');
     expect((await issuer.admin('POST', 'signing_keys/rotate')).status).toBe(200);
@@ -130,39 +130,46 @@ describe('a process that is killed in the middle of a rotation', () => {
     );
     await replicas.pool.query(`ALTER TABLE signing_keys ENABLE TRIGGER signing_keys_forward`);
     await killedAt(stopAt, () => issuer.admin('POST', 'signing_keys/rotate'));
-    expect(await stateOf(old)).toMatchObject({ forgotten: false });
+    expect(await stateOf(old)).toMatchObject({ unpublished: false });
 
     issuer = await replicas.start();
     await expectSound();
-    expect(await stateOf(old)).toMatchObject({ phase: 'retired', forgotten: true });
+    expect(await stateOf(old)).toMatchObject({ phase: 'retired', unpublished: true });
   });
 });
 
 describe('a process that is killed in the middle of a revocation', () => {
   it.each(someOf(SWITCH))(
-    'before %s, has revoked nothing, and can be asked again',
+    'before %s, has revoked nothing, and the request can be repeated',
     async (_s, stopAt) => {
       await ageKeys(replicas.pool, '1 hour');
-      const [leaked, standby] = [await kidOf('current'), await kidOf('next')];
+      const [leaked, nextKey] = [await kidOf('current'), await kidOf('next')];
       await killedAt(stopAt, () => issuer.admin('POST', `signing_keys/${leaked}/revoke`));
       expect(await stateOf(leaked)).toMatchObject({ phase: 'current', revoked: false });
 
       issuer = await replicas.start();
       expect(await expectSound()).toBe(leaked);
       expect((await issuer.admin('POST', `signing_keys/${leaked}/revoke`)).status).toBe(200);
-      expect(await expectSound()).toBe(standby);
-      expect(await stateOf(leaked)).toEqual({ phase: 'retired', revoked: true, forgotten: true });
+      expect(await expectSound()).toBe(nextKey);
+      expect(await stateOf(leaked)).toEqual({ phase: 'retired', revoked: true, unpublished: true });
     },
   );
 
-  it.each(someOf(FORGET))('before %s, has it dropped by the next start', async (_step, stopAt) => {
-    await ageKeys(replicas.pool, '1 hour');
-    const [leaked, standby] = [await kidOf('current'), await kidOf('next')];
-    await killedAt(stopAt, () => issuer.admin('POST', `signing_keys/${leaked}/revoke`));
-    expect(await stateOf(leaked)).toEqual({ phase: 'retired', revoked: true, forgotten: false });
+  it.each(someOf(UNPUBLISH))(
+    'before %s, lets the next start unpublish it',
+    async (_step, stopAt) => {
+      await ageKeys(replicas.pool, '1 hour');
+      const [leaked, nextKey] = [await kidOf('current'), await kidOf('next')];
+      await killedAt(stopAt, () => issuer.admin('POST', `signing_keys/${leaked}/revoke`));
+      expect(await stateOf(leaked)).toEqual({
+        phase: 'retired',
+        revoked: true,
+        unpublished: false,
+      });
 
-    issuer = await replicas.start();
-    expect(await expectSound()).toBe(standby);
-    expect(await stateOf(leaked)).toEqual({ phase: 'retired', revoked: true, forgotten: true });
-  });
+      issuer = await replicas.start();
+      expect(await expectSound()).toBe(nextKey);
+      expect(await stateOf(leaked)).toEqual({ phase: 'retired', revoked: true, unpublished: true });
+    },
+  );
 });

@@ -47,7 +47,7 @@ describe('two replicas of which neither polls', () => {
     for (const replica of replicas.toReversed()) await replica.stop();
   });
 
-  /** Changes the standby's row so that only whoever reads it again can know. @returns what they see */
+  /** Changes the row of the next key, which a replica sees only when it reads the keys again. */
   async function change(hours: number): Promise<string> {
     await client.query('SET session_replication_role = replica');
     const { rows } = await client.query<{ published_at: Date }>(

@@ -15,18 +15,18 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 const MISSING = softHsmMissing();
 if (MISSING) process.stderr.write(`skipped: ${MISSING}\n`);
 if (MISSING && process.env.CI === 'true') {
-  it('runs wherever CI does', () => {
+  it('runs in CI', () => {
     throw new Error(MISSING);
   });
 }
 
 const KEY = Buffer.alloc(32, 'k');
-/** A standby may sign 1.1 s after its publication. */
+/** The next key may sign 1.1 s after its publication. */
 const COMMON = {
   KEY_ENCRYPTION_KEY: KEY.toString('base64'),
   BOOTSTRAP_ADMIN_TOKEN: 'an-admin-token-of-every-replica-here',
   JWKS_CACHE_SECONDS: '1',
-  // Of all replicas and restarts: it marks their keys on the token.
+  // The same for all replicas and restarts: it marks their keys on the HSM.
   ISSUER_URL: 'http://localhost:3000',
 };
 
@@ -46,7 +46,7 @@ async function started(environment: Readonly<Record<string, string>>): Promise<C
   return child;
 }
 
-(MISSING ? describe.skip : describe)('signing keys on a PKCS #11 token', () => {
+(MISSING ? describe.skip : describe)('signing keys on an HSM', () => {
   beforeAll(buildIssuer);
   beforeEach(async () => {
     database = await createTestDatabase();
@@ -61,12 +61,12 @@ async function started(environment: Readonly<Record<string, string>>): Promise<C
     await database.drop();
   });
 
-  it('sign what verifies with the published keys, before and after a restart, and stay on it', async () => {
+  it('make signatures that the published keys verify, before and after a restart, and stay on it', async () => {
     const first = await started(hsm.environment);
     const licenseKey = await createLicense(first);
     const kid = await signedBy(first, licenseKey);
     await first.remove();
-    await expectKeptOnTheToken();
+    await expectKeysOnlyOnHsm();
 
     const second = await started(hsm.environment);
     const syncs = Array.from({ length: 40 }, () => signedBy(second, licenseKey));
@@ -74,7 +74,7 @@ async function started(environment: Readonly<Record<string, string>>): Promise<C
     await expect(hsm.read()).resolves.toMatchObject({ keys: { length: 2 } });
   });
 
-  it('are destroyed on it once they are retired, and a replica that slept signs with the next', async () => {
+  it('are destroyed after their retirement, and a replica that slept signs with the next key', async () => {
     const [awake, asleep] = [await started(hsm.environment), await started(hsm.environment)];
     const licenseKey = await createLicense(awake);
     const retired = await signedBy(asleep, licenseKey);
@@ -85,20 +85,19 @@ async function started(environment: Readonly<Record<string, string>>): Promise<C
     while ((await hsm.read()).keys.some(({ id }) => id === retired)) await sleep(50);
     const { keys, publicIds } = await hsm.read();
     expect(publicIds).not.toContain(retired);
-    // The one that signs and the one that stands by.
     expect(keys).toHaveLength(2);
 
     asleep.child.kill('SIGCONT');
     await expect(signedBy(asleep, licenseKey)).resolves.toBe(next);
   });
 
-  it('are destroyed by the next start when the process died between the row and the token', async () => {
+  it('are destroyed by the next start after a crash between the row and the HSM', async () => {
     const first = await started(hsm.environment);
     const licenseKey = await createLicense(first);
     const retired = await signedBy(first, licenseKey);
     first.child.kill('SIGKILL');
     await first.ended;
-    // What it had committed by then.
+    // The crash came after this commit.
     await ask(`UPDATE signing_keys SET phase = 'retired', sealed_private_key = NULL,
       retired_at = now() WHERE phase = 'current'`);
     await ask(`UPDATE signing_keys SET phase = 'current', signs_from = now(), outage_accepted = true
@@ -110,23 +109,23 @@ async function started(environment: Readonly<Record<string, string>>): Promise<C
     await expect(signedBy(second, licenseKey)).resolves.not.toBe(retired);
   });
 
-  it('take the place of keys in the database by rotations, and give it back likewise', async () => {
+  it('replace keys in the database by rotations, and are replaced by rotations', async () => {
     const without = await started({});
     const licenseKey = await createLicense(without);
     const kidBefore = await signedBy(without, licenseKey);
     await without.remove();
 
-    const onToken = await started(hsm.environment);
-    await expect(signedBy(onToken, licenseKey)).resolves.toBe(kidBefore);
-    await rotate(onToken);
-    await rotate(onToken);
-    const kidOnHsm = await signedBy(onToken, licenseKey);
+    const onHsm = await started(hsm.environment);
+    await expect(signedBy(onHsm, licenseKey)).resolves.toBe(kidBefore);
+    await rotate(onHsm);
+    await rotate(onHsm);
+    const kidOnHsm = await signedBy(onHsm, licenseKey);
     expect((await hsm.read()).keys.map(({ id }) => id)).toContain(kidOnHsm);
-    await onToken.remove();
+    await onHsm.remove();
 
     const refused = await start({});
     await expect(refused.ended).resolves.toBe(1);
-    expect(refused.output.stderr).toMatch(/is on a PKCS #11 token: set PKCS11_MODULE/);
+    expect(refused.output.stderr).toMatch(/is on an HSM: set PKCS11_MODULE/);
 
     const back = await started({ ...hsm.environment, PKCS11_NEW_KEYS: 'false' });
     await expect(signedBy(back, licenseKey)).resolves.toBe(kidOnHsm);
@@ -140,7 +139,7 @@ async function started(environment: Readonly<Record<string, string>>): Promise<C
     await signedBy(again, licenseKey);
   }, 60_000);
 
-  it('sign on after every session with the token was lost', async () => {
+  it('continue to sign after every session with the HSM was lost', async () => {
     const lost = await hsm.run('lose-sessions.mjs');
     expect(JSON.parse(lost)).toEqual({
       before: 256,
@@ -150,14 +149,14 @@ async function started(environment: Readonly<Record<string, string>>): Promise<C
     });
   });
 
-  it('sign with a token that does not hash', async () => {
+  it('sign with an HSM that does not hash', async () => {
     await hsm.remove();
     hsm = await createSoftHsm('slots.mechanisms = -CKM_SHA256_RSA_PKCS');
     const issuer = await started(hsm.environment);
     await signedBy(issuer, await createLicense(issuer));
   });
 
-  it('keep a start waiting that publishes the keys of the last run, until the token is back', async () => {
+  it('let a start with kept keys wait until the HSM is back', async () => {
     const first = await started(hsm.environment);
     const licenseKey = await createLicense(first);
     const kid = await signedBy(first, licenseKey);
@@ -165,7 +164,7 @@ async function started(environment: Readonly<Record<string, string>>): Promise<C
     await first.ended;
     await hsm.pullOut();
     const again = await started({ ...hsm.environment, DATA_DIR: first.dataDir });
-    while (!again.output.stdout.includes('PKCS11_TOKEN_LABEL: no token is')) await sleep(20);
+    while (!again.output.stdout.includes('PKCS11_TOKEN_LABEL: no HSM is')) await sleep(20);
     expect((await fetch(`${again.url}/oauth/discovery/keys`)).status).toBe(200);
     expect((await again.sync(licenseKey)).status).toBe(503);
     await hsm.putBack();
@@ -173,22 +172,25 @@ async function started(environment: Readonly<Record<string, string>>): Promise<C
     await expect(signedBy(again, licenseKey)).resolves.toBe(kid);
   });
 
-  it('keep a start waiting whose PIN is refused, and give the token that PIN only once', async () => {
+  it('let a start with kept keys wait after a refused PIN, and send that PIN only once', async () => {
     const first = await started(hsm.environment);
     first.child.kill('SIGTERM');
     await first.ended;
     const wrong = { ...hsm.environment, PKCS11_PIN: 'a-wrong-pin', DATA_DIR: first.dataDir };
     const again = await started(wrong);
-    while (!again.output.stdout.includes('PKCS11_PIN: the token does not')) await sleep(20);
+    while (!again.output.stdout.includes('PKCS11_PIN: the HSM refused')) await sleep(20);
     expect((await fetch(`${again.url}/oauth/discovery/keys`)).status).toBe(200);
     await expect(hsm.run('refused-pin.mjs')).resolves.toBe('CKR_PIN_INCORRECT CKR_PIN_INCORRECT');
   });
 
   it.each([
-    [{ PKCS11_PIN: 'a-wrong-pin' }, /PKCS11_PIN: the token does not take this PIN: CKR_PIN_INCO/],
-    [{ PKCS11_TOKEN_LABEL: 'other' }, /PKCS11_TOKEN_LABEL: no token is labelled "other"/],
-    [{ PKCS11_MODULE: '/etc/hostname' }, /PKCS11_MODULE: \/etc\/hostname is no PKCS #11 library/],
-  ])('refuse a start with %j by the name of the variable', async (wrong, message) => {
+    [{ PKCS11_PIN: 'a-wrong-pin' }, /PKCS11_PIN: the HSM refused this PIN: CKR_PIN_INCO/],
+    [{ PKCS11_TOKEN_LABEL: 'other' }, /PKCS11_TOKEN_LABEL: no HSM is labelled "other"/],
+    [
+      { PKCS11_MODULE: '/etc/hostname' },
+      /PKCS11_MODULE: \/etc\/hostname cannot be loaded as a PKCS #11 library/,
+    ],
+  ])('refuse a start with %j, and name the variable', async (wrong, message) => {
     const refused = await start({ ...hsm.environment, ...wrong });
     await expect(refused.ended).resolves.toBe(1);
     expect(refused.output.stderr).toMatch(message);
@@ -197,8 +199,8 @@ async function started(environment: Readonly<Record<string, string>>): Promise<C
   });
 });
 
-/** They never leave it: the database has a reference, and the token tells nobody. */
-async function expectKeptOnTheToken(): Promise<void> {
+/** The database has only a reference, and the HSM does not export the private half. */
+async function expectKeysOnlyOnHsm(): Promise<void> {
   const rows = await ask('SELECT kid, sealed_private_key AS sealed FROM signing_keys');
   const { keys, publicIds } = await hsm.read();
   expect(keys.map(({ id }) => id).sort()).toEqual(rows.map(({ kid }) => kid).sort());
@@ -217,7 +219,7 @@ async function expectKeptOnTheToken(): Promise<void> {
   }
 }
 
-/** One sync, whose token verifies with nothing but what is published. @returns the kid that signed it */
+/** Syncs, and verifies the token with the published keys. @returns the kid that signed it */
 async function signedBy(issuer: ChildIssuer, licenseKey: string): Promise<string> {
   const token = await tokenOf(await issuer.sync(licenseKey));
   const published = await fetch(`${issuer.url}/oauth/discovery/keys`);
@@ -226,7 +228,7 @@ async function signedBy(issuer: ChildIssuer, licenseKey: string): Promise<string
   return protectedHeader.kid ?? '';
 }
 
-/** Switches to the standby as soon as it may sign. */
+/** Switches to the next key as soon as it may sign. */
 async function rotate(issuer: ChildIssuer): Promise<void> {
   for (;;) {
     const answer = await issuer.admin('POST', 'signing_keys/rotate');

@@ -6,7 +6,7 @@ import { ageKeys, type ChildReplicas, childReplicas } from '../support/child-rep
 
 jest.setTimeout(120_000);
 
-/** They live through all that follows. */
+/** They run through the whole file. */
 let all: ChildReplicas;
 let replicas: ChildIssuer[];
 beforeAll(async () => {
@@ -42,29 +42,29 @@ async function allPublishTheSame(count: number): Promise<void> {
 }
 
 describe('three replicas, as processes', () => {
-  it('that rotate at the same instant switch once, and all publish and sign with the new set', async () => {
+  it('switch once when they rotate at the same instant, and then use the same keys', async () => {
     const licenseKey = await createLicense(replica(0));
-    const [standby] = await kidsIn('next');
+    const [nextKey] = await kidsIn('next');
     await ageKeys(all.pool, '12 hours');
     const answers = await Promise.all(
       replicas.map((one) => one.admin('POST', 'signing_keys/rotate')),
     );
     expect(answers.map(({ status }) => status)).toContain(200);
     expect(answers.every(({ status }) => status === 200 || status === 409)).toBe(true);
-    expect(await kidsIn('current')).toEqual([standby]);
+    expect(await kidsIn('current')).toEqual([nextKey]);
     expect(await kidsIn('retired')).toHaveLength(1);
     await allPublishTheSame(3);
     for (const one of replicas) {
       const token = await tokenOf(await one.sync(licenseKey, randomUUID()));
-      expect(decodeProtectedHeader(token).kid).toBe(standby);
+      expect(decodeProtectedHeader(token).kid).toBe(nextKey);
     }
   });
 
-  it('let one that slept through a rotation sign with nothing but the new key', async () => {
+  it('sign only with the new key, even a replica that slept through the rotation', async () => {
     const licenseKey = await createLicense(replica(0));
     const sleeper = replica(2);
     await tokenOf(await sleeper.sync(licenseKey));
-    const [standby] = await kidsIn('next');
+    const [nextKey] = await kidsIn('next');
     await ageKeys(all.pool, '12 hours');
     sleeper.child.kill('SIGSTOP');
     expect((await replica(0).admin('POST', 'signing_keys/rotate')).status).toBe(200);
@@ -74,16 +74,16 @@ describe('three replicas, as processes', () => {
       Array.from({ length: 20 }, async () => tokenOf(await sleeper.sync(licenseKey, randomUUID()))),
     );
     const kids = new Set(tokens.map((token) => decodeProtectedHeader(token).kid));
-    expect([...kids]).toEqual([standby]);
+    expect([...kids]).toEqual([nextKey]);
     await allPublishTheSame(4);
   });
 
-  it('start together on keys that are long overdue, and take each step once', async () => {
-    const [old, standby] = [await kidsIn('current'), await kidsIn('next')];
+  it('take each overdue step once when they start together', async () => {
+    const [old, nextKey] = [await kidsIn('current'), await kidsIn('next')];
     await Promise.all(replicas.map((one) => one.remove()));
     await ageKeys(all.pool, '400 days');
     replicas = await Promise.all([1, 2, 3].map(() => all.start()));
-    expect(await kidsIn('current')).toEqual(standby);
+    expect(await kidsIn('current')).toEqual(nextKey);
     expect(await kidsIn('retired')).toEqual(expect.arrayContaining(old));
     expect(await kidsIn('retired')).toHaveLength(3);
     expect(await kidsIn('next')).toHaveLength(1);

@@ -88,7 +88,7 @@ describe('a start that the database of DATABASE_URL keeps from working', () => {
   });
 
   it.each(someOf(faults))(
-    'publishes the keys of the last run, and works once it is mended: %s',
+    'publishes the kept keys, and works once it is mended: %s',
     async (_what, obstacle, { spoil, mend }) => {
       await issuer.stop();
       await spoil();

@@ -53,7 +53,7 @@ describe('a start while the database is away', () => {
   let published: string;
 
   it.each(['refuses', 'is silent'])(
-    'publishes the keys of the last run, and issues once the database that %s is back',
+    'publishes the kept keys, and issues once the database that %s is back',
     async (how) => {
       const first = await startChildIssuer(link.url, secrets);
       await first.listening;

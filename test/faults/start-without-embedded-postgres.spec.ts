@@ -68,7 +68,7 @@ describe('a start whose embedded Postgres cannot start', () => {
   ] as const;
 
   it.each(someOf(faults))(
-    'publishes the keys of the last run, and works once it is mended: %s',
+    'publishes the kept keys, and works once it is mended: %s',
     async (_what, obstacle, { spoil, mend }) => {
       await issuer.stop();
       await spoil();
@@ -81,7 +81,7 @@ describe('a start whose embedded Postgres cannot start', () => {
   );
 
   (disk ? it : it.skip)(
-    'publishes the keys of the last run, and works once it is mended: a full disk',
+    'publishes the kept keys, and works once it is mended: a full disk',
     async () => {
       await issuer.stop();
       await disk?.fill();

@@ -9,7 +9,7 @@ import { keepKeys, timeline } from './key-set.js';
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const INSTANCE_ID = randomUUID();
-/** By how many hours the clock of the issuer is wrong for a while, beside the true time. */
+/** The hours by which the clock of the issuer is wrong for a while. */
 const JUMPS = [20, -20, 48, -48, 2400, 2500, -2400, 1000, 9000, -1, 1];
 
 describe('a clock that jumps back and forth', () => {
@@ -21,7 +21,7 @@ describe('a clock that jumps back and forth', () => {
   });
   afterAll(() => issuer.stop());
 
-  it('takes no key from a live token and has no step taken, and rotation goes on when it has settled', async () => {
+  it('unpublishes no key of a live token, stops the rotation, and resumes it with a settled clock', async () => {
     const term = { starts_on: '2020-01-01', expires_on: '2030-01-01' };
     const { licenseKey } = await registerPaidLicense(issuer, term);
     const gitlab = new GitlabInstance(issuer.url, { licenseKey, instanceId: INSTANCE_ID });
@@ -31,7 +31,7 @@ describe('a clock that jumps back and forth', () => {
       clock.advance(6 * HOUR);
       clock.beAhead(hours * HOUR);
       steps.push(...(await keepKeys(issuer)));
-      // What is issued meanwhile is recorded, and its key is kept for it.
+      // Tokens from this time are recorded, and their key stays published.
       await gitlab.serviceToken();
       const refused = await issuer.admin('POST', 'signing_keys/rotate');
       expect(refused.status).toBe(409);

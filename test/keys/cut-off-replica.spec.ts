@@ -23,9 +23,9 @@ interface RevocationJson {
   readonly not_acknowledged_by: {
     readonly total: number;
     readonly replicas: readonly { readonly id: string }[];
-    readonly what_to_do: string | null;
+    readonly operator_action: string | null;
   };
-  readonly blast_radius: { readonly trusted_until: string | null };
+  readonly impact: { readonly trusted_until: string | null };
 }
 
 let clock: FakeClock;
@@ -58,7 +58,7 @@ describe('a replica that is cut off from the database', () => {
     link.close();
   });
 
-  it('is named by a revocation for a day, until it drops the key; only then has the trust an end', async () => {
+  it('is named by a revocation for a day, or until it stops publishing the key; then the trust has an end', async () => {
     clock.advance(LEAD);
     await Promise.all([keepKeys(issuer), keepKeys(cutOff)]);
     const leaked = await keyIn(issuer, 'current');
@@ -72,16 +72,16 @@ describe('a replica that is cut off from the database', () => {
     expect(await dryRun.json()).toMatchObject({
       still_published: false,
       not_acknowledged_by: { total: 1 },
-      blast_radius: { trusted_until: null },
+      impact: { trusted_until: null },
     });
     const done = await revoke(leaked.kid);
     expect(done).toMatchObject({
       outcome: 'revoke',
       still_published: true,
       not_acknowledged_by: { total: 1 },
-      blast_radius: { trusted_until: null },
+      impact: { trusted_until: null },
     });
-    expect(done.not_acknowledged_by.what_to_do).toContain('strike it out');
+    expect(done.not_acknowledged_by.operator_action).toContain('DELETE /api/v1/replicas');
     expect(await publishedKids(cutOff)).toContain(leaked.kid);
     expect(await publishedKids(issuer)).not.toContain(leaked.kid);
 
@@ -89,7 +89,7 @@ describe('a replica that is cut off from the database', () => {
     await keepKeys(issuer);
     const [named] = done.not_acknowledged_by.replicas;
     const listed = (await replicasOf(issuer)).find(({ id }) => id === named?.id);
-    expect(listed).toMatchObject({ alive: false, still_publishes: [leaked.kid] });
+    expect(listed).toMatchObject({ alive: false, excess_keys: [leaked.kid] });
     expect(await revoke(leaked.kid)).toMatchObject({ outcome: 'nothing', still_published: true });
     const shown = async () => (await timeline(issuer)).find(({ kid }) => kid === leaked.kid);
     expect(await shown()).toMatchObject({ not_acknowledged_by: { total: 1 }, trusted_until: null });
@@ -104,11 +104,11 @@ describe('a replica that is cut off from the database', () => {
     expect(await revoke(leaked.kid)).toMatchObject({
       outcome: 'nothing',
       still_published: false,
-      blast_radius: { trusted_until: trust.trusted_until },
+      impact: { trusted_until: trust.trusted_until },
     });
   });
 
-  it('that is struck out, or silent for a day, counts as having published the key until then', async () => {
+  it('that is removed, or silent for a day, counts as having published the key until then', async () => {
     clock.advance(LEAD);
     await Promise.all([keepKeys(issuer), keepKeys(cutOff)]);
     const [first, second] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
@@ -117,7 +117,7 @@ describe('a replica that is cut off from the database', () => {
     await keepKeys(issuer);
     await revoke(first.kid);
     clock.advance(HOUR);
-    const dead = (await replicasOf(issuer)).find((one) => one.still_publishes.length > 0);
+    const dead = (await replicasOf(issuer)).find((one) => one.excess_keys.length > 0);
     await issuer.admin('DELETE', `replicas/${dead?.id ?? ''}`);
     const trusted = async (kid: string) =>
       (await timeline(issuer)).find((key) => key.kid === kid)?.trusted_until;
@@ -131,7 +131,7 @@ describe('a replica that is cut off from the database', () => {
     expect(await trusted(second.kid)).toBe(inHours(24));
   });
 
-  it('lets the key that it begins to publish late sign only when validators can know it from there', async () => {
+  it('delays the switch to a key that it publishes late, until its validators know the key', async () => {
     clock.advance(LEAD);
     await Promise.all([keepKeys(issuer), keepKeys(cutOff)]);
     link.close();
@@ -151,7 +151,7 @@ describe('a replica that is cut off from the database', () => {
     expect((await rotate()).status).toBe(200);
   });
 
-  it('lets the key that it lacks when it stops in order sign as late as that', async () => {
+  it('delays the switch to a key that it does not publish when it stops', async () => {
     clock.advance(LEAD);
     await Promise.all([keepKeys(issuer), keepKeys(cutOff)]);
     link.close();
@@ -166,7 +166,7 @@ describe('a replica that is cut off from the database', () => {
     expect(await (await rotate()).json()).toMatchObject({ code: 'ROTATION_TOO_EARLY' });
   });
 
-  it('notes also what began while it was noting what began before', async () => {
+  it('records a change that begins while it records an earlier change', async () => {
     const replicas = issuer.running.app.get(Replicas);
     const { manager } = issuer.running.app.get(Database);
     const [current, next] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
@@ -191,17 +191,17 @@ describe('a replica that is cut off from the database', () => {
     expect((await keyIn(issuer, 'next')).may_sign_from).toBe(allowedFrom);
   });
 
-  it('says so once the keys are unread for too long, stays ready, and can be stopped', async () => {
+  it('reports keys that are unread for too long, stays ready, and can be stopped', async () => {
     const readAt = clock.now().toISOString();
     link.close();
     clock.advance(12 * HOUR);
-    expect(await readiness(cutOff)).toMatchObject({ checks: { keys_read: 'recent' } });
+    expect(await readiness(cutOff)).toMatchObject({ checks: { keys_unread: false } });
     expect(await metric(cutOff, 'issuer_signing_keys_unread')).toBe(0);
     clock.advance(1);
     expect(await readiness(cutOff)).toMatchObject({
       code: 200,
       status: 'ready',
-      checks: { keys_read: 'late' },
+      checks: { keys_unread: true },
       keys_read_at: readAt,
     });
     expect(await metric(cutOff, 'issuer_signing_keys_unread')).toBe(1);
@@ -211,7 +211,7 @@ describe('a replica that is cut off from the database', () => {
     expect(mtime.toISOString()).toBe(readAt);
     await link.open();
     await keepKeys(cutOff);
-    expect(await readiness(cutOff)).toMatchObject({ checks: { keys_read: 'recent' } });
+    expect(await readiness(cutOff)).toMatchObject({ checks: { keys_unread: false } });
 
     link.close();
     await cutOff.stop();

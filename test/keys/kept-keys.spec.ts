@@ -13,14 +13,14 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 import { keyIn, publishedKids } from './key-set.js';
 
-describe('the key set that is kept for a start without the database', () => {
+describe('the kept keys, for a start without the database', () => {
   let issuer: TestIssuer;
   beforeAll(async () => {
     issuer = await startTestIssuer();
   });
   afterAll(() => issuer.stop());
 
-  it('is written at the next look after a write has failed, although no key has changed', async () => {
+  it('are written again after a failed write, although no key has changed', async () => {
     const file = join(issuer.dataDir, 'published-keys.json');
     const kids = async () =>
       (JSON.parse(await readFile(file, 'utf8')) as { keys: { kid: string }[] }).keys.map(
@@ -37,7 +37,7 @@ describe('the key set that is kept for a start without the database', () => {
     expect(await kids()).toEqual(await publishedKids(issuer));
   });
 
-  it('is told to be outdated by readiness, a metric and one line of the log until it can be written', async () => {
+  it('are reported as outdated by readiness, a metric and one log line until they can be written', async () => {
     const folder = join(issuer.dataDir, 'published-keys.json');
     const refresh = () => issuer.running.app.get(SigningKeys).refresh();
     expect(await told()).toEqual([200, 'current', '0']);
@@ -57,8 +57,8 @@ describe('the key set that is kept for a start without the database', () => {
     expect(issuer.logs.join()).toContain('the published keys are kept again');
   });
 
-  it('is told to be outdated also while the keys that may never sign again cannot be kept', async () => {
-    const file = join(issuer.dataDir, 'dropped-keys.json');
+  it('are reported as outdated while the unpublished keys cannot be written', async () => {
+    const file = join(issuer.dataDir, 'unpublished-keys.json');
     await rm(file, { force: true });
     await mkdir(file);
     const { kid } = await keyIn(issuer, 'next');
@@ -84,7 +84,7 @@ describe('the key set that is kept for a start without the database', () => {
   }
 });
 
-describe('a kept key set that is known to be out of date', () => {
+describe('outdated kept keys', () => {
   let database: TestDatabase;
   let link: DatabaseLink;
   let first: ChildIssuer;
@@ -106,7 +106,7 @@ describe('a kept key set that is known to be out of date', () => {
 
   const inDataDir = (name: string) => join(first.dataDir, name);
 
-  /** With the database away, a start has nothing but the kept set. */
+  /** Without the database, a start has only the kept keys. */
   async function expectNotPublished(reason: RegExp): Promise<void> {
     const { child, ended, output } = runIssuer(first.environment);
     while (!output.stdout.includes('the database is away')) await sleep(10);
@@ -116,20 +116,20 @@ describe('a kept key set that is known to be out of date', () => {
     await ended;
   }
 
-  it('is not published when a key in it was revoked or forgotten since', async () => {
+  it('are not published when one of them has been unpublished since', async () => {
     const kept = await readFile(inDataDir('published-keys.json'), 'utf8');
     const kid = (JSON.parse(kept) as { keys: { kid: string }[] }).keys[0]?.kid;
-    const dropped = [{ kid, droppedAt: '2026-01-01T00:00:00.000Z' }];
-    await writeFile(inDataDir('dropped-keys.json'), JSON.stringify(dropped));
-    await expectNotPublished(/are not published: it has .* revoked or forgotten/);
-    await rm(inDataDir('dropped-keys.json'));
+    const unpublished = [{ kid, unpublished_at: '2026-01-01T00:00:00.000Z' }];
+    await writeFile(inDataDir('unpublished-keys.json'), JSON.stringify(unpublished));
+    await expectNotPublished(/are not published: .* has been unpublished since/);
+    await rm(inDataDir('unpublished-keys.json'));
   });
 
-  it('is not published when other replicas sign with newer keys by now, as the schedule goes', async () => {
+  it('are not published when other replicas sign with newer keys by the schedule', async () => {
     const path = inDataDir('published-keys.json');
     const kept = JSON.parse(await readFile(path, 'utf8')) as { holds_signer_until: string };
     expect(Date.parse(kept.holds_signer_until)).toBeGreaterThan(Date.now());
     await writeFile(path, JSON.stringify({ ...kept, holds_signer_until: '2026-01-01T00:00:00Z' }));
-    await expectNotPublished(/are not published: by its schedule/);
+    await expectNotPublished(/are not published: by their schedule/);
   });
 });

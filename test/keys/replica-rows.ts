@@ -9,8 +9,8 @@ export interface ReplicaJson {
   readonly process_id: number | null;
   readonly alive: boolean;
   readonly publishes: readonly string[];
-  readonly lacks: readonly string[];
-  readonly still_publishes: readonly string[];
+  readonly missing_keys: readonly string[];
+  readonly excess_keys: readonly string[];
 }
 
 export async function replicasOf(issuer: Pick<TestIssuer, 'admin'>): Promise<ReplicaJson[]> {

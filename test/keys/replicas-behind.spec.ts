@@ -25,7 +25,7 @@ afterEach(() => issuer.stop());
 
 const rotate = () => issuer.admin('POST', 'signing_keys/rotate');
 
-/** Validators that fetched the keys just now may have fetched them from a replica without the standby. */
+/** Validators may have fetched the keys from a replica without the next key until just now. */
 async function switchesAfterTheLead(): Promise<void> {
   const allowedFrom = new Date(clock.now().getTime() + LEAD).toISOString();
   expect((await keyIn(issuer, 'next')).may_sign_from).toBe(allowedFrom);
@@ -39,11 +39,11 @@ async function switchesAfterTheLead(): Promise<void> {
   expect(await keepKeys(issuer)).toEqual(['switch']);
 }
 
-describe('a planned switch', () => {
-  it('waits for a replica that lacks the next key, and after it was struck out for its validators', async () => {
+describe('a scheduled switch', () => {
+  it('waits for a replica that does not publish the next key; after its removal, for its validators', async () => {
     const { licenseKey } = await registerPaidLicense(issuer, { expires_on: '2030-01-01' });
     const gitlab = new GitlabInstance(issuer.url, { licenseKey, instanceId: randomUUID() });
-    const [old, standby] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
+    const [old, nextKey] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
     clock.advance(90 * DAY);
     const dead = await killedReplica(issuer, [old.kid], clock.now());
 
@@ -51,8 +51,8 @@ describe('a planned switch', () => {
     const refused = await rotate();
     expect(refused.status).toBe(409);
     expect(await refused.json()).toMatchObject({
-      code: 'REPLICAS_BEHIND',
-      replicas_behind: 1,
+      code: 'KEYS_NOT_ACKNOWLEDGED',
+      not_acknowledged_by: { total: 1 },
       replicas: [{ id: dead, host_name: 'node-3', process_id: 4711 }],
     });
     expect(await keyIn(issuer, 'next')).toMatchObject({
@@ -63,27 +63,27 @@ describe('a planned switch', () => {
     expect(await readiness(issuer)).toMatchObject({
       code: 200,
       checks: { rotation: 'waiting' },
-      next_key_step: { step: 'switch', waits_for: { total: 1, replicas: [dead] } },
+      next_key_step: { step: 'switch', not_acknowledged_by: { total: 1, replicas: [dead] } },
     });
-    expect(await metric(issuer, 'issuer_signing_key_switch_waits_for_replicas')).toBe(1);
+    expect(await metric(issuer, 'issuer_replicas_not_acknowledging_next_key')).toBe(1);
     expect(await metric(issuer, 'issuer_signing_key_step_overdue')).toBe(0);
 
     const { token } = await gitlab.serviceToken();
     expect(decodeProtectedHeader(token).kid).toBe(old.kid);
-    const struckOut = await issuer.admin('DELETE', `replicas/${dead}`);
-    expect(struckOut.status).toBe(200);
-    expect(await struckOut.json()).toMatchObject({ id: dead, host_name: 'node-3' });
+    const removed = await issuer.admin('DELETE', `replicas/${dead}`);
+    expect(removed.status).toBe(200);
+    expect(await removed.json()).toMatchObject({ id: dead, host_name: 'node-3' });
     expect((await issuer.admin('DELETE', `replicas/${dead}`)).status).toBe(404);
     await switchesAfterTheLead();
-    expect((await keyIn(issuer, 'current')).kid).toBe(standby.kid);
+    expect((await keyIn(issuer, 'current')).kid).toBe(nextKey.kid);
     expect(await readiness(issuer)).toMatchObject({ checks: { rotation: 'scheduled' } });
 
     const retired = (await timeline(issuer)).find(({ kid }) => kid === old.kid);
-    const forgottenAt = Date.parse(retired?.planned.unpublished_at ?? '');
-    expect(forgottenAt).toBeGreaterThanOrEqual(Number(decodeJwt(token).exp) * SECOND + DAY);
+    const unpublishedAt = Date.parse(retired?.planned.unpublished_at ?? '');
+    expect(unpublishedAt).toBeGreaterThanOrEqual(Number(decodeJwt(token).exp) * SECOND + DAY);
   });
 
-  it('waits for 24 hours at most, and lets other steps be taken meanwhile', async () => {
+  it('waits for 24 hours at most, and does not delay other steps', async () => {
     clock.advance(90 * DAY);
     expect(await keepKeys(issuer)).toEqual(['switch']);
     const retired = (await timeline(issuer)).find(({ phase }) => phase === 'retired');
@@ -94,13 +94,13 @@ describe('a planned switch', () => {
     );
     await killedReplica(issuer, [], clock.now());
     clock.advance(DAY);
-    expect(await keepKeys(issuer)).toEqual(['forget']);
+    expect(await keepKeys(issuer)).toEqual(['unpublish']);
     expect(await publishedKids(issuer)).not.toContain(retired?.kid);
     clock.advance(1);
     expect(await keepKeys(issuer)).toEqual(['switch']);
   });
 
-  it('waits for no replica that was killed while it published the next key, and none that stopped', async () => {
+  it('does not wait for a replica that stopped, or was killed while it published the next key', async () => {
     const other = await startTestIssuer({ clock, sharing: issuer });
     expect(await replicasOf(issuer)).toHaveLength(2);
     await other.stop();
@@ -109,19 +109,22 @@ describe('a planned switch', () => {
     const killed = await killedReplica(issuer, await publishedKids(issuer), clock.now());
     expect(await keepKeys(issuer)).toEqual(['switch']);
 
-    // A clock that may be wrong counts nobody out.
+    // With a clock that may be wrong, no replica is removed.
     clock.beAhead(100 * DAY);
     await keepKeys(issuer);
     clock.beAhead(0);
     expect((await replicasOf(issuer)).map(({ id }) => id)).toContain(killed);
   });
 
-  it('names ten of many, counts all, and never waits where no key signs', async () => {
+  it('names ten of many replicas, counts all, and does not wait when no key signs', async () => {
     const old = await keyIn(issuer, 'current');
     clock.advance(90 * DAY);
     for (let count = 0; count < 25; count += 1) await killedReplica(issuer, [old.kid], clock.now());
     const refused = (await (await rotate()).json()) as { detail: string; replicas: unknown[] };
-    expect(refused).toMatchObject({ code: 'REPLICAS_BEHIND', replicas_behind: 25 });
+    expect(refused).toMatchObject({
+      code: 'KEYS_NOT_ACKNOWLEDGED',
+      not_acknowledged_by: { total: 25 },
+    });
     expect(refused.replicas).toHaveLength(10);
     expect(refused.detail).toContain('and 15 more');
 
@@ -135,7 +138,7 @@ describe('a planned switch', () => {
 });
 
 describe('a replica that is being stopped', () => {
-  it('counts until it answers nobody any more, for it publishes its keys until then', async () => {
+  it('counts until its last answer, because it publishes its keys until then', async () => {
     const other = await startTestIssuer({ clock, sharing: issuer });
     clock.advance(LEAD);
     await Promise.all([keepKeys(issuer), keepKeys(other)]);

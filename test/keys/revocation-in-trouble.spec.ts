@@ -38,19 +38,19 @@ async function sql(statement: string): Promise<void> {
   await client.end();
 }
 
-describe('a rotation that two people ask for at once', () => {
-  it('is done once, and both are told so', async () => {
+describe('a rotation that two people request at once', () => {
+  it('happens once, and both requests succeed', async () => {
     clock.advance(LEAD);
-    const standby = await keyIn(issuer, 'next');
+    const nextKey = await keyIn(issuer, 'next');
     const rotate = () => issuer.admin('POST', 'signing_keys/rotate');
     const [one, other] = await Promise.all([rotate(), rotate()]);
     expect([one.status, other.status]).toEqual([200, 200]);
-    expect((await keyIn(issuer, 'current')).kid).toBe(standby.kid);
+    expect((await keyIn(issuer, 'current')).kid).toBe(nextKey.kid);
   });
 });
 
 describe('a leaked key', () => {
-  it('is dropped although a switch is due that fails', async () => {
+  it('is unpublished although a due switch fails', async () => {
     const leaked = await retiredKey();
     await sql(`UPDATE signing_keys SET sealed_private_key = set_byte(sealed_private_key, 40, 0)
       || '\\x00' WHERE phase = 'next'`);
@@ -64,31 +64,31 @@ describe('a leaked key', () => {
     expect(await publishedKids(issuer)).not.toContain(leaked);
   });
 
-  it('is dropped while the clock is wrong, and no other with it', async () => {
+  it('is unpublished while the clock is wrong, and no other key', async () => {
     const innocent = await retiredKey();
-    const standby = await keyIn(issuer, 'next');
+    const nextKey = await keyIn(issuer, 'next');
     expect(await keepKeys(issuer)).toEqual([]);
     clock.beAhead(100 * DAY);
     expect(await keepKeys(issuer)).toEqual([]);
 
-    expect((await revoke(standby.kid)).status).toBe(200);
-    expect(await publishedKids(issuer)).not.toContain(standby.kid);
+    expect((await revoke(nextKey.kid)).status).toBe(200);
+    expect(await publishedKids(issuer)).not.toContain(nextKey.kid);
     expect(await publishedKids(issuer)).toContain(innocent);
   });
 
-  it('is told to be revoked although whom that hits cannot be counted', async () => {
+  it('is reported as revoked although the impact cannot be counted', async () => {
     clock.advance(LEAD);
     const leaked = await keyIn(issuer, 'current');
     await sql('ALTER TABLE issued_tokens RENAME TO unreadable');
 
     const response = await revoke(leaked.kid);
     expect(response.status).toBe(200);
-    expect(await response.json()).toMatchObject({ outcome: 'revoke', blast_radius: null });
+    expect(await response.json()).toMatchObject({ outcome: 'revoke', impact: null });
     expect(await publishedKids(issuer)).not.toContain(leaked.kid);
     expect(issuer.logs.join()).toContain('a signing key was revoked');
   });
 
-  it('is told to be revoked although it cannot be dropped, which is done as soon as it can be', async () => {
+  it('is reported as revoked although it cannot be unpublished, and is unpublished later', async () => {
     clock.advance(LEAD);
     const leaked = await keyIn(issuer, 'current');
     await sql(`CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql
@@ -105,14 +105,14 @@ describe('a leaked key', () => {
     expect(await publishedKids(issuer)).toContain(leaked.kid);
     const log = issuer.logs.join();
     expect(log).toContain('a signing key was revoked');
-    expect(log).toContain('a revoked key signs no more, but is still published');
+    expect(log).toContain('a revoked key does not sign any more, but is still published');
 
     await sql('DROP TRIGGER stay ON signing_keys');
     expect(await (await revoke(leaked.kid)).json()).toMatchObject({ still_published: false });
     expect(await publishedKids(issuer)).not.toContain(leaked.kid);
   });
 
-  it('is dropped at once where no key stood by, by whoever accepts the outage', async () => {
+  it('is unpublished at once without a next key when the outage is accepted', async () => {
     const leaked = await keyIn(issuer, 'current');
     await sql(`DELETE FROM signing_keys WHERE phase = 'next'`);
     expect((await revoke(leaked.kid)).status).toBe(409);

@@ -16,8 +16,8 @@ interface RevocationJson {
   readonly outcome: string;
   readonly switch_to: string | null;
   readonly allowed_from: string | null;
-  readonly outage: { readonly standby_published_at: string; readonly until: string } | null;
-  readonly blast_radius: {
+  readonly outage: { readonly next_published_at: string; readonly until: string } | null;
+  readonly impact: {
     readonly live_tokens: number;
     readonly instances: number;
     readonly last_expires_at: string | null;
@@ -26,7 +26,7 @@ interface RevocationJson {
       readonly live_tokens: number;
     }[];
     readonly trusted_until: string;
-    readonly validators: string;
+    readonly validator_action: string;
   };
   readonly items: readonly KeyJson[];
 }
@@ -56,49 +56,49 @@ async function instanceWithTokens(tokens: number): Promise<GitlabInstance> {
 }
 
 describe('the revocation of the key that signs', () => {
-  it('tells first whom it hits, until when, and what validators must do, and changes nothing', async () => {
+  it('shows the impact first, and changes nothing', async () => {
     await instanceWithTokens(2);
     await instanceWithTokens(1);
     clock.advance(LEAD);
     const key = await keyIn(issuer, 'current');
-    const standby = await keyIn(issuer, 'next');
+    const nextKey = await keyIn(issuer, 'next');
     const told = await revoked(key.kid, { dry_run: true });
 
-    expect(told).toMatchObject({ dry_run: true, outcome: 'revoke', switch_to: standby.kid });
+    expect(told).toMatchObject({ dry_run: true, outcome: 'revoke', switch_to: nextKey.kid });
     expect(told.outage).toBeNull();
-    expect(told.blast_radius).toMatchObject({
+    expect(told.impact).toMatchObject({
       live_tokens: 3,
       instances: 2,
       last_expires_at: new Date(Date.parse(START) + 3 * DAY).toISOString(),
       trusted_until: new Date(clock.now().getTime() + DAY).toISOString(),
     });
-    const tokens = told.blast_radius.affected_instances.map(({ live_tokens }) => live_tokens);
+    const tokens = told.impact.affected_instances.map(({ live_tokens }) => live_tokens);
     expect(tokens.sort()).toEqual([1, 2]);
-    expect(told.blast_radius.validators).toMatch(/restart/i);
+    expect(told.impact.validator_action).toMatch(/restart/i);
     expect((await keyIn(issuer, 'current')).kid).toBe(key.kid);
     expect(await publishedKids(issuer)).toHaveLength(2);
   });
 
-  it('counts only tokens that are still alive', async () => {
+  it('counts only tokens that have not expired', async () => {
     await instanceWithTokens(1);
     clock.advance(3 * DAY - SECOND);
     const { kid } = await keyIn(issuer, 'current');
-    expect((await revoked(kid, { dry_run: true })).blast_radius.live_tokens).toBe(1);
+    expect((await revoked(kid, { dry_run: true })).impact.live_tokens).toBe(1);
     clock.advance(SECOND);
-    expect((await revoked(kid, { dry_run: true })).blast_radius).toMatchObject({
+    expect((await revoked(kid, { dry_run: true })).impact).toMatchObject({
       live_tokens: 0,
       last_expires_at: null,
     });
   });
 
-  it('lets the standby sign, erases and drops the key, and publishes another standby', async () => {
+  it('switches to the next key, erases and unpublishes the old key, and publishes a new next key', async () => {
     const gitlab = await instanceWithTokens(1);
     clock.advance(LEAD);
-    const [key, standby] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
+    const [key, nextKey] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
     const done = await revoked(key.kid, { reason: 'laptop stolen' });
 
-    expect(done).toMatchObject({ dry_run: false, outcome: 'revoke', switch_to: standby.kid });
-    expect(done.blast_radius.live_tokens).toBe(1);
+    expect(done).toMatchObject({ dry_run: false, outcome: 'revoke', switch_to: nextKey.kid });
+    expect(done.impact.live_tokens).toBe(1);
     expect(await inPhase(key.kid)).toMatchObject({
       phase: 'retired',
       revoked_by: 'bootstrap',
@@ -107,22 +107,22 @@ describe('the revocation of the key that signs', () => {
       unpublished_at: clock.now().toISOString(),
     });
     const next = await keyIn(issuer, 'next');
-    expect((await publishedKids(issuer)).sort()).toEqual([standby.kid, next.kid].sort());
-    expect(decodeProtectedHeader((await gitlab.serviceToken()).token).kid).toBe(standby.kid);
+    expect((await publishedKids(issuer)).sort()).toEqual([nextKey.kid, next.kid].sort());
+    expect(decodeProtectedHeader((await gitlab.serviceToken()).token).kid).toBe(nextKey.kid);
     expect(await revoked(key.kid)).toMatchObject({ outcome: 'nothing' });
     expect(await timeline(issuer)).toHaveLength(3);
   });
 
-  it('is refused while validators may not know the standby, and names what would fail until when', async () => {
+  it('is refused while validators may not know the next key, and says what would fail until when', async () => {
     clock.advance(LEAD - SECOND);
     const key = await keyIn(issuer, 'current');
     const refused = await revoke(key.kid);
     const allowedFrom = new Date(Date.parse(START) + LEAD).toISOString();
     expect(refused.status).toBe(409);
     expect(await refused.json()).toMatchObject({
-      code: 'STANDBY_TOO_YOUNG',
+      code: 'NEXT_KEY_TOO_YOUNG',
       allowed_from: allowedFrom,
-      outage: { standby_published_at: START, until: allowedFrom },
+      outage: { next_published_at: START, until: allowedFrom },
     });
     expect(await revoked(key.kid, { dry_run: true })).toMatchObject({
       outcome: 'refused',
@@ -131,12 +131,12 @@ describe('the revocation of the key that signs', () => {
     expect((await keyIn(issuer, 'current')).kid).toBe(key.kid);
   });
 
-  it('goes on all the same for whoever accepts the outage', async () => {
-    const [key, standby] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
+  it('is possible when the outage is accepted', async () => {
+    const [key, nextKey] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
     const done = await revoked(key.kid, { accept_outage: true });
-    expect(done).toMatchObject({ outcome: 'revoke', outage: { standby_published_at: START } });
+    expect(done).toMatchObject({ outcome: 'revoke', outage: { next_published_at: START } });
     expect(await keyIn(issuer, 'current')).toMatchObject({
-      kid: standby.kid,
+      kid: nextKey.kid,
       outage_accepted: true,
     });
     expect(await publishedKids(issuer)).not.toContain(key.kid);
@@ -144,7 +144,7 @@ describe('the revocation of the key that signs', () => {
 });
 
 describe('an instance whose only token is of a revoked key', () => {
-  it('is shown without service, until it syncs', async () => {
+  it('is shown without a valid token until it syncs', async () => {
     clock.advance(LEAD);
     const gitlab = await instanceWithTokens(1);
     const shown = async () => {
@@ -166,26 +166,26 @@ describe('an instance whose only token is of a revoked key', () => {
 });
 
 describe('the revocation of a key that does not sign', () => {
-  it('replaces the standby at once, for nothing was signed with it', async () => {
-    const standby = await keyIn(issuer, 'next');
-    expect(await revoked(standby.kid)).toMatchObject({ outcome: 'revoke', switch_to: null });
+  it('replaces the next key at once, because it has signed nothing', async () => {
+    const nextKey = await keyIn(issuer, 'next');
+    expect(await revoked(nextKey.kid)).toMatchObject({ outcome: 'revoke', switch_to: null });
     const next = await keyIn(issuer, 'next');
-    expect(next.kid).not.toBe(standby.kid);
-    expect(await publishedKids(issuer)).not.toContain(standby.kid);
+    expect(next.kid).not.toBe(nextKey.kid);
+    expect(await publishedKids(issuer)).not.toContain(nextKey.kid);
   });
 
-  it('drops a retired key before its tokens have expired', async () => {
+  it('unpublishes a retired key before its tokens have expired', async () => {
     await instanceWithTokens(1);
     clock.advance(LEAD);
     const { kid } = await keyIn(issuer, 'current');
     expect((await issuer.admin('POST', 'signing_keys/rotate')).status).toBe(200);
     expect(await publishedKids(issuer)).toContain(kid);
     const done = await revoked(kid);
-    expect(done.blast_radius.live_tokens).toBe(1);
+    expect(done.impact.live_tokens).toBe(1);
     expect(await publishedKids(issuer)).not.toContain(kid);
   });
 
-  it('of no key there is, is NOT_FOUND, and a wrong member is refused by name', async () => {
+  it('is NOT_FOUND for an unknown key, and refuses a wrong member by name', async () => {
     expect((await revoke('nobody')).status).toBe(404);
     const { kid } = await keyIn(issuer, 'next');
     for (const body of [{ force: true }, { dry_run: 'yes' }, { reason: 1 }]) {

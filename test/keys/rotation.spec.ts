@@ -33,7 +33,7 @@ const advanceTo = (instant: string | null | undefined, by = 0) => {
 };
 
 describe('a rotation on schedule', () => {
-  it('lets the first key sign at once, and publishes the standby with it', async () => {
+  it('lets the first key sign at once, and publishes the next key with it', async () => {
     const [current, next] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
     expect(current).toMatchObject({ published_at: START, signs_from: START });
     expect(next).toMatchObject({ published_at: START, signs_from: null });
@@ -44,9 +44,9 @@ describe('a rotation on schedule', () => {
     expect(next.may_sign_from).toBe(new Date(Date.parse(START) + LEAD).toISOString());
   });
 
-  it('takes each key through its life: it signs, is retired and erased, and forgotten after its last token', async () => {
+  it('lets each key sign, retires and erases it, and unpublishes it after its last token', async () => {
     const gitlab = await instance();
-    const [first, standby] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
+    const [first, nextKey] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
     advanceTo(first.planned.retired_at, -SECOND);
     expect(await keepKeys(issuer)).toEqual([]);
     const { token } = await gitlab.serviceToken();
@@ -55,10 +55,10 @@ describe('a rotation on schedule', () => {
     clock.advance(SECOND);
     expect(await keepKeys(issuer)).toEqual(['switch']);
     const fresh = await gitlab.serviceToken();
-    expect(decodeProtectedHeader(fresh.token).kid).toBe(standby.kid);
+    expect(decodeProtectedHeader(fresh.token).kid).toBe(nextKey.kid);
     const next = await keyIn(issuer, 'next');
-    expect((await keyIn(issuer, 'current')).kid).toBe(standby.kid);
-    expect((await publishedKids(issuer)).sort()).toEqual([first.kid, standby.kid, next.kid].sort());
+    expect((await keyIn(issuer, 'current')).kid).toBe(nextKey.kid);
+    expect((await publishedKids(issuer)).sort()).toEqual([first.kid, nextKey.kid, next.kid].sort());
     const sealed = await select(
       issuer,
       `SELECT kid FROM signing_keys WHERE sealed_private_key IS NULL`,
@@ -67,32 +67,32 @@ describe('a rotation on schedule', () => {
 
     const exp = Number(decodeJwt(token).exp) * SECOND;
     const retired = async () => (await timeline(issuer)).find(({ kid }) => kid === first.kid);
-    const forgetAt = Date.parse((await retired())?.planned.unpublished_at ?? '');
-    expect(forgetAt).toBeGreaterThanOrEqual(exp + DAY);
-    expect(forgetAt).toBeLessThanOrEqual(exp + DAY + 60 * SECOND);
-    clock.set(new Date(forgetAt - SECOND));
+    const unpublishAt = Date.parse((await retired())?.planned.unpublished_at ?? '');
+    expect(unpublishAt).toBeGreaterThanOrEqual(exp + DAY);
+    expect(unpublishAt).toBeLessThanOrEqual(exp + DAY + 60 * SECOND);
+    clock.set(new Date(unpublishAt - SECOND));
     expect(await keepKeys(issuer)).toEqual([]);
     clock.advance(SECOND);
-    expect(await keepKeys(issuer)).toEqual(['forget']);
-    expect(await publishedKids(issuer)).toEqual([standby.kid, next.kid]);
+    expect(await keepKeys(issuer)).toEqual(['unpublish']);
+    expect(await publishedKids(issuer)).toEqual([nextKey.kid, next.kid]);
     expect((await retired())?.unpublished_at).toBe(clock.now().toISOString());
   });
 
-  it('does nothing twice', async () => {
+  it('does nothing the second time', async () => {
     clock.advance(90 * DAY);
     expect(await keepKeys(issuer)).toEqual(['switch']);
     expect(await keepKeys(issuer)).toEqual([]);
   });
 
-  it('catches up after a downtime with one switch, not with one for each that was missed', async () => {
+  it('catches up after a downtime with one switch, not with every missed switch', async () => {
     clock.advance(1000 * DAY);
     expect(await keepKeys(issuer)).toEqual(['switch']);
     expect(await keepKeys(issuer)).toEqual([]);
     clock.advance(DAY);
-    expect(await keepKeys(issuer)).toEqual(['forget']);
+    expect(await keepKeys(issuer)).toEqual(['unpublish']);
   });
 
-  it('is told by the readiness and a metric, which warn when a step is overdue', async () => {
+  it('shows in the readiness and a metric, which report an overdue step', async () => {
     const readiness = async () =>
       (await (await fetch(`${issuer.url}/-/readiness`)).json()) as Record<string, unknown>;
     const overdue = async () => {
@@ -115,7 +115,7 @@ describe('a rotation on schedule', () => {
 describe('a rotation by hand', () => {
   const rotate = () => issuer.admin('POST', 'signing_keys/rotate');
 
-  it('is refused while validators may not know the standby (Dex 2759), with the instant from which it is allowed', async () => {
+  it('is refused while validators may not know the next key (Dex 2759), and says from when it is allowed', async () => {
     clock.advance(LEAD - 1);
     const refused = await rotate();
     expect(refused.status).toBe(409);
@@ -127,15 +127,15 @@ describe('a rotation by hand', () => {
     expect((await keyIn(issuer, 'current')).published_at).toBe(START);
 
     clock.advance(1);
-    const standby = await keyIn(issuer, 'next');
+    const nextKey = await keyIn(issuer, 'next');
     const rotated = await rotate();
     expect(rotated.status).toBe(200);
     expect(((await rotated.json()) as { items: object[] }).items).toHaveLength(3);
-    expect((await keyIn(issuer, 'current')).kid).toBe(standby.kid);
+    expect((await keyIn(issuer, 'current')).kid).toBe(nextKey.kid);
     expect((await rotate()).status).toBe(409);
   });
 
-  it('that comes many times at once switches once', async () => {
+  it('switches once when it is requested many times at once', async () => {
     clock.advance(2 * LEAD);
     const answers = await Promise.all(Array.from({ length: 5 }, rotate));
     expect(answers.map(({ status }) => status).sort()).toContain(200);
@@ -145,7 +145,7 @@ describe('a rotation by hand', () => {
 });
 
 describe('replicas', () => {
-  it('take a new set over when the database says so, acknowledge it, and rotate once', async () => {
+  it('take new keys over when the database notifies them, acknowledge them, and rotate once', async () => {
     const other = await startTestIssuer({ clock, sharing: issuer });
     try {
       clock.advance(90 * DAY);
@@ -163,8 +163,8 @@ describe('replicas', () => {
   });
 });
 
-describe('the key set that is kept for a start without database', () => {
-  it('never replaces one that was read from the database', async () => {
+describe('the kept keys', () => {
+  it('never replace keys that were read from the database', async () => {
     const before = await publishedKids(issuer);
     await rm(join(issuer.dataDir, 'published-keys.json'));
     await expect(issuer.running.app.get(SigningKeys).publishKept(new Date())).resolves.toBe(true);
@@ -173,7 +173,7 @@ describe('the key set that is kept for a start without database', () => {
 });
 
 describe('a sync during which the keys change twice', () => {
-  it('is told to try again, and nothing is wrong', async () => {
+  it('is asked to try again, and no error is logged', async () => {
     const gitlab = await instance();
     const changeOfKeys = `
       CREATE FUNCTION refuse_key() RETURNS trigger LANGUAGE plpgsql AS $$

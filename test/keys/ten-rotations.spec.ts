@@ -12,13 +12,13 @@ import { keepKeys } from './key-set.js';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-/** Validators fetch at every one of these steps of a day. */
+/** A day in steps: a validator fetches the keys at each of them. */
 const STEP = times(4, 8) * HOUR;
 const ROTATION_DAYS = 3;
 const AUDIENCE = 'gitlab-ai-gateway';
 const INSTANCE_ID = randomUUID();
 
-/** Keeps its keys for 24 h from when it fetched them, and fetches them only then. */
+/** Fetches the keys every 24 hours. */
 class DailyValidator {
   private current: { validator: BackendValidator; until: number } | null = null;
 
@@ -43,7 +43,7 @@ class DailyValidator {
   }
 }
 
-describe('ten rotations in a row, seen by validators that fetched at every phase', () => {
+describe('ten rotations in a row, for validators that fetch the keys at different times', () => {
   const start = Date.parse('2026-03-01T00:00:00Z');
   const clock = new FakeClock(new Date(start));
   let issuer: TestIssuer;
@@ -58,8 +58,8 @@ describe('ten rotations in a row, seen by validators that fetched at every phase
   });
   afterAll(() => issuer.stop());
 
-  it('never once has a valid token refused, nor one of a forgotten key accepted', async () => {
-    // One begins in each step of a first day, so that together they fetch at every step of any day.
+  it('never make a valid token refused, nor a token of an unpublished key accepted', async () => {
+    // One validator starts in each step of the first day, so one fetches in every step of every day.
     const validators = Array.from(
       { length: DAY / STEP },
       (_, index) => new DailyValidator(issuer.url, clock, start + index * STEP),
@@ -86,7 +86,7 @@ describe('ten rotations in a row, seen by validators that fetched at every phase
     expect(stolen.size).toBe(12);
   }, 300_000);
 
-  /** Copies every private half while it is there, as a thief with the database and the key would. */
+  /** Copies every private half, like a thief with the database and the key-encryption key. */
   async function stealKeys(stolen: Map<string, string>): Promise<void> {
     const sealing = new Sealing(issuer.keyEncryptionKey);
     const rows = await select<{ kid: string; sealed: Buffer }>(
@@ -104,13 +104,13 @@ describe('ten rotations in a row, seen by validators that fetched at every phase
     validators: readonly DailyValidator[],
   ): Promise<void> {
     const since = new Date(clock.now().getTime() - DAY);
-    const forgotten = await select<{ kid: string }>(
+    const unpublished = await select<{ kid: string }>(
       issuer,
       'SELECT kid FROM signing_keys WHERE unpublished_at <= $1 ORDER BY unpublished_at DESC LIMIT 1',
       [since],
     );
     const seconds = Math.floor(clock.now().getTime() / 1000);
-    for (const { kid } of forgotten) {
+    for (const { kid } of unpublished) {
       const key = await importPKCS8(stolen.get(kid) ?? '', 'RS256');
       const claims = { gitlab_realm: 'self-managed', scopes: ['ask_epic'], sub: INSTANCE_ID };
       const forged = await new SignJWT({ ...claims, jti: randomUUID(), aud: [AUDIENCE] })

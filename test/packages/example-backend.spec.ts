@@ -56,7 +56,7 @@ describe('the example backend, with tokens of this issuer', () => {
   });
 
   it('accepts a token until it expires, also across a rotation of keys', async () => {
-    // From then on the standby has been published for long enough to sign.
+    // By then, the next key has been published for long enough to sign.
     clock.advance(95_040_000);
     const { licenseKey } = await licensed('duo_enterprise');
     const before = await sync(licenseKey);

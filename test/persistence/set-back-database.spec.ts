@@ -8,7 +8,7 @@ import { FakeClock } from '../support/fake-clock.js';
 import { GitlabInstance } from '../support/gitlab-instance.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 
-/** As after a restore, or a failover to a standby that lagged behind. */
+/** As after a restore, or a failover to a replica of Postgres that lagged behind. */
 async function lose(issuer: TestIssuer, table: string): Promise<void> {
   const client = new Client({ connectionString: issuer.database.url });
   await client.connect();
@@ -53,7 +53,7 @@ describe('a database that was set back to before a key was revoked', () => {
     const instance = new GitlabInstance(issuer.url, { licenseKey, instanceId: randomUUID() });
     clock.advance(95_040_000);
     await select(issuer, 'CREATE TABLE backup AS SELECT * FROM signing_keys');
-    const [leaked, standby] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
+    const [leaked, nextKey] = [await keyIn(issuer, 'current'), await keyIn(issuer, 'next')];
     const revoke = () => issuer.admin('POST', `signing_keys/${leaked.kid}/revoke`);
     expect((await revoke()).status).toBe(200);
 
@@ -66,7 +66,7 @@ describe('a database that was set back to before a key was revoked', () => {
 
     expect((await revoke()).status).toBe(200);
     const { token } = await instance.serviceToken();
-    expect(decodeProtectedHeader(token).kid).toBe(standby.kid);
+    expect(decodeProtectedHeader(token).kid).toBe(nextKey.kid);
     expect(await publishedKids(issuer)).not.toContain(leaked.kid);
   });
 });
@@ -103,7 +103,7 @@ describe('a database that was set back while no service ran', () => {
       );
       const refused = await instance.sync();
       expect(refused.effect).toBe('asks again');
-      expect(refused.text).toContain('The keys that sign cannot be used at this moment');
+      expect(refused.text).toContain('The signing keys cannot be used right now');
 
       expect((await revoke(restarted)).status).toBe(200);
       await restarted.running.broughtUp;

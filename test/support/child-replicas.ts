@@ -47,7 +47,7 @@ export async function childReplicas(
   };
 }
 
-/** As if the keys that sign and stand by were older by `interval`. */
+/** Makes the current and the next key older by `interval`. */
 export function ageKeys(pool: Pool, interval: string): Promise<unknown> {
   return pool.query(
     `UPDATE signing_keys SET published_at = published_at - $1::interval,

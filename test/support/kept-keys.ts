@@ -8,7 +8,7 @@ export const LICENSE = {
   expires_on: '2099-01-01',
 };
 
-/** Validators get the keys of the last run, nothing is issued, and the readiness says what to mend. */
+/** Validators get the kept keys, nothing is issued, and the readiness says what to mend. */
 export async function expectKeptKeys(issuer: RestartedIssuer, keys: string, obstacle: RegExp) {
   expect(await issuer.keySet()).toEqual({ status: 200, text: keys });
   expect((await fetch(`${issuer.url}/.well-known/openid-configuration`)).status).toBe(200);

@@ -9,7 +9,7 @@ export const START = new Date('2026-03-01T00:00:00Z');
 /** So many seconds after `START`. */
 export const at = (seconds: number): Date => new Date(START.getTime() + seconds * 1000);
 
-/** A key that stands by since `START`, unless told otherwise. */
+/** A next key since `START`, by default. */
 export function key(kid: string, about: Partial<LifecycleKey> = {}): LifecycleKey {
   return {
     kid,

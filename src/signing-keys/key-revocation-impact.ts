@@ -4,7 +4,7 @@ import { Database } from '../database/database.js';
 import { firstLiveJti } from '../ledger/recorded-tokens.js';
 
 export interface AffectedInstance {
-  /** The row of the instance. */
+  /** The id of the instance's row. */
   readonly id: string;
   readonly licenseId: string;
   readonly instanceId: string;
@@ -13,21 +13,21 @@ export interface AffectedInstance {
   readonly lastExpiresAt: Date;
 }
 
-/** Whom it hits when a signing key is revoked. */
-export interface BlastRadius {
+/** The tokens and instances that lose when a signing key is revoked. */
+export interface RevocationImpact {
   readonly liveTokens: number;
   readonly instances: number;
-  /** Of the live tokens, those of the platform itself, which no instance holds. */
+  /** The live tokens that the platform issued to itself. No instance holds them. */
   readonly selfIssuedTokens: number;
-  /** When the last of the tokens would have expired; null without any. */
+  /** When the last live token expires; null without live tokens. */
   readonly lastExpiresAt: Date | null;
-  /** Those whose tokens would have lived longest, 100 at most. */
+  /** The instances whose tokens expire last, at most 100. */
   readonly affected: readonly AffectedInstance[];
 }
 
 const NAMED = 100;
 
-/** The days of the ledger that cannot hold a live token are not opened. */
+/** `jti >= $2` skips the days of the ledger that cannot hold a live token. */
 const COUNT = `
   SELECT count(*)::int AS "liveTokens", count(DISTINCT instance_id)::int AS instances,
          count(self_issued)::int AS "selfIssuedTokens",
@@ -47,17 +47,17 @@ const AFFECTED = `
   ORDER BY t.expires_at DESC, i.id`;
 
 @Injectable()
-export class KeyBlastRadius {
+export class KeyRevocationImpact {
   constructor(
     private readonly database: Database,
     private readonly clock: Clock,
   ) {}
 
-  async of(kid: string): Promise<BlastRadius> {
+  async of(kid: string): Promise<RevocationImpact> {
     const { manager } = this.database;
     const now = this.clock.now();
     const parameters = [kid, firstLiveJti(now), now];
-    const [counts] = await manager.query<Omit<BlastRadius, 'affected'>[]>(COUNT, parameters);
+    const [counts] = await manager.query<Omit<RevocationImpact, 'affected'>[]>(COUNT, parameters);
     if (!counts) throw new Error('a count returned no row');
     const affected = await manager.query<AffectedInstance[]>(AFFECTED, parameters);
     return { ...counts, affected };
