@@ -52,8 +52,10 @@ describe('a scheduled switch', () => {
     expect(refused.status).toBe(409);
     expect(await refused.json()).toMatchObject({
       code: 'KEYS_NOT_ACKNOWLEDGED',
-      not_acknowledged_by: { total: 1 },
-      replicas: [{ id: dead, host_name: 'node-3', process_id: 4711 }],
+      not_acknowledged_by: {
+        total: 1,
+        replicas: [{ id: dead, host_name: 'node-3', process_id: 4711 }],
+      },
     });
     expect(await keyIn(issuer, 'next')).toMatchObject({
       not_acknowledged_by: { total: 1, replicas: [{ id: dead }] },
@@ -120,12 +122,15 @@ describe('a scheduled switch', () => {
     const old = await keyIn(issuer, 'current');
     clock.advance(90 * DAY);
     for (let count = 0; count < 25; count += 1) await killedReplica(issuer, [old.kid], clock.now());
-    const refused = (await (await rotate()).json()) as { detail: string; replicas: unknown[] };
+    const refused = (await (await rotate()).json()) as {
+      detail: string;
+      not_acknowledged_by: { replicas: unknown[] };
+    };
     expect(refused).toMatchObject({
       code: 'KEYS_NOT_ACKNOWLEDGED',
       not_acknowledged_by: { total: 25 },
     });
-    expect(refused.replicas).toHaveLength(10);
+    expect(refused.not_acknowledged_by.replicas).toHaveLength(10);
     expect(refused.detail).toContain('and 15 more');
 
     await select(
