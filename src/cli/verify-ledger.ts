@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { CatalogFaultsError } from '../catalog/catalog-faults-error.js';
 import { isCalendarDay } from '../domain/calendar-day.js';
 import type { Finding } from '../ledger-audit/finding.js';
-import { JudgeToken, NoTokenError } from '../ledger-audit/judge-token.js';
+import { JudgeToken, NotAJwsError } from '../ledger-audit/judge-token.js';
 import { LedgerAuditor, type Progress } from '../ledger-audit/ledger-auditor.js';
 import { ConfigFaultsError } from '../../config/app-config.js';
 import {
@@ -174,7 +174,7 @@ async function readToken(file: string): Promise<string> {
 }
 
 function isForOperators(error: unknown): error is Error {
-  return [CommandRefusedError, ConfigFaultsError, CatalogFaultsError, NoTokenError].some(
+  return [CommandRefusedError, ConfigFaultsError, CatalogFaultsError, NotAJwsError].some(
     (kind) => error instanceof kind,
   );
 }

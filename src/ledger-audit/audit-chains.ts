@@ -7,7 +7,7 @@ interface Link {
   readonly chain_id: string;
   readonly number: number;
   readonly last_jti: string;
-  /** Null when the batch before is not there. */
+  /** Null when the batch before is missing. */
   readonly linked: boolean | null;
   readonly dropped: boolean;
   readonly has_rows: boolean;
@@ -23,17 +23,17 @@ interface LastToken {
 
 interface LastSigns {
   readonly checkpoint_at: Date | null;
-  /** The newest that no checkpoint covers. */
+  /** The last `jti` of the newest batch that no checkpoint covers. */
   readonly jti: string | null;
 }
 
-/** Checkpoints are made every minute; a batch that has none for so long was forgotten. */
+/** Checkpoints are made every minute. A batch without one after this time was left out. */
 const CHECKPOINT_WITHIN_MS = 900_000;
 const PAGE = 2000;
 const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
 const DROPPED = (jti: string) =>
   `EXISTS (SELECT FROM ledger_dropped_days WHERE day = day_of_jti(${jti}))`;
-/** A batch's hash covers its rows and not the names of the first and the last: they must be its own. */
+/** The hash of a batch covers its rows, but not which row it calls its first and its last. */
 const HAS_ROW = (end: 'first_jti' | 'last_jti') => `
   EXISTS (SELECT FROM issued_tokens
           WHERE jti = b.${end} AND chain_id = b.chain_id AND batch_number = b.number)`;
@@ -54,7 +54,7 @@ const ALL_LINKS = `
   ${LINKS(`SELECT * FROM ledger_batches WHERE (chain_id, number) > ($1, $2)
            ORDER BY chain_id, number LIMIT ${PAGE}`)}
   ORDER BY b.chain_id, b.number`;
-/** Without a condition, so that an index is read from its end, however many batches there are. */
+/** Without a condition: Postgres then reads the index from its end, however many batches there are. */
 const NEWEST_LINKS = LINKS(`
   SELECT * FROM ledger_batches
   ORDER BY checkpoint_number DESC, chain_id DESC, number DESC LIMIT ${PAGE}`);
@@ -73,7 +73,7 @@ const LAST_TOKENS = `
   ) i
   ORDER BY i.id`;
 
-/** Every batch with the one before it, its first row and its checkpoint. @returns how many */
+/** Checks the links, first and last rows and checkpoints of all batches. @returns how many */
 export async function auditChains(pool: Pick<Pool, 'query'>, report: Report): Promise<number> {
   const asOf = await lastSignOfLife(pool);
   let audited = 0;
@@ -88,7 +88,7 @@ export async function auditChains(pool: Pick<Pool, 'query'>, report: Report): Pr
   }
 }
 
-/** The same for those of the batches that no checkpoint covers, or one of the last. */
+/** Checks the newest batches in the same way: those without a checkpoint, and those of the last ones. */
 export async function auditNewestLinks(
   pool: Pick<Pool, 'query'>,
   now: Date,
@@ -98,14 +98,17 @@ export async function auditNewestLinks(
   for (const link of rows) checkLink(link, now.getTime(), report);
 }
 
-/** In milliseconds. While no service runs nobody can be late with a checkpoint. */
+/**
+ * When the service last wrote to the ledger, in milliseconds. A service that is stopped makes no
+ * checkpoints, so the age of a batch counts up to this instant.
+ */
 async function lastSignOfLife(pool: Pick<Pool, 'query'>): Promise<number> {
   const { rows } = await pool.query<LastSigns>(LAST_SIGNS);
   const { checkpoint_at = null, jti = null } = rows[0] ?? {};
   return Math.max(checkpoint_at?.getTime() ?? 0, jti === null ? 0 : millisecondsOf(jti));
 }
 
-/** The token that each instance was handed out last, which the end of a chain may have held. */
+/** Checks that the last token of each instance has a row: the end of a chain may have been cut off. */
 export async function auditLastTokens(pool: Pick<Pool, 'query'>, report: Report): Promise<void> {
   let after = BEFORE_ALL;
   for (;;) {
@@ -123,21 +126,21 @@ export async function auditLastTokens(pool: Pick<Pool, 'query'>, report: Report)
 
 function checkLink(link: Link, asOf: number, report: Report): void {
   const batch = batchKey(link.chain_id, link.number);
-  // The first that is left of a chain has lost the one before it with the days that were dropped.
+  // The first batch that is left of a chain lost the batch before it when old days were dropped.
   const beginsAfterDrop = link.linked === null && link.dropped;
   if (link.linked !== true && !beginsAfterDrop) {
-    const detail = link.linked === null ? 'the batch before is not there' : 'it names another hash';
+    const detail = link.linked === null ? 'the batch before is missing' : 'it names another hash';
     report({ finding: 'CHAIN_BROKEN', batch, detail });
   }
   if (!link.has_rows && !link.dropped) {
     report({
       finding: 'ROW_MISSING_OR_CHANGED',
       batch,
-      detail: 'its first or last row is not there',
+      detail: 'its first or last row is missing',
     });
   }
   if (!link.checkpoint_there) {
-    const detail = `checkpoint ${String(link.checkpoint_number)}, which covered it, is not there`;
+    const detail = `checkpoint ${String(link.checkpoint_number)}, which covered it, is missing`;
     report({ finding: 'CHECKPOINT_BROKEN', batch, detail });
   }
   const age = asOf - millisecondsOf(link.last_jti);

@@ -12,13 +12,13 @@ interface AuditedCheckpoint {
   readonly signed: string;
   readonly batches_there: number;
   readonly batches_hash: string;
-  /** Whether a day was dropped that held batches of it. */
+  /** Whether a dropped day may have held some of its batches. */
   readonly dropped: boolean;
 }
 
 const PAGE = 50;
 
-/** The hash of the batches is made by the database, past the code that made the checkpoint. */
+/** The database computes the hash of the batches, without the code that made the checkpoint. */
 const CHECKPOINTS = `
   SELECT c.number, encode(c.previous_hash, 'hex') AS previous,
          encode(before.hash, 'hex') AS hash_before, c.batches, c.tokens, c.signed,
@@ -36,7 +36,7 @@ const CHECKPOINTS = `
   ) covered
   WHERE c.number > $1 ORDER BY c.number LIMIT ${PAGE}`;
 
-/** Every checkpoint after number `after`. @returns how many */
+/** Checks every checkpoint after number `after`. @returns how many */
 export async function auditCheckpoints(
   pool: Pick<Pool, 'query'>,
   keys: CheckpointKeys,
@@ -60,7 +60,7 @@ export async function auditCheckpoints(
 
 async function faultsOf(row: AuditedCheckpoint, keys: CheckpointKeys): Promise<string[]> {
   const claims = (await keys.open(row.signed)) as CheckpointClaims | null;
-  if (claims === null) return ['no key of ours has signed it'];
+  if (claims === null) return ['it was not signed by a key of ours'];
   const faults: string[] = [];
   const number = Number(row.number);
   if (
@@ -71,12 +71,12 @@ async function faultsOf(row: AuditedCheckpoint, keys: CheckpointKeys): Promise<s
     faults.push('it does not follow the checkpoint before it');
   }
   if (claims.batches !== row.batches || claims.tokens !== Number(row.tokens)) {
-    faults.push('its row says another number of batches or tokens');
+    faults.push('the number of batches or tokens in its row is not the signed one');
   }
   if (row.batches_there === claims.batches) {
     if (row.batches_hash !== claims.batches_hash) faults.push('a batch that it covers was changed');
   } else if (row.batches_there > claims.batches || !row.dropped) {
-    faults.push(`it covers ${claims.batches} batches, and ${row.batches_there} are there`);
+    faults.push(`it covers ${claims.batches} batches, and ${row.batches_there} exist`);
   }
   return faults;
 }

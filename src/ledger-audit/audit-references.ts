@@ -7,7 +7,7 @@ import type { Report } from './finding.js';
 
 type ScopeSet = Pick<ExpectedScopes, 'scopes' | 'audiences'>;
 
-/** How a snapshot of a catalog spells what the rules need. */
+/** The members of a catalog snapshot that the rules need. */
 interface CatalogDocument {
   readonly unitPrimitives: readonly {
     readonly name: string;
@@ -23,7 +23,7 @@ interface CatalogDocument {
 
 const REMEMBERED = 10_000;
 
-/** What rows refer to by digest. Each is checked against its digest when it is first met. */
+/** What rows refer to by digest. Each document is checked against its digest when it is first read. */
 export class AuditReferences {
   private readonly scopeSets = new BoundedCache<string, ScopeSet>(REMEMBERED);
   private readonly catalogs = new BoundedCache<string, AuditedCatalog | null>(100);
@@ -34,10 +34,10 @@ export class AuditReferences {
     private readonly report: Report,
   ) {}
 
-  /** The policy of this digest; without one every policy that may ever have been in force. */
+  /** The policy with this digest; for null, every policy that may ever have been in force. */
   async policiesOf(digest: Buffer | null): Promise<readonly PlainPolicy[]> {
     const key = digest?.toString('hex');
-    // A replica that was started a moment ago may have brought another one.
+    // A replica that was started a moment ago may have recorded a new policy.
     if (!this.policies || (key !== undefined && !this.policies.has(key))) {
       this.policies = await this.readPolicies();
     }
@@ -51,16 +51,15 @@ export class AuditReferences {
     const { rows } = await this.pool.query<{ digest: Buffer; document: PlainPolicy }>(sql);
     for (const { digest, document } of rows) {
       const { issuer, ttl_seconds, not_before_skew_seconds, enforce_license_types } = document;
-      // A member that is not there leaves no trace in the JSON.
+      // An undefined member is left out of the JSON.
       const { self_issued_instance_id } = document;
-      const own = { issuer, ttl_seconds, not_before_skew_seconds, enforce_license_types };
-      const known = { ...own, self_issued_instance_id };
-      this.compare('policy', digest, JSON.stringify(known));
+      const policy = { issuer, ttl_seconds, not_before_skew_seconds, enforce_license_types };
+      this.compare('policy', digest, JSON.stringify({ ...policy, self_issued_instance_id }));
     }
     return new Map(rows.map(({ digest, document }) => [digest.toString('hex'), document]));
   }
 
-  /** Null when there is none, or not what was kept: it need not even be a catalog then. */
+  /** Null when it is missing or was changed: a changed document need not even be a catalog. */
   async catalog(digest: Buffer): Promise<AuditedCatalog | null> {
     const key = digest.toString('hex');
     const known = this.catalogs.get(key);
@@ -89,13 +88,13 @@ export class AuditReferences {
 
   private compare(what: string, digest: Buffer, text: string): boolean {
     if (createHash('sha256').update(text).digest().equals(digest)) return true;
-    const detail = `the ${what} ${digest.toString('hex')} is not what was kept under this digest`;
+    const detail = `the ${what} ${digest.toString('hex')} does not have this digest any more`;
     this.report({ finding: 'SNAPSHOT_CHANGED', detail });
     return false;
   }
 }
 
-/** A planted one has the digest of what it says, and no batch that names it would be ours. */
+/** A planted policy may have the right digest. This check bounds how long a token under it could live. */
 function isPossible({ ttl_seconds }: PlainPolicy): boolean {
   return ttl_seconds <= LONGEST_TTL_SECONDS;
 }

@@ -16,7 +16,7 @@ import { type LicenseState, LicenseStates, statesAround } from './license-states
 import { TokenRevocations } from './token-revocations.js';
 import { Suspicions } from './suspicions.js';
 import { selfIssuedFindings } from './self-issued-findings.js';
-import { orderOf, SelfIssuedStates } from './self-issued-states.js';
+import { requestOf, SelfIssuedStates } from './self-issued-states.js';
 import { type InstanceRow, tokenFindings, type TokenFinding } from './token-findings.js';
 
 const PAGE = 1000;
@@ -27,7 +27,7 @@ interface AuditRowsOptions {
   readonly limit?: number;
 }
 
-/** Judges every row of a range by itself, and the batches that lie in it as a whole. @returns how many rows */
+/** Judges each row of a range, and each whole batch in it. @returns how many rows */
 export async function auditRows(
   ledger: AuditedLedger,
   range: JtiRange,
@@ -92,7 +92,7 @@ class RowAudit {
     const { facts } = this;
     if (rows.some(({ kid }) => !facts.keys.has(kid))) facts.keys = await readKeys(this.pool);
     for (const row of rows) this.checkBatch(row, batches.get(keyOfBatch(row)));
-    await this.suspicions.tell();
+    await this.suspicions.confirm();
     for (const row of rows) {
       for (const [finding, detail] of [
         ...keyFindings(row, facts.keys.get(row.kid)),
@@ -105,10 +105,10 @@ class RowAudit {
     if (last) await this.passed(last.jti);
   }
 
-  /** Judges what ends at `jti` or before. */
+  /** Judges the batches that end at `jti` or before. */
   async passed(jti: string): Promise<void> {
     this.batches.passed(jti);
-    await this.suspicions.tell();
+    await this.suspicions.confirm();
   }
 
   private async judge(
@@ -122,11 +122,12 @@ class RowAudit {
       recorded: await this.references.scopeSet(row.scope_set_digest),
     };
     if (row.self_issued !== null) {
-      const order = orderOf(row.self_issued);
-      const around = states.selfIssued.around(order, row.issued_at);
-      return selfIssuedFindings({ row, order, states: around, ...references });
+      const request = requestOf(row.self_issued);
+      const around = states.selfIssued.around(request, row.issued_at);
+      return selfIssuedFindings({ row, request, states: around, ...references });
     }
-    if (!isOfInstance(row)) return [['WRONG_INSTANCE', 'it has neither an owner nor an order']];
+    if (!isOfInstance(row))
+      return [['WRONG_INSTANCE', 'it is neither for an instance nor self-issued']];
     const own = states.ofLicenses.get(row.license_id) ?? [];
     const facts = {
       row,

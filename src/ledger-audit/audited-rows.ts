@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { CheckpointKeys } from './checkpoint-keys.js';
 
-/** The ledger, and the keys that what is signed about it is verified with. */
+/** The ledger, and the keys that verify its checkpoints and notes. */
 export interface AuditedLedger {
   readonly pool: Pick<Pool, 'query'>;
   readonly keys: CheckpointKeys;
@@ -10,7 +10,7 @@ export interface AuditedLedger {
 /** A row of the ledger with what it refers to. */
 export interface AuditedRow {
   readonly jti: string;
-  /** Null for a self-issued token, as are the instance and its version. */
+  /** These two and the version are null for a self-issued token. */
   readonly license_id: string | null;
   readonly instance_id: string | null;
   readonly kid: string;
@@ -21,11 +21,11 @@ export interface AuditedRow {
   readonly expires_at: Date;
   readonly claims_digest: Buffer;
   readonly status_index: string | null;
-  /** JSON of what a self-issued token was asked with; null for the token of an instance. */
+  /** The request for a self-issued token as JSON; null for the token of an instance. */
   readonly self_issued: string | null;
   readonly chain_id: string;
   readonly batch_number: number;
-  /** Null when there is no such instance. */
+  /** These three are null when there is no such instance. */
   readonly instance_license_id: string | null;
   readonly sub: string | null;
   readonly unique_instance_id: string | null;

@@ -9,8 +9,8 @@ interface Open {
 }
 
 /**
- * Recomputes the hash of each batch while its rows pass by in the order of their `jti`. A batch is
- * judged once its last row must have passed; those that begin before `from` are left out.
+ * Recomputes the hash of each batch from its rows, which must come in the order of their `jti`. A batch
+ * is judged once its last row must have come. A batch that begins before `from` is left out.
  */
 export class BatchFindings {
   private readonly open = new Map<string, Open>();
@@ -22,7 +22,7 @@ export class BatchFindings {
 
   take(row: AuditedRow, batch: AuditedBatch): void {
     if (row.jti < batch.first_jti || row.jti > batch.last_jti) {
-      this.tell(batch, `token ${row.jti} names it and lies outside of it`);
+      this.suspect(batch, `token ${row.jti} names it and lies outside of it`);
     } else if (batch.first_jti >= this.from) {
       const open = this.openOf(batch);
       open.hash.update(lineOf(row));
@@ -35,8 +35,8 @@ export class BatchFindings {
     for (const [key, { batch, hash, rows }] of this.open) {
       if (batch.last_jti > jti) continue;
       this.open.delete(key);
-      if (rows !== batch.tokens) this.tell(batch, `it has ${rows} rows of ${batch.tokens}`);
-      else if (!hash.digest().equals(batch.hash)) this.tell(batch, 'a row of it was changed');
+      if (rows !== batch.tokens) this.suspect(batch, `it has ${rows} rows of ${batch.tokens}`);
+      else if (!hash.digest().equals(batch.hash)) this.suspect(batch, 'a row of it was changed');
     }
   }
 
@@ -50,13 +50,13 @@ export class BatchFindings {
     return opened;
   }
 
-  private tell({ chain_id, number, first_jti, last_jti }: AuditedBatch, detail: string): void {
+  private suspect({ chain_id, number, first_jti, last_jti }: AuditedBatch, detail: string): void {
     const batch = batchKey(chain_id, number);
     this.suspicions.add({ finding: 'ROW_MISSING_OR_CHANGED', batch, detail }, first_jti, last_jti);
   }
 }
 
-/** As the ledger hashes a row; see `batchHash` in `token-issuance/ledger-chain.ts`. */
+/** The line of JSON that the ledger hashes for a row; see `batchHash` in `ledger/ledger-chain.ts`. */
 function lineOf(row: AuditedRow): string {
   const digests = [row.scope_set_digest, row.catalog_digest].map((one) => one.toString('hex'));
   const [issuedAt, expiresAt] = [row.issued_at.toISOString(), row.expires_at.toISOString()];

@@ -1,4 +1,4 @@
-/** Keeps what was used last, `size` entries at most. */
+/** Keeps the entries that were used last, `size` of them at most. */
 export class BoundedCache<Key, Value> {
   private readonly entries = new Map<Key, Value>();
 

@@ -1,4 +1,4 @@
-/** What a checkpoint says; hashes are hexadecimal. */
+/** The claims of a checkpoint; hashes are hexadecimal. */
 export interface CheckpointClaims {
   readonly iss: string;
   readonly iat: number;

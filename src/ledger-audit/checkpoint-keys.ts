@@ -5,19 +5,19 @@ import { AuxiliaryKeys } from '../auxiliary-keys/auxiliary-keys.service.js';
 const CHECKPOINT = 'ledger-checkpoint+jwt';
 const DROPPED_DAY = 'ledger-dropped-day+jwt';
 
-/** Opens checkpoints and notes of dropped days with the auxiliary keys that have signed them. */
+/** Verifies checkpoints and notes of dropped days with the auxiliary keys that signed them. */
 @Injectable()
 export class CheckpointKeys {
   private readonly known = new Map<string, JWK>();
 
   constructor(private readonly keys: AuxiliaryKeys) {}
 
-  /** What a checkpoint says; null when no key of ours has signed it. */
+  /** The claims of a checkpoint; null when it was not signed by a key of ours. */
   async open(signed: string): Promise<unknown> {
     return this.openAs(CHECKPOINT, signed);
   }
 
-  /** The same for the note of a dropped day. */
+  /** The claims of the note of a dropped day; null as for `open`. */
   async openDroppedDay(signed: string): Promise<unknown> {
     return this.openAs(DROPPED_DAY, signed);
   }

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import type { CheckpointKeys } from './checkpoint-keys.js';
 import type { Report } from './finding.js';
 
-/** What is signed of a day that was dropped. */
+/** The signed claims of the note of a dropped day. */
 export interface DroppedDayClaims {
   readonly iss: string;
   /** When it was dropped, in seconds. */
@@ -31,7 +31,10 @@ const NOTES = `
            AND dropped_at >= (day + 2)::timestamp AT TIME ZONE 'UTC' AS possible
   FROM ledger_dropped_days`;
 
-/** Days that are noted as dropped excuse what is missing of them: each note must be ours, and possible. */
+/**
+ * Checks the notes of dropped days. A note excuses what is missing of its day, so each must be signed by
+ * us, and its day must be gone and old enough.
+ */
 export async function auditDroppedDays(
   pool: Pick<Pool, 'query'>,
   keys: CheckpointKeys,
@@ -46,7 +49,7 @@ export async function auditDroppedDays(
   }
 }
 
-/** Whether the day of this token is past retention, by a note that is ours. */
+/** Whether a valid note says that the day of this token was dropped. */
 export async function isOfDroppedDay(
   pool: Pick<Pool, 'query'>,
   keys: CheckpointKeys,
@@ -57,14 +60,14 @@ export async function isOfDroppedDay(
 }
 
 async function faultOf(note: Note, keys: CheckpointKeys): Promise<string | null> {
-  if (!note.possible) return 'and is still there or was not past any retention';
+  if (!note.possible) return 'and still exists or was too young for any retention';
   const claims = (await keys.openDroppedDay(note.signed)) as DroppedDayClaims | null;
-  if (claims === null) return 'and no key of ours has signed the note';
+  if (claims === null) return 'and the note was not signed by a key of ours';
   const same =
     claims.day === note.day &&
     claims.tokens === note.tokens &&
     claims.first_checkpoint === note.first_checkpoint &&
     claims.last_checkpoint === note.last_checkpoint &&
     claims.iat === Math.floor(note.dropped_at.getTime() / 1000);
-  return same ? null : 'and the note says something else than what was signed';
+  return same ? null : 'and the note differs from what was signed';
 }

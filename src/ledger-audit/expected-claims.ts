@@ -8,7 +8,7 @@ import {
 import { BoundedCache } from './bounded-cache.js';
 import type { LicenseState } from './license-states.js';
 
-/** A configuration as `policy_snapshots` keeps it. */
+/** A configuration as `policy_snapshots` stores it. */
 export interface PlainPolicy {
   readonly issuer: string;
   readonly ttl_seconds: number;
@@ -18,7 +18,7 @@ export interface PlainPolicy {
   readonly self_issued_instance_id?: string;
 }
 
-/** A catalog as `catalog_snapshots` keeps it, in the words of the rules. */
+/** A catalog of `catalog_snapshots`, with the names that the rules use. */
 export interface AuditedCatalog extends PlainCatalog {
   readonly digest: string;
 }
@@ -30,17 +30,17 @@ export interface TokenIdentity {
   readonly status_index: number | null;
 }
 
-/** No version let SERVICE_TOKEN_TTL_SECONDS be set to more. */
+/** The most that SERVICE_TOKEN_TTL_SECONDS can be set to. */
 export const LONGEST_TTL_SECONDS = 604_800;
 const GRACE_DAYS = 14;
 const DAY_MS = 86_400_000;
 const LIST_BITS = 1_048_576;
 const REMEMBERED = 20_000;
 
-/** Why a license as it stood gets no token; null when nothing stands against it. */
+/** Why a license in this state gets no token; null when it gets one. */
 export function refusalOf(license: LicenseState, at: Date): string | null {
   if (license.kind !== 'online_cloud' && license.kind !== 'offline_cloud')
-    return 'no cloud license';
+    return 'it was not a cloud license';
   if (license.revoked_at !== null && license.revoked_at.getTime() <= at.getTime()) {
     return 'the license was revoked';
   }
@@ -48,7 +48,7 @@ export function refusalOf(license: LicenseState, at: Date): string | null {
   return at.getTime() < graceEnd(license) ? null : 'the grace of the license was over';
 }
 
-/** The last second that a token of this license and policy may reach, since 1970. */
+/** The latest `exp` of a token of this license under this policy, in seconds since 1970. */
 export function latestExpiry(license: LicenseState, policy: PlainPolicy, at: Date): number {
   const lifetime = Math.floor(at.getTime() / 1000) + policy.ttl_seconds;
   return Math.min(lifetime, graceEnd(license) / 1000);
@@ -92,7 +92,7 @@ export function statusOf(issuer: string, index: number) {
   return { status_list: { idx: index % LIST_BITS, uri: `${issuer}/status/${list}` } };
 }
 
-/** `expectedScopes` for many tokens: licenses that bought the same get the same. */
+/** `expectedScopes` for many tokens: licenses that bought the same things get the same scopes. */
 export class RememberedScopes {
   private readonly known = new BoundedCache<string, ExpectedScopes>(REMEMBERED);
 

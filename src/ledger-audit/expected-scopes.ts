@@ -60,7 +60,7 @@ export function expectedScopes(given: ScopeCase): ExpectedScopes {
   };
 }
 
-/** Every refusal is looked for; the first in the order of the published list is the one named. */
+/** Finds every refusal that applies, and names the first in the order of the published list. */
 function reasonFor(candidate: PlainUnitPrimitive, given: ScopeCase): string {
   const now = Date.parse(given.now);
   const free = !(candidate.cut_off_date !== null && Date.parse(candidate.cut_off_date) <= now);
@@ -121,7 +121,7 @@ function dayNumber(day: string): number {
   return Date.UTC(year ?? NaN, (month ?? NaN) - 1, date ?? NaN) / 86_400_000;
 }
 
-/** The numbers that lead a version, each padded, so that the text sorts as the version does. */
+/** The leading numbers of a version, each padded, so that the texts sort as the versions do. */
 function sortable(version: string): string {
   const numbers = /^\d+\.\d+(\.\d+)?/.exec(version)?.[0].split('.') ?? [];
   return [0, 1, 2].map((index) => (numbers[index] ?? '0').padStart(24, '0')).join(' ');

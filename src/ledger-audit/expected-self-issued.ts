@@ -29,7 +29,7 @@ const MAY_BE_ADDED = [
   ...['gitlab_root_namespace_id', 'gitlab_project_id'],
 ];
 
-/** The auditor's own reading of what users and namespaces of the platform may use. */
+/** The auditor's own reading of the rules for users and namespaces of the platform. */
 export function expectedSelfIssuedScopes(
   given: SelfIssuedCase,
 ): Pick<ExpectedScopes, 'scopes' | 'audiences'> {
@@ -60,14 +60,14 @@ export function expectedSelfIssuedScopes(
   };
 }
 
-/** When a self-issued token of that instant has to end, in seconds since 1970. */
+/** The `exp` of a self-issued token that was issued at `at`, in seconds since 1970. */
 export function selfIssuedExpiry(at: Date): number {
   return Math.floor(at.getTime() / 1000) + LIFETIME_SECONDS;
 }
 
 /**
  * SHA-256 of the payload that a self-issued token must have had: its members in the order iss, aud,
- * sub, iat, nbf, exp, jti, gitlab_realm, scopes, status, and the claims that were added.
+ * sub, iat, nbf, exp, jti, gitlab_realm, scopes, status, and the extra claims.
  */
 export function expectedSelfIssuedDigest(
   { jti, sub, status_index }: { jti: string; sub: string; status_index: number | null },

@@ -1,6 +1,6 @@
-/** What an audit can find, as a closed set: programs and alerts match on the code. */
+/** Everything that an audit can find. Programs and alerts match on these codes. */
 export const FINDING_CODES = [
-  // A row says what no rule, purchase or configuration explains.
+  // No rule, purchase or configuration explains what a row says.
   'NOT_ENTITLED',
   'WRONG_INSTANCE',
   'UNEXPLAINED_SCOPES',
@@ -15,7 +15,7 @@ export const FINDING_CODES = [
   'CHAIN_BROKEN',
   'NO_CHECKPOINT',
   'CHECKPOINT_BROKEN',
-  // A token was signed by nobody here, or by somebody who has a key of ours.
+  // A token was not signed here, or by somebody else who has a key of ours.
   'FOREIGN',
   'FORGED',
 ] as const;
@@ -24,12 +24,12 @@ export type FindingCode = (typeof FINDING_CODES)[number];
 
 export interface Finding {
   readonly finding: FindingCode;
-  /** The token that it is about, if it is about one. */
+  /** The token that the finding is about, if it is about one. */
   readonly jti?: string;
-  /** The batch, as `<chain id>/<number>`. */
+  /** `<chain id>/<number>`. */
   readonly batch?: string;
   readonly checkpoint?: number;
-  /** For people; holds no secret and no token. */
+  /** For people. Holds no secret and no token. */
   readonly detail: string;
 }
 

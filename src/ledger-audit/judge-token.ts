@@ -13,9 +13,9 @@ import { type AuditedKey, readKeys } from './key-findings.js';
 
 export interface JudgedToken {
   readonly jti: string | null;
-  /** The key of ours that has signed it; null when none has. */
+  /** The key of ours that signed it; null when none did. */
   readonly kid: string | null;
-  /** Whether the ledger has a row for it; null when its day is past retention. */
+  /** Whether the ledger has a row for it; null when its day was dropped. */
   readonly recorded: boolean | null;
 }
 
@@ -24,15 +24,15 @@ interface Row {
   readonly claims_digest: Buffer;
 }
 
-/** What its row and its batch are judged with: no batch is longer. */
+/** Judging a row needs its whole batch, and no batch spans more time than this. */
 const AROUND_MS = 60_000;
 
-/** The text is no JWS at all. */
-export class NoTokenError extends Error {
-  override readonly name = 'NoTokenError';
+/** The text is not a JWS. */
+export class NotAJwsError extends Error {
+  override readonly name = 'NotAJwsError';
 }
 
-/** Tells of one token whether we have issued it. No finding repeats it. */
+/** Finds out whether we issued a given token. No finding repeats the token. */
 @Injectable()
 export class JudgeToken {
   constructor(
@@ -41,19 +41,21 @@ export class JudgeToken {
     private readonly clock: Clock,
   ) {}
 
-  /** @throws {NoTokenError} */
+  /** @throws {NotAJwsError} */
   async judge(token: string, report: Report): Promise<JudgedToken> {
-    if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) throw new NoTokenError('this is no compact JWS');
+    if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token))
+      throw new NotAJwsError('this is not a compact JWS');
     const signed = await this.signatureOf(token);
     if (!signed) {
-      const detail = 'no key that this service ever had has signed it: validators refuse it';
+      const detail =
+        'it was not signed by any key that this service ever had: validators refuse it';
       report({ finding: 'FOREIGN', detail });
       return { jti: null, kid: null, recorded: false };
     }
     const { kid, payload } = signed;
     const { jti, exp } = claimsOf(payload);
     if (typeof jti !== 'string' || !isUuid(jti)) {
-      return this.forged(report, null, kid, 'its jti is none that we give');
+      return this.forged(report, null, kid, 'its jti is not a UUID, as ours are');
     }
     const row = await this.rowOf(jti);
     if (!row) return this.unrecorded(report, jti, kid, exp);
@@ -74,20 +76,25 @@ export class JudgeToken {
     const dropped = await isOfDroppedDay(this.database.pool, this.keys, jti);
     const over = typeof exp === 'number' && exp * 1000 < this.clock.now().getTime();
     if (dropped && over) return { jti, kid, recorded: null };
-    return this.forged(report, jti, kid, 'its signature is ours and the ledger has no row for it');
+    return this.forged(
+      report,
+      jti,
+      kid,
+      'a key of ours signed it, and the ledger has no row for it',
+    );
   }
 
-  /** Nothing leaves without its row: whoever made this token has the private key. */
+  /** No token leaves the service without its row, so somebody else has the private key. */
   private forged(report: Report, jti: string | null, kid: string, why: string): JudgedToken {
     const detail =
-      `${why}: unless npm run ledger:verify says that a row is missing, which comes first, key ${kid} ` +
-      'is in other hands: revoke it';
+      `${why}: first check with npm run ledger:verify whether rows are missing. If none is, somebody ` +
+      `else has key ${kid}: revoke it`;
     const finding: Finding = { finding: 'FORGED', detail };
     report(jti === null ? finding : { ...finding, jti });
     return { jti, kid, recorded: false };
   }
 
-  /** The findings of its row, and those of the batch that holds it. */
+  /** Reports the findings of its row and of its batch. */
   private async judgeRow(jti: string, report: Report): Promise<void> {
     const sql = `SELECT chain_id || '/' || batch_number AS batch FROM issued_tokens WHERE jti = $1`;
     const { rows } = await this.database.pool.query<{ batch: string | null }>(sql, [jti]);
@@ -105,7 +112,7 @@ export class JudgeToken {
     return (await this.database.pool.query<Row>(sql, [jti])).rows[0] ?? null;
   }
 
-  /** Validators ignore the `kid` of a token and try every key: so do we. */
+  /** Tries every key, as validators do: they ignore the `kid` of a token. */
   private async signatureOf(
     token: string,
   ): Promise<{ readonly kid: string; readonly payload: Uint8Array } | null> {

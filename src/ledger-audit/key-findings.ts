@@ -11,10 +11,10 @@ export interface AuditedKey {
   readonly revoked_at: Date | null;
 }
 
-/** A request that was under way while the keys changed, on a replica whose clock is a little off. */
+/** For requests that were running while the keys changed, and clocks that differ a little. */
 const TOLERANCE_MS = 15_000;
 
-/** Every key that this service has ever had. */
+/** Every key that this service ever had. */
 export async function readKeys(
   pool: Pick<Pool, 'query'>,
 ): Promise<ReadonlyMap<string, AuditedKey>> {
@@ -24,7 +24,7 @@ export async function readKeys(
   return new Map(rows.map((key) => [key.kid, key]));
 }
 
-/** Whether the key that a row names may have signed its token, and outlives it. */
+/** Checks that the key of a row could sign at that time, and stayed published until its token expired. */
 export function keyFindings(
   row: Pick<AuditedRow, 'kid' | 'issued_at' | 'expires_at'>,
   key: AuditedKey | undefined,

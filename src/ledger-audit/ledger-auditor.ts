@@ -13,7 +13,7 @@ import { compareCheckpoint, SeenCheckpoint } from './seen-checkpoint.js';
 import { firstJtiAt, type JtiRange, rangeOfDays } from './jti-range.js';
 
 const DAY_MS = 86_400_000;
-/** Rows enter the ledger in another order than that of their `jti`, but not so much later. */
+/** Rows do not enter the ledger in the order of their `jti`. After this time none is missing. */
 const SETTLED_AFTER_MS = 30_000;
 const NEWEST_MS = 900_000;
 const SAMPLE_ROWS = 2000;
@@ -21,26 +21,26 @@ const SAMPLE_CHECKPOINTS = 20;
 
 const DAYS = 'SELECT issued_tokens_days() AS day';
 
-/** What an audit went through. */
+/** How much an audit has checked. */
 export interface Audited {
   readonly rows: number;
   readonly batches: number;
   readonly checkpoints: number;
 }
 
-/** Only the days from `from` to `to` are read row by row; chains and checkpoints always are whole. */
+/** Which days to audit row by row. Chains and checkpoints are always audited whole. */
 export interface AuditedDays {
   readonly from?: CalendarDay | undefined;
   readonly to?: CalendarDay | undefined;
-  /** Checkpoints, compact JWSs, that were kept elsewhere: each must still be there. */
+  /** Checkpoints (compact JWSs) that were kept elsewhere. Each must still be in the database. */
   readonly copies?: readonly string[] | undefined;
 }
 
 export type Progress = (day: CalendarDay, rows: number) => void;
 
 /**
- * Recomputes what the ledger should say from histories, snapshots and its own reading of the rules,
- * and tells what differs. It only reads, in pages, so that it may run beside the service.
+ * Recomputes what the ledger should say from the histories, the snapshots and its own reading of the
+ * rules, and reports what differs. It only reads, page by page, so it can run beside the service.
  */
 @Injectable()
 export class LedgerAuditor {
@@ -70,7 +70,7 @@ export class LedgerAuditor {
     return { rows, batches, checkpoints };
   }
 
-  /** A part that is small enough to be gone through every few minutes: the newest, and some luck. */
+  /** Audits the newest rows and some random older ones: little enough for every few minutes. */
   async sample(report: Report): Promise<void> {
     const { pool } = this.database;
     const ledger = { pool, keys: this.keys };
@@ -97,11 +97,11 @@ export class LedgerAuditor {
     await auditNewestLinks(pool, now, report);
     await auditDroppedDays(pool, this.keys, report);
     await auditCheckpoints(pool, this.keys, report, await this.checkpointToSampleFrom());
-    // One that is gone stays remembered, so that it is told every time.
+    // A checkpoint that is gone stays remembered, so every sample reports it again.
     if (await this.seen.audit(report)) await this.seen.remember();
   }
 
-  /** The days that the ledger has, the oldest first. */
+  /** The days of the ledger, the oldest first. */
   private async days({ from, to }: AuditedDays): Promise<CalendarDay[]> {
     const { rows } = await this.database.pool.query<{ day: CalendarDay }>(DAYS);
     return rows

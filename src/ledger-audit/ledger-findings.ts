@@ -4,7 +4,7 @@ import { LOGGER, type Logger } from '../platform/logging.js';
 import { Metrics } from '../platform/metrics.js';
 import { FINDING_CODES, type Finding } from './finding.js';
 
-/** Shows what the scheduled audit has found, in the metrics and the log. */
+/** Puts the findings of the scheduled audit into the metrics and the log. */
 @Injectable()
 export class LedgerFindings {
   private readonly findings: Counter<'finding'>;
@@ -15,7 +15,7 @@ export class LedgerFindings {
   ) {
     this.findings = new Counter({
       name: 'issuer_ledger_findings_total',
-      help: 'What the scheduled audit of the ledger has found, by code: none is normal.',
+      help: 'Findings of the scheduled audit of the ledger, by code: none is normal.',
       labelNames: ['finding'] as const,
       registers: [registry],
     });
@@ -24,6 +24,6 @@ export class LedgerFindings {
 
   report(finding: Finding): void {
     this.findings.inc({ finding: finding.finding });
-    this.logger.error(finding, 'the audit of the ledger has found something');
+    this.logger.error(finding, 'the audit of the ledger has a finding');
   }
 }

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import { BoundedCache } from './bounded-cache.js';
 import type { PlainPurchase } from './expected-scopes.js';
 
-/** A license with its purchases as they stood between two changes of either. */
+/** A license and its purchases in the time between two changes of either. */
 export interface LicenseState {
   readonly plan: string;
   readonly kind: string;
@@ -10,14 +10,14 @@ export interface LicenseState {
   readonly expires_on: string;
   readonly revoked_at: Date | null;
   readonly purchases: readonly PlainPurchase[];
-  /** From when to when it was in force, in milliseconds, by the clock that dates tokens. */
+  /** When this state began and ended, in milliseconds, by the clock that dates tokens. */
   readonly from: number;
   readonly to: number;
 }
 
 interface Change {
   readonly license_id: string;
-  /** By the clock of the database: the order in which the changes were made. */
+  /** The database's clock, which gives the order of the changes. */
   readonly recorded: number;
   readonly updated_at: Date;
 }
@@ -27,7 +27,7 @@ type PurchaseRow = Change & PlainPurchase & { readonly id: string };
 
 /**
  * A sync reads the license shortly after the instant that dates its token, and a change is dated
- * shortly before it is committed. So what was in force within this while is all the same to us.
+ * shortly before it is committed. So the sync may have read any state from this time around the token.
  */
 export const BEFORE_MS = 10_000;
 export const AFTER_MS = 15_000;
@@ -43,13 +43,13 @@ const PURCHASES = `
   FROM add_on_purchases_history
   WHERE id IN (SELECT id FROM add_on_purchases WHERE license_id = ANY($1))`;
 
-/** What licenses were worth in the past, from their histories. */
+/** The past states of licenses, from their histories. */
 export class LicenseStates {
   private readonly known = new BoundedCache<string, readonly LicenseState[]>(REMEMBERED);
 
   constructor(private readonly pool: Pick<Pool, 'query'>) {}
 
-  /** The states of each of these licenses, in the order of time; a stranger has none. */
+  /** The states of each of these licenses, in the order of time; none for an unknown license. */
   async of(licenseIds: Iterable<string>): Promise<Map<string, readonly LicenseState[]>> {
     const found = new Map<string, readonly LicenseState[]>();
     const asked: string[] = [];
@@ -72,7 +72,7 @@ export class LicenseStates {
   }
 }
 
-/** The states that may have been the one that a sync at `issuedAt` has read. */
+/** The states that a sync at `issuedAt` may have read. */
 export function statesAround(states: readonly LicenseState[], issuedAt: Date): LicenseState[] {
   const [first, last] = [issuedAt.getTime() - BEFORE_MS, issuedAt.getTime() + AFTER_MS];
   return states.filter(({ from, to }) => from <= last && to >= first);

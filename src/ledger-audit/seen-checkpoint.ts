@@ -13,7 +13,7 @@ import type { Report } from './finding.js';
 const FILE_NAME = 'last-checkpoint.jws';
 const LAST = 'SELECT signed FROM ledger_checkpoints ORDER BY number DESC LIMIT 1';
 
-/** The last checkpoint that this replica has seen, which nobody can take back in the database unseen. */
+/** The last checkpoint that this replica saw. The audit reports it when it is gone from the database. */
 @Injectable()
 export class SeenCheckpoint {
   private signed: string | null = null;
@@ -25,14 +25,14 @@ export class SeenCheckpoint {
     @Inject(SERVICE_CONFIG) private readonly config: ServiceConfig,
   ) {}
 
-  /** Whether it is still there. @returns true as well when none was seen */
+  /** @returns whether it is still in the database; also true when none was seen */
   async audit(report: Report): Promise<boolean> {
     this.signed ??= await this.read();
     if (this.signed === null) return true;
     return compareCheckpoint(this.database.pool, this.keys, this.signed, report);
   }
 
-  /** Remembers the last one there is, here and in `DATA_DIR`, for this process and the next. */
+  /** Remembers the newest checkpoint, in memory and in `DATA_DIR` for the next process. */
   async remember(): Promise<void> {
     const { rows } = await this.database.pool.query<{ signed: string }>(LAST);
     const signed = rows[0]?.signed ?? null;
@@ -55,7 +55,7 @@ export class SeenCheckpoint {
   }
 }
 
-/** A copy of a checkpoint, a compact JWS, with what the database has under its number. */
+/** Compares a copy of a checkpoint (a compact JWS) with the row of its number. @returns whether they agree */
 export async function compareCheckpoint(
   pool: Pick<Pool, 'query'>,
   keys: CheckpointKeys,
@@ -64,7 +64,7 @@ export async function compareCheckpoint(
 ): Promise<boolean> {
   const claims = (await keys.open(signed)) as CheckpointClaims | null;
   if (claims === null) {
-    const detail = 'the copy of a checkpoint was signed by no key of ours';
+    const detail = 'the copy of a checkpoint was not signed by a key of ours';
     report({ finding: 'CHECKPOINT_BROKEN', detail });
     return false;
   }
@@ -74,7 +74,7 @@ export async function compareCheckpoint(
   if (row?.signed === signed) return true;
   const detail = row
     ? 'it is not the one that was seen or kept before'
-    : 'it was seen or kept before, and is not there any more';
+    : 'it was seen or kept before, and is gone';
   report({ finding: 'CHECKPOINT_BROKEN', checkpoint: number, detail });
   return false;
 }

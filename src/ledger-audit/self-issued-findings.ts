@@ -6,23 +6,23 @@ import {
   expectedSelfIssuedScopes,
   selfIssuedExpiry,
 } from './expected-self-issued.js';
-import type { SelfIssuedOrder, SelfIssuedState } from './self-issued-states.js';
-import { difference, saysTheSame, type TokenFinding } from './token-findings.js';
+import type { SelfIssuedRequest, SelfIssuedState } from './self-issued-states.js';
+import { difference, isSameScopeSet, type TokenFinding } from './token-findings.js';
 
-/** What the row of a self-issued token claims, and what is known of the time of its issue. */
+/** The row of a self-issued token, and what the histories say about the time of its issue. */
 export interface SelfIssuedFacts {
   readonly row: AuditedRow;
-  readonly order: SelfIssuedOrder;
+  readonly request: SelfIssuedRequest;
   readonly states: readonly SelfIssuedState[];
   readonly policies: readonly PlainPolicy[];
   readonly catalog: AuditedCatalog | null;
   readonly recorded: Pick<ExpectedScopes, 'scopes' | 'audiences'> | null;
 }
 
-/** Whether the token should exist, and say what its row says: from history and the rules alone. */
+/** Checks against the histories and the rules that the token should exist with these contents. */
 export function selfIssuedFindings(facts: SelfIssuedFacts): TokenFinding[] {
-  const { order, catalog, recorded } = facts;
-  if ((order.user === undefined) === (order.namespace === undefined)) {
+  const { request, catalog, recorded } = facts;
+  if ((request.user === undefined) === (request.namespace === undefined)) {
     return [['NOT_ENTITLED', 'it is not for one user or one namespace']];
   }
   if (catalog === null) return [['SNAPSHOT_CHANGED', 'there is no snapshot of its catalog']];
@@ -42,11 +42,11 @@ interface Reading {
 }
 
 function readingsOf(
-  { row, order, states }: SelfIssuedFacts,
+  { row, request, states }: SelfIssuedFacts,
   catalog: AuditedCatalog,
   policies: readonly Reading['policy'][],
 ): Reading[] {
-  const asked = { wanted: order.unit_primitives ?? null, at: row.issued_at };
+  const asked = { wanted: request.unit_primitives ?? null, at: row.issued_at };
   return policies.flatMap((policy) =>
     states.map((state) => {
       const { enforce_license_types } = policy;
@@ -57,11 +57,11 @@ function readingsOf(
 }
 
 function findingsOf(
-  { row, order }: SelfIssuedFacts,
+  { row, request }: SelfIssuedFacts,
   readings: readonly Reading[],
   recorded: SelfIssuedFacts['recorded'],
 ): TokenFinding[] {
-  const explained = readings.filter(({ expected }) => saysTheSame(expected, recorded));
+  const explained = readings.filter(({ expected }) => isSameScopeSet(expected, recorded));
   const found: TokenFinding[] = [];
   if (explained.length === 0) found.push(['UNEXPLAINED_SCOPES', difference(readings, recorded)]);
   const exp = new Date(selfIssuedExpiry(row.issued_at) * 1000);
@@ -70,18 +70,18 @@ function findingsOf(
     found.push(['EXPIRES_TOO_LATE', detail]);
   }
   const endsThen = row.expires_at.getTime() === exp.getTime();
-  const agrees = endsThen && explained.some((reading) => isTheClaims(row, order, reading));
+  const agrees = endsThen && explained.some((reading) => hasTheseClaims(row, request, reading));
   if (found.length === 0 && !agrees) {
-    found.push(['CLAIMS_DIFFER', 'the signed claims are not those that follow from its row']);
+    found.push(['CLAIMS_DIFFER', 'the signed claims do not follow from its row']);
   }
   return found;
 }
 
-function isTheClaims(row: AuditedRow, order: SelfIssuedOrder, reading: Reading): boolean {
+function hasTheseClaims(row: AuditedRow, request: SelfIssuedRequest, reading: Reading): boolean {
   const { policy, expected } = reading;
   const status_index = row.status_index === null ? null : Number(row.status_index);
   const identity = { jti: row.jti, sub: policy.sub, status_index };
-  const extra = order.extra_claims ?? {};
+  const extra = request.extra_claims ?? {};
   const digest = expectedSelfIssuedDigest(identity, expected, extra, policy, row.issued_at);
   return digest?.equals(row.claims_digest) === true;
 }

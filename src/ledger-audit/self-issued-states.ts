@@ -3,24 +3,24 @@ import type { AuditedRow } from './audited-rows.js';
 import type { PlannedPurchase } from './expected-self-issued.js';
 import { AFTER_MS, BEFORE_MS } from './license-states.js';
 
-/** What a self-issued token was asked with, as its row keeps it. */
-export interface SelfIssuedOrder {
+/** The request for a self-issued token, as its row stores it. */
+export interface SelfIssuedRequest {
   readonly user?: string;
   readonly namespace?: string;
   readonly unit_primitives?: readonly string[];
   readonly extra_claims?: Readonly<Record<string, unknown>>;
 }
 
-/** What counted for a user or a namespace at one instant. */
+/** What a user or a namespace had at one instant. */
 export interface SelfIssuedState {
   readonly kind: 'user' | 'namespace';
-  /** Of the namespace; null for one that nothing was ever bought for. */
+  /** The plan of the namespace; null for a user, and for a namespace that is unknown here. */
   readonly plan: string | null;
   readonly purchases: readonly PlannedPurchase[];
 }
 
 interface Dated {
-  /** By the clock of the database: the order in which the changes were made. */
+  /** The database's clock, which gives the order of the changes. */
   readonly recorded: number;
   readonly updated_at: Date;
 }
@@ -63,7 +63,7 @@ const PURCHASES = `
 const PLANS = `
   SELECT id AS namespace_id, plan, ${RECORDED} FROM namespaces_history WHERE id = ANY($1)`;
 
-/** What users and namespaces of the platform had in the past, from the histories. */
+/** The past states of users and namespaces of the platform, from the histories. */
 export class SelfIssuedStates {
   private constructor(
     private readonly seats: readonly SeatRow[],
@@ -71,15 +71,17 @@ export class SelfIssuedStates {
     private readonly plans: readonly PlanRow[],
   ) {}
 
-  /** Reads what the self-issued tokens among `rows` are about. */
+  /** Reads the histories of the users and namespaces of the self-issued tokens among `rows`. */
   static async of(
     pool: Pick<Pool, 'query'>,
     rows: readonly AuditedRow[],
   ): Promise<SelfIssuedStates> {
-    const orders = rows.flatMap(({ self_issued }) => (self_issued ? [orderOf(self_issued)] : []));
-    if (orders.length === 0) return new SelfIssuedStates([], [], []);
-    const users = orders.flatMap(({ user }) => (user === undefined ? [] : [user]));
-    const asked = orders.flatMap(({ namespace }) => (namespace === undefined ? [] : [namespace]));
+    const requests = rows.flatMap(({ self_issued }) =>
+      self_issued ? [requestOf(self_issued)] : [],
+    );
+    if (requests.length === 0) return new SelfIssuedStates([], [], []);
+    const users = requests.flatMap(({ user }) => (user === undefined ? [] : [user]));
+    const asked = requests.flatMap(({ namespace }) => (namespace === undefined ? [] : [namespace]));
     const seats = (await pool.query<SeatRow>(SEATS, [users])).rows;
     const held = seats.map(({ purchase_id }) => purchase_id);
     const purchases = (await pool.query<PurchaseRow>(PURCHASES, [asked, held])).rows;
@@ -89,7 +91,7 @@ export class SelfIssuedStates {
   }
 
   /** The states that the issue of a token at `issuedAt` may have read. */
-  around({ user, namespace }: SelfIssuedOrder, issuedAt: Date): SelfIssuedState[] {
+  around({ user, namespace }: SelfIssuedRequest, issuedAt: Date): SelfIssuedState[] {
     const seats = this.seats.filter(({ user_id }) => user_id === user);
     const held = new Set(seats.map(({ purchase_id }) => purchase_id));
     const purchases = this.purchases.filter(({ id, namespace_id }) =>
@@ -124,13 +126,13 @@ export class SelfIssuedStates {
   }
 }
 
-/** What is no order, as nobody here writes it, is one for nobody. */
-export function orderOf(text: string): SelfIssuedOrder {
-  const order: unknown = JSON.parse(text);
-  return isOrder(order) ? order : {};
+/** A malformed request matches no user and no namespace. */
+export function requestOf(text: string): SelfIssuedRequest {
+  const request: unknown = JSON.parse(text);
+  return isRequest(request) ? request : {};
 }
 
-function isOrder(value: unknown): value is SelfIssuedOrder {
+function isRequest(value: unknown): value is SelfIssuedRequest {
   if (typeof value !== 'object' || value === null) return false;
   const {
     user = '',
@@ -152,7 +154,7 @@ function inOrder<Row extends Dated>(rows: readonly Row[]): Row[] {
   return [...rows].sort((one, other) => one.recorded - other.recorded);
 }
 
-/** Of each the last version that had been made by then. */
+/** The last version of each that existed at `instant`. */
 function lastUpTo<Row extends Dated>(
   rows: readonly Row[],
   keyOf: (row: Row) => string,

@@ -10,14 +10,14 @@ interface Suspicion {
   readonly last: string;
 }
 
-/** Places in the list; the days of the ledger that do not hold the rows are not opened. */
+/** Answers with places in the list. Only the days that hold the rows are opened. */
 const STILL_THERE = `
   SELECT s.place::int FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS s (first, last, place)
   WHERE EXISTS (SELECT FROM issued_tokens WHERE jti >= s.first AND jti <= s.last)`;
 
 /**
- * What rows and batches seem to lack may have gone with their day while they were read: it is told
- * unless none of the rows is there any more and a note of ours says that their day was dropped.
+ * Findings that may be wrong, because retention may have dropped the day while it was read. A finding is
+ * reported unless all its rows are gone and a valid note says that their day was dropped.
  */
 export class Suspicions {
   private open: Suspicion[] = [];
@@ -32,7 +32,8 @@ export class Suspicions {
     this.open.push({ finding, first, last });
   }
 
-  async tell(): Promise<void> {
+  /** Reports the suspicions that hold. */
+  async confirm(): Promise<void> {
     const suspicions = this.open;
     if (suspicions.length === 0) return;
     this.open = [];

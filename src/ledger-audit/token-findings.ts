@@ -11,24 +11,24 @@ import {
 import type { FindingCode } from './finding.js';
 import type { LicenseState } from './license-states.js';
 
-/** A row that is the token of an instance. */
+/** The row of a token that an instance got. */
 export type InstanceRow = AuditedRow & {
   readonly license_id: string;
   readonly instance_id: string;
   readonly gitlab_version: string;
 };
 
-/** What a row claims of its token, and what is known of the time in which it was issued. */
+/** The row of a token, and what the histories say about the time of its issue. */
 export interface TokenFacts {
   readonly row: InstanceRow;
-  /** The states of its license that the sync may have read. */
+  /** The states of the license that the sync may have read. */
   readonly states: readonly LicenseState[];
-  /** Whether the license or the instance was to be handed no token at that time. */
+  /** Whether the tokens of the license or the instance were revoked at that time. */
   readonly revoked: boolean;
   /** The policy that its batch names; all policies that ever were, if the batch is missing. */
   readonly policies: readonly PlainPolicy[];
   readonly catalog: AuditedCatalog | null;
-  /** The scope set that it names. */
+  /** The scope set that the row names. */
   readonly recorded: Pick<ExpectedScopes, 'scopes' | 'audiences'> | null;
 }
 
@@ -42,7 +42,7 @@ interface Reading {
   readonly expected: ExpectedScopes;
 }
 
-/** Whether a token should exist, and say what its row says: from history and the rules alone. */
+/** Checks against the histories and the rules that the token should exist with these contents. */
 export function tokenFindings(facts: TokenFacts, scopes: RememberedScopes): TokenFinding[] {
   const { row, states, catalog } = facts;
   if (row.sub === null || row.instance_license_id !== row.license_id) {
@@ -67,7 +67,7 @@ export function tokenFindings(facts: TokenFacts, scopes: RememberedScopes): Toke
 }
 
 function findingsOf({ row, recorded }: TokenFacts, readings: readonly Reading[]): TokenFinding[] {
-  const explained = readings.filter(({ expected }) => saysTheSame(expected, recorded));
+  const explained = readings.filter(({ expected }) => isSameScopeSet(expected, recorded));
   const found: TokenFinding[] = [];
   if (explained.length === 0) found.push(['UNEXPLAINED_SCOPES', difference(readings, recorded)]);
   const limits = readings.map(({ state, policy }) => latestExpiry(state, policy, row.issued_at));
@@ -76,18 +76,18 @@ function findingsOf({ row, recorded }: TokenFacts, readings: readonly Reading[])
     const limit = new Date(latest * 1000).toISOString();
     found.push(['EXPIRES_TOO_LATE', `${row.expires_at.toISOString()}, and ${limit} was the limit`]);
   }
-  if (found.length === 0 && !explained.some((reading) => isTheClaims(row, reading))) {
-    found.push(['CLAIMS_DIFFER', 'the signed claims are not those that follow from its row']);
+  if (found.length === 0 && !explained.some((reading) => hasTheseClaims(row, reading))) {
+    found.push(['CLAIMS_DIFFER', 'the signed claims do not follow from its row']);
   }
   return found;
 }
 
-function isTheClaims(row: InstanceRow, { state, policy, expected }: Reading): boolean {
+function hasTheseClaims(row: InstanceRow, { state, policy, expected }: Reading): boolean {
   const exp = latestExpiry(state, policy, row.issued_at);
   if (row.expires_at.getTime() !== exp * 1000) return false;
   const { jti } = row;
   const status_index = row.status_index === null ? null : Number(row.status_index);
-  // Until an instance has told an id of its own, its row's id stands for it.
+  // Until an instance reports its own id, the id of its row stands for it.
   return [row.instance_id, row.unique_instance_id].some((uid) => {
     if (uid === null) return false;
     const identity = { jti, sub: row.sub ?? '', uid, status_index };
@@ -95,7 +95,7 @@ function isTheClaims(row: InstanceRow, { state, policy, expected }: Reading): bo
   });
 }
 
-export function saysTheSame(expected: ScopeSet, recorded: TokenFacts['recorded']): boolean {
+export function isSameScopeSet(expected: ScopeSet, recorded: TokenFacts['recorded']): boolean {
   return (
     recorded !== null &&
     same(expected.scopes, recorded.scopes) &&
@@ -111,13 +111,13 @@ export function difference(
   readings: readonly { readonly expected: ScopeSet }[],
   recorded: TokenFacts['recorded'],
 ): string {
-  if (recorded === null) return 'the scope set that it names is not there';
+  if (recorded === null) return 'the scope set that it names is missing';
   const [nearest] = readings;
   const expected = new Set(nearest?.expected.scopes ?? []);
   const actual = new Set(recorded.scopes);
   const more = recorded.scopes.filter((scope) => !expected.has(scope));
   const less = [...expected].filter((scope) => !actual.has(scope));
-  return `beyond the entitlement: ${listed(more)}; missing: ${listed(less)}`;
+  return `excess scopes: ${listed(more)}; missing scopes: ${listed(less)}`;
 }
 
 function listed(scopes: readonly string[]): string {

@@ -3,13 +3,13 @@ import type { AuditedRow } from './audited-rows.js';
 import { AFTER_MS, BEFORE_MS } from './license-states.js';
 
 interface Revocation {
-  /** Of a license or an instance: ids of rows, of one or the other. */
+  /** The id of the row of a license or an instance. */
   readonly subject: string;
   readonly revoked_at: Date;
   readonly restored_at: Date | null;
 }
 
-/** From when to when licenses and instances were handed no token. Revocations are few. */
+/** When the tokens of licenses and instances were revoked. All are read: there are few. */
 export class TokenRevocations {
   private constructor(private readonly bySubject: ReadonlyMap<string, readonly Revocation[]>) {}
 
@@ -24,7 +24,7 @@ export class TokenRevocations {
     return new TokenRevocations(bySubject);
   }
 
-  /** Whether one stood when the token was issued, and had stood long enough to be seen. */
+  /** Whether one was active when the token was issued, and had been for long enough to be seen. */
   forbid({ license_id, instance_id, issued_at }: AuditedRow): boolean {
     const at = issued_at.getTime();
     return [license_id, instance_id]

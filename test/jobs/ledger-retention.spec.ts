@@ -134,9 +134,12 @@ describe('the retention of the ledger', () => {
   });
 
   it.each([
-    [`day = '2026-02-27'`, 'and the note says something else than what was signed'],
-    [`last_checkpoint = 99`, 'and the note says something else than what was signed'],
-    [`signed = (SELECT signed FROM ledger_checkpoints LIMIT 1)`, 'and no key of ours has signed'],
+    [`day = '2026-02-27'`, 'and the note differs from what was signed'],
+    [`last_checkpoint = 99`, 'and the note differs from what was signed'],
+    [
+      `signed = (SELECT signed FROM ledger_checkpoints LIMIT 1)`,
+      'and the note was not signed by a key of ours',
+    ],
   ])('is excused by a signed note only, in a sample too: %s', async (change, why) => {
     const auditor = issuer.running.app.get(LedgerAuditor);
     const sampled: Finding[] = [];

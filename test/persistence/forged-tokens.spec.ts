@@ -66,10 +66,10 @@ describe('a token that somebody brings to the auditor', () => {
 
   const OTHER = 'the ledger knows its jti with another payload or key';
   it.each([
-    ['is of no row', { jti: NO_ROW }, 'its signature is ours and the ledger has no row for it'],
+    ['has no row', { jti: NO_ROW }, 'a key of ours signed it, and the ledger has no row for it'],
     ['says more under the jti of a token that was issued', { scopes: ['everything'] }, OTHER],
-    ['has a jti that we would not give', { jti: 'mine' }, 'its jti is none that we give'],
-    ['has none', { jti: undefined }, 'its jti is none that we give'],
+    ['has a jti that is not a UUID', { jti: 'mine' }, 'its jti is not a UUID, as ours are'],
+    ['has no jti', { jti: undefined }, 'its jti is not a UUID, as ours are'],
   ])(
     'was signed with a stolen key when it %s, unless a row is missing',
     async (_w, claims, why) => {
@@ -77,14 +77,14 @@ describe('a token that somebody brings to the auditor', () => {
       const { status, out } = await judge(await sign(forged));
       const named = why.startsWith('its jti') ? '' : ` token ${String(forged.jti)}`;
       const kid = String(decodeProtectedHeader(token).kid);
-      const told =
-        `FORGED${named}: ${why}: unless npm run ledger:verify says that a row is missing, which ` +
-        `comes first, key ${kid} is in other hands: revoke it`;
-      expect([status, ...out]).toEqual([1, told]);
+      const line =
+        `FORGED${named}: ${why}: first check with npm run ledger:verify whether rows are missing. ` +
+        `If none is, somebody else has key ${kid}: revoke it`;
+      expect([status, ...out]).toEqual([1, line]);
     },
   );
 
-  it('is foreign when no key of ours has signed it', async () => {
+  it('is foreign when it was not signed by a key of ours', async () => {
     const foreign = `${token.slice(0, -20)}${'A'.repeat(20)}`;
     expect(await judge(foreign)).toMatchObject({
       status: 1,
@@ -92,7 +92,7 @@ describe('a token that somebody brings to the auditor', () => {
     });
   });
 
-  it('is told of with its row and its batch when these were changed', async () => {
+  it('has the findings of its row and its batch when these were changed', async () => {
     const change = `UPDATE issued_tokens SET gitlab_version = '99.0' WHERE jti = $1`;
     await ledger.intruder.query(change, [decodeJwt(token).jti]);
     const { status, out } = await judge(token);
@@ -100,9 +100,9 @@ describe('a token that somebody brings to the auditor', () => {
     expect(out.map((line) => line.split(' ')[0])).toContain('ROW_MISSING_OR_CHANGED');
   });
 
-  it('is no token: then that is said, and nothing of it', async () => {
+  it('is refused without being repeated when it is not a token', async () => {
     expect(await judge('not.a token')).toEqual({
-      ...{ status: 2, out: [], err: ['this is no compact JWS'] },
+      ...{ status: 2, out: [], err: ['this is not a compact JWS'] },
     });
     expect(await verifyOn(ledger, '--token-file', join(folder, 'missing'))).toMatchObject({
       status: 2,

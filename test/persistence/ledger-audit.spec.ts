@@ -15,7 +15,7 @@ describe('the audit of the ledger', () => {
   afterEach(() => ledger.intruder.restore());
   afterAll(() => ledger.stop());
 
-  it('finds nothing in what was issued, whatever changed meanwhile', async () => {
+  it('finds nothing wrong in issued tokens, even when licenses and purchases changed meanwhile', async () => {
     await expect(ledger.audit()).resolves.toMatchObject({
       ...{ rows: 12, checkpoints: 3, found: [] },
     });
@@ -23,14 +23,14 @@ describe('the audit of the ledger', () => {
     expect((await ledger.intruder.query(sql)).length).toBeGreaterThan(3);
   });
 
-  it('goes through the days that it is asked for', async () => {
+  it('audits only the days that it is asked for', async () => {
     const rows = async (days: AuditedDays) => (await ledger.audit(days)).rows;
     expect(await rows({ from: '2026-03-02', to: '2026-03-03' })).toBe(4);
     expect(await rows({ to: '2026-03-01' })).toBe(4);
     expect(await rows({ from: '2026-03-04' })).toBe(4);
   });
 
-  it('finds a planted row that grants what nobody has bought', async () => {
+  it('finds a planted row that grants scopes without a purchase', async () => {
     const [scopes, audiences] = [['everything'], ['gitlab-ai-gateway']];
     const digest = createHash('sha256')
       .update(JSON.stringify([scopes, audiences]))
@@ -46,12 +46,12 @@ describe('the audit of the ledger', () => {
       { finding: 'NO_BATCH', jti, detail: expect.stringMatching(NO_SUCH_BATCH) as string },
       expect.objectContaining({
         finding: 'UNEXPLAINED_SCOPES',
-        detail: expect.stringMatching(/^beyond the entitlement: everything; missing: /) as string,
+        detail: expect.stringMatching(/^excess scopes: everything; missing scopes: /) as string,
       }),
     ]);
   });
 
-  it('finds a planted row with the right scopes, in a batch of its own, and other claims', async () => {
+  it('finds a planted row with the right scopes and other claims, in a batch of its own', async () => {
     const chain_id = uuidV7(ledger.clock.now(), randomBytes(10));
     const claims_digest = randomBytes(32);
     const jti = await ledger.plant({
@@ -80,14 +80,14 @@ describe('the audit of the ledger', () => {
   });
 
   it.each([
-    ['of a license that was over', OVER, 'NOT_ENTITLED'],
-    ['of a license that nobody had yet', { issued_at: '2026-02-28T00:00:00Z' }, 'NOT_ENTITLED'],
+    ['of an expired license', OVER, 'NOT_ENTITLED'],
+    ['of a license that did not exist yet', { issued_at: '2026-02-28T00:00:00Z' }, 'NOT_ENTITLED'],
     [
-      'of an instance of nobody',
+      'of an instance that does not exist',
       { instance_id: '9d1c1f3e-2b7a-4c0e-9f53-6a1b2c3d4e50' },
       'WRONG_INSTANCE',
     ],
-    ['under a key that never was', { kid: 'unheard of' }, 'UNKNOWN_KEY'],
+    ['under a key that never existed', { kid: 'unheard of' }, 'UNKNOWN_KEY'],
     ['before the key signed', { issued_at: '2026-03-01T11:59:00Z' }, 'KEY_NOT_CURRENT'],
     ['of another catalog', { catalog_digest: Buffer.alloc(32) }, 'SNAPSHOT_CHANGED'],
   ])('finds a planted row %s', async (_what, changes, code) => {
@@ -95,7 +95,7 @@ describe('the audit of the ledger', () => {
     expect(await ledger.codes()).toContain(code);
   });
 
-  it('finds a row that lives longer than license and lifetime allow, by a second', async () => {
+  it('finds a row whose token lives a second longer than the license and the lifetime allow', async () => {
     await ledger.intruder.query(
       `UPDATE issued_tokens SET expires_at = expires_at + interval '1 second'
        WHERE jti = (SELECT max(jti::text)::uuid FROM issued_tokens)`,
@@ -103,7 +103,7 @@ describe('the audit of the ledger', () => {
     expect(await ledger.codes()).toEqual(['EXPIRES_TOO_LATE', 'ROW_MISSING_OR_CHANGED']);
   });
 
-  it('finds a row from a time in which the license was to get no token, and none before or after', async () => {
+  it('finds a row from the time in which the tokens of the license were revoked, and no row before or after it', async () => {
     const [row] = await ledger.intruder.query<{ license_id: string }>(
       'SELECT license_id FROM issued_tokens LIMIT 1',
     );

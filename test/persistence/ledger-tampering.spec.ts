@@ -31,7 +31,7 @@ describe('a ledger that somebody has tampered with', () => {
     expect(await ledger.codes()).toContain('ROW_MISSING_OR_CHANGED');
   });
 
-  it('finds a row that was removed, whichever it was', async () => {
+  it('finds any row that was removed', async () => {
     const rows = await ledger.intruder.query<{ jti: string }>('SELECT jti FROM issued_tokens');
     for (const { jti } of rows) {
       await ledger.intruder.query('DELETE FROM issued_tokens WHERE jti = $1', [jti]);
@@ -40,7 +40,7 @@ describe('a ledger that somebody has tampered with', () => {
     }
   });
 
-  it('finds a batch that was removed with its rows, whichever it was', async () => {
+  it('finds any batch that was removed with its rows', async () => {
     const batches = await ledger.intruder.query<{ chain_id: string; number: number }>(
       'SELECT chain_id, number FROM ledger_batches',
     );
@@ -60,7 +60,7 @@ describe('a ledger that somebody has tampered with', () => {
     }
   });
 
-  it('finds a row that was removed although its batch now names the row of another', async () => {
+  it('finds a removed row even when its batch now names a row of another batch', async () => {
     await ledger.intruder.query('DELETE FROM issued_tokens WHERE batch_number = 4');
     await ledger.intruder.query(`UPDATE ledger_batches SET first_jti = other.first_jti,
       last_jti = other.last_jti FROM ledger_batches other
@@ -68,13 +68,13 @@ describe('a ledger that somebody has tampered with', () => {
     expect(await ledger.codes()).toContain('ROW_MISSING_OR_CHANGED');
   });
 
-  it('finds a batch that says it ends later, so that it would never be judged', async () => {
+  it('finds a batch whose end was moved to a later row, so that it would never be judged', async () => {
     await ledger.intruder.query(`UPDATE ledger_batches
       SET last_jti = 'ffffffff-ffff-7fff-bfff-ffffffffffff' WHERE number = 4`);
     expect(await ledger.codes()).toEqual(['ROW_MISSING_OR_CHANGED']);
   });
 
-  it('finds that the end of the chain was cut off behind a checkpoint', async () => {
+  it('finds that the end of the chain was cut off after a checkpoint', async () => {
     const end = `WHERE number >= (SELECT max(number) - 2 FROM ledger_batches)`;
     await ledger.intruder.query(
       `DELETE FROM issued_tokens ${end.replace('number >=', 'batch_number >=')}`,
@@ -99,7 +99,7 @@ describe('a ledger that somebody has tampered with', () => {
     expect(await ledger.codes()).toEqual(['CHECKPOINT_BROKEN']);
   });
 
-  it('finds batches that the running service does not cover in time, on both sides of a quarter of an hour', async () => {
+  it('finds batches that have no checkpoint 15 minutes later while the service runs', async () => {
     const issuedAt = new Date('2026-03-04T12:02:00.250Z');
     await ledger.intruder.query(
       `UPDATE ledger_batches SET checkpoint_number = NULL WHERE checkpoint_number = 3`,
@@ -118,14 +118,14 @@ describe('a ledger that somebody has tampered with', () => {
     expect(afterwards).toEqual([]);
   });
 
-  it('finds a batch that the checkpoints have passed over', async () => {
+  it('finds a batch that the checkpoints left out', async () => {
     await ledger.intruder.query(
       `UPDATE ledger_batches SET checkpoint_number = NULL WHERE number = 4`,
     );
     expect(await ledger.codes()).toContain('NO_CHECKPOINT');
   });
 
-  it('finds a day that is noted as dropped and could not have been', async () => {
+  it('finds a note of a dropped day that cannot have been dropped', async () => {
     const note = `INSERT INTO ledger_dropped_days VALUES ($1, 0, 1, 99, $2, 'e30.e30.e30')`;
     const forget = 'DELETE FROM ledger_dropped_days';
     await ledger.intruder.query(note, ['2026-03-04', '2026-04-04T00:00:00Z']);
@@ -144,7 +144,7 @@ describe('a ledger that somebody has tampered with', () => {
     ]);
   });
 
-  it('finds a scope set and a policy that are not what they were', async () => {
+  it('finds a scope set and a policy that were changed', async () => {
     await ledger.intruder.query(`UPDATE scope_sets SET scopes = array_append(scopes, 'zzz')`);
     const policy = `UPDATE policy_snapshots SET document = jsonb_set(document, '{ttl_seconds}', $1)`;
     await ledger.intruder.query(policy, ['604800']);
@@ -152,7 +152,7 @@ describe('a ledger that somebody has tampered with', () => {
     await ledger.intruder.query(policy, ['259200']);
   });
 
-  it('finds a catalog that is none any more', async () => {
+  it('finds a catalog that was replaced by another document', async () => {
     await ledger.intruder.query(`CREATE TEMPORARY TABLE kept AS TABLE catalog_snapshots`);
     await ledger.intruder.query(`UPDATE catalog_snapshots SET document = '{}'`);
     expect(await ledger.codes()).toContain('SNAPSHOT_CHANGED');
@@ -160,7 +160,7 @@ describe('a ledger that somebody has tampered with', () => {
       FROM kept WHERE kept.digest = c.digest`);
   });
 
-  it('finds that the last checkpoint was taken back, or made anew, since it was seen or kept', async () => {
+  it('finds that the last checkpoint was removed, or made again, since it was seen or copied', async () => {
     const { issuer, intruder } = ledger;
     const before = await intruder.query<{ signed: string }>(
       'SELECT signed FROM ledger_checkpoints',
@@ -177,8 +177,9 @@ describe('a ledger that somebody has tampered with', () => {
     expect(await ledger.sampled()).toContain('CHECKPOINT_BROKEN');
     await issuer.running.app.get(LedgerCheckpoints).write();
 
-    const told = /^CHECKPOINT_BROKEN checkpoint 3: it is not the one that was seen or kept before$/;
-    const line = expect.stringMatching(told) as string;
+    const broken =
+      /^CHECKPOINT_BROKEN checkpoint 3: it is not the one that was seen or kept before$/;
+    const line = expect.stringMatching(broken) as string;
     expect(await ledger.sampled()).toEqual(['CHECKPOINT_BROKEN']);
     expect((await verifyOn(ledger)).out.slice(0, -1)).toEqual([line]);
     await rm(join(issuer.dataDir, 'last-checkpoint.jws'));

@@ -10,13 +10,13 @@ describe('npm run ledger:verify', () => {
 
   const verify = (...args: string[]) => verifyOn(ledger, ...args);
 
-  it('says what it went through, and exits 0 when nothing is wrong', async () => {
-    const told = /^12 tokens, \d+ batches, 3 checkpoints in [\d.]+ s: nothing found$/;
-    const out = [expect.stringMatching(told) as string];
+  it('prints how much it has checked, and exits 0 without findings', async () => {
+    const line = /^12 tokens, \d+ batches, 3 checkpoints in [\d.]+ s: nothing found$/;
+    const out = [expect.stringMatching(line) as string];
     await expect(verify()).resolves.toEqual({ status: 0, out, err: [] });
   });
 
-  it('reads the rows of some days only, and tells programs in JSON', async () => {
+  it('reads only the rows of the given days, and prints JSON for programs', async () => {
     const { status, out } = await verify('--from', '2026-03-02', '--to', '2026-03-03', '--json');
     expect(status).toBe(0);
     expect(out.map((line) => JSON.parse(line) as unknown)).toEqual([
@@ -24,7 +24,7 @@ describe('npm run ledger:verify', () => {
     ]);
   });
 
-  it('tells each finding, exits 1, and does not say what it did not read', async () => {
+  it('prints each finding and exits 1, and reports nothing about days that it did not read', async () => {
     const { intruder } = ledger;
     const changed = `UPDATE issued_tokens SET claims_digest = sha256('') WHERE jti =
       (SELECT jti FROM issued_tokens ORDER BY jti LIMIT 1) RETURNING jti, chain_id, batch_number`;
@@ -35,7 +35,7 @@ describe('npm run ledger:verify', () => {
     await expect(verify()).resolves.toEqual({
       status: 1,
       out: [
-        `CLAIMS_DIFFER token ${row?.jti ?? ''}: the signed claims are not those that follow from its row`,
+        `CLAIMS_DIFFER token ${row?.jti ?? ''}: the signed claims do not follow from its row`,
         `ROW_MISSING_OR_CHANGED batch ${batch}: a row of it was changed`,
         expect.stringMatching(/: 2 finding\(s\)$/) as string,
       ],
@@ -51,7 +51,7 @@ describe('npm run ledger:verify', () => {
     await intruder.restore();
   });
 
-  it('shows how it is used, with examples', async () => {
+  it('prints its usage with examples', async () => {
     const { status, out, err } = await verify('--help');
     expect([status, err]).toEqual([0, []]);
     expect(out.join()).toContain('npm run ledger:verify -- --from 2026-03-01 --to 2026-03-07');
