@@ -31,7 +31,7 @@ export class CreateInstances1765000003000 implements MigrationInterface {
         token_scope_set_digest bytea,
         -- What the last sweep found: scopes of its live tokens that its license no longer gives.
         excess_scopes          text[],
-        excess_until           timestamptz,
+        excess_scopes_until    timestamptz,
         last_seat_link_at      timestamptz,
         seats_reported_at      timestamptz,
         billable_users         integer,
@@ -43,8 +43,8 @@ export class CreateInstances1765000003000 implements MigrationInterface {
         CONSTRAINT instances_token_check CHECK (
           (token_jti IS NULL) = (token_expires_at IS NULL)
           AND (token_jti IS NULL) = (token_scope_set_digest IS NULL)),
-        CONSTRAINT instances_excess_check CHECK (
-          (excess_scopes IS NULL) = (excess_until IS NULL) AND cardinality(excess_scopes) > 0),
+        CONSTRAINT instances_excess_scopes_check CHECK (
+          (excess_scopes IS NULL) = (excess_scopes_until IS NULL) AND cardinality(excess_scopes) > 0),
         CONSTRAINT instances_seat_link_check
           CHECK (last_seat_link_at IS NOT NULL OR (seats_reported_at IS NULL
             AND billable_users IS NULL AND max_historical_users IS NULL AND add_on_metrics IS NULL)),
@@ -52,7 +52,7 @@ export class CreateInstances1765000003000 implements MigrationInterface {
           CHECK (billable_users >= 0 AND max_historical_users >= 0)
       ) WITH (fillfactor = 70)`);
     await runner.query(
-      `CREATE INDEX instances_excess_idx ON instances (id) WHERE excess_until IS NOT NULL`,
+      `CREATE INDEX instances_excess_scopes_until_idx ON instances (id) WHERE excess_scopes_until IS NOT NULL`,
     );
     await runner.query(`
       CREATE INDEX instances_seat_link_idx ON instances (id) WHERE last_seat_link_at IS NOT NULL`);

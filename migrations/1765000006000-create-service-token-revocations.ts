@@ -24,7 +24,7 @@ export class CreateServiceTokenRevocations1765000006000 implements MigrationInte
         reason          text,
         revoked_at      timestamptz NOT NULL,
         revoked_by      text        NOT NULL,
-        live_tokens     integer     NOT NULL,
+        revoked_tokens  integer     NOT NULL,
         last_expires_at timestamptz,
         restored_at     timestamptz,
         restored_by     text,
@@ -41,8 +41,8 @@ export class CreateServiceTokenRevocations1765000006000 implements MigrationInte
                        WHEN 'user' THEN user_id IS NOT NULL
                        WHEN 'namespace' THEN namespace_id IS NOT NULL ELSE false END
           AND num_nonnulls(jti, instance_id, license_id, user_id, namespace_id) = 1),
-        CONSTRAINT service_token_revocations_live_tokens_check
-          CHECK (live_tokens >= 0 AND (live_tokens > 0) = (last_expires_at IS NOT NULL)),
+        CONSTRAINT service_token_revocations_revoked_tokens_check
+          CHECK (revoked_tokens >= 0 AND (revoked_tokens > 0) = (last_expires_at IS NOT NULL)),
         -- A revoked token stays revoked. Only instances and licenses can be given tokens again.
         CONSTRAINT service_token_revocations_restored_at_check CHECK (
           (restored_at IS NULL) = (restored_by IS NULL)

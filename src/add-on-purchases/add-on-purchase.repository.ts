@@ -11,6 +11,7 @@ import {
 import { IssuerError } from '../platform/issuer-error.js';
 import { type PageRequest, rowsToFetch } from '../database/page.js';
 import { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
+import { isInPhase } from './purchase-phases.js';
 
 /** Which purchases a list has; null filters nothing. */
 export interface AddOnPurchaseFilter {
@@ -39,15 +40,6 @@ function seatsAssigned(assigned: number, advice: string): IssuerError {
   const detail = `Users hold ${assigned} seats of this purchase: ${advice}.`;
   return new IssuerError('SEATS_ASSIGNED', detail, { members: { assigned_seats: assigned } });
 }
-
-/** The SQL of `phaseOf`; `:today` is the day. */
-const CONDITION_BY_PHASE = {
-  void: 'p.voided_at IS NOT NULL',
-  expired: 'p.voided_at IS NULL AND p.expires_on <= :today',
-  not_started: 'p.voided_at IS NULL AND p.expires_on > :today AND p.started_at > :today',
-  active:
-    'p.voided_at IS NULL AND p.expires_on > :today AND (p.started_at IS NULL OR p.started_at <= :today)',
-} as const;
 
 @Injectable()
 export class AddOnPurchaseRepository {
@@ -110,7 +102,7 @@ export class AddOnPurchaseRepository {
   ): Promise<AddOnPurchaseEntity[]> {
     const select = manager.createQueryBuilder(AddOnPurchaseEntity, 'p').where(holder);
     if (addOn !== null) select.andWhere({ addOn: canonicalAddOnName(addOn) });
-    if (phase !== null) select.andWhere(CONDITION_BY_PHASE[phase], { today });
+    if (phase !== null) select.andWhere(isInPhase(phase, ':today', 'p'), { today });
     if (page.after !== null) select.andWhere({ id: MoreThan(page.after) });
     return select.orderBy('p.id', 'ASC').limit(rowsToFetch(page)).getMany();
   }

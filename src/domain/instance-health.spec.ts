@@ -79,7 +79,7 @@ describe('the state of an instance', () => {
       liveTokens: 0,
       liveTokensWithExcessScopes: 0,
       excessScopes: [],
-      excessUntil: null,
+      excessScopesUntil: null,
       newest: null,
     });
   });
@@ -158,7 +158,7 @@ describe('what tokens say', () => {
       liveTokens: 1,
       liveTokensWithExcessScopes: 0,
       excessScopes: [],
-      excessUntil: null,
+      excessScopesUntil: null,
       newest: { jti: 'newest', excessScopes: [], missingScopes: [] },
     });
   });
@@ -173,7 +173,7 @@ describe('what tokens say', () => {
       liveTokens: 3,
       liveTokensWithExcessScopes: 2,
       excessScopes: ['b', 'd'],
-      excessUntil: new Date(EXPIRES),
+      excessScopesUntil: new Date(EXPIRES),
       newest: { excessScopes: ['b'], missingScopes: ['a'] },
     });
   });
@@ -182,10 +182,10 @@ describe('what tokens say', () => {
     const expires = '2026-06-03T00:00:00.000Z';
     const tokens = [token({ jti: 'older', expires, revoked: SYNCED }, 'abc'), token()];
     const before = healthAt('2026-06-02T23:59:59.999Z', { tokens });
-    expect(before).toMatchObject({ excessScopes: ['c'], excessUntil: new Date(expires) });
+    expect(before).toMatchObject({ excessScopes: ['c'], excessScopesUntil: new Date(expires) });
     expect(healthAt(expires, { tokens })).toMatchObject({
       liveTokensWithExcessScopes: 0,
-      excessUntil: null,
+      excessScopesUntil: null,
     });
   });
 });

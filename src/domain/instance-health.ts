@@ -40,7 +40,7 @@ export interface InstanceHealth {
   /** All those scopes, sorted. */
   readonly excessScopes: readonly string[];
   /** When the last of those tokens expires; null without any. */
-  readonly excessUntil: Date | null;
+  readonly excessScopesUntil: Date | null;
   readonly newest: NewestToken | null;
 }
 
@@ -81,7 +81,7 @@ export function instanceHealth(
     liveTokens: live.length,
     liveTokensWithExcessScopes: tooMuch.length,
     excessScopes: [...new Set(tooMuch.flatMap(({ scopes }) => scopes))].sort(),
-    excessUntil: lastOf(tooMuch.map(({ expiresAt }) => expiresAt)),
+    excessScopesUntil: lastOf(tooMuch.map(({ expiresAt }) => expiresAt)),
     newest: newestOf(live, newestJti, granted),
   };
 }

@@ -5,7 +5,13 @@ const START = Date.parse('2026-03-01T00:00:00Z');
 const at = (day: number): Date => new Date(START + day * DAY);
 
 function sighting(value: string, from: number, to = from, requests = 1): Sighting {
-  return { value, requests, firstSeenAt: at(from), lastSeenAt: at(to), lastOldKeyAt: null };
+  return {
+    value,
+    requests,
+    firstSeenAt: at(from),
+    lastSeenAt: at(to),
+    previousKeyLastUsedAt: null,
+  };
 }
 /** One look for each day, whose sightings come in any order. */
 function seenOn(days: readonly (readonly [number, ...Sighting[]])[]): readonly Seen[] {
@@ -47,12 +53,12 @@ describe('what is kept of networks and host names', () => {
   });
 
   it('says when an old license key last came', () => {
-    const withOldKey = { ...sighting('a', 1), lastOldKeyAt: at(1) };
+    const withOldKey = { ...sighting('a', 1), previousKeyLastUsedAt: at(1) };
     const [seen] = seenOn([
       [1, withOldKey],
       [2, sighting('a', 2)],
     ]);
-    expect(seen?.lastOldKeyAt).toEqual(at(1));
+    expect(seen?.previousKeyLastUsedAt).toEqual(at(1));
   });
 
   it('takes an older sighting of another replica that is written later', () => {

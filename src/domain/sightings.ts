@@ -15,7 +15,7 @@ export interface Sighting {
   readonly firstSeenAt: Date;
   readonly lastSeenAt: Date;
   /** When it last came with a license key that had been replaced. */
-  readonly lastOldKeyAt: Date | null;
+  readonly previousKeyLastUsedAt: Date | null;
 }
 
 /** A network or a host name of an instance, as far back as it is kept. */
@@ -69,7 +69,7 @@ function seenAgain(sighting: Sighting, places: ReadonlyMap<string, Seen>): Seen 
     requests: known.requests + sighting.requests,
     firstSeenAt: earlier(known.firstSeenAt, sighting.firstSeenAt),
     lastSeenAt: later(known.lastSeenAt, sighting.lastSeenAt),
-    lastOldKeyAt: laterOrNull(known.lastOldKeyAt, sighting.lastOldKeyAt),
+    previousKeyLastUsedAt: laterOrNull(known.previousKeyLastUsedAt, sighting.previousKeyLastUsedAt),
     returned: returnOf(known, sighting.lastSeenAt, places) ?? known.returned,
   };
 }

@@ -30,7 +30,8 @@ function seen(visits: readonly Visit[], until = 60) {
     .flatMap(([value, ...days]) =>
       days.map((day): Sighting => {
         const seenAt = at(day);
-        return { value, requests: 1, firstSeenAt: seenAt, lastSeenAt: seenAt, lastOldKeyAt: null };
+        const times = { firstSeenAt: seenAt, lastSeenAt: seenAt, previousKeyLastUsedAt: null };
+        return { value, requests: 1, ...times };
       }),
     )
     .sort((one, other) => one.firstSeenAt.getTime() - other.firstSeenAt.getTime())

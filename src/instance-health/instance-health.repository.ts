@@ -1,36 +1,34 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { isInPhase } from '../add-on-purchases/purchase-phases.js';
 import type { AddOnPurchase } from '../domain/add-on-purchase.js';
 import type { CalendarDay } from '../domain/calendar-day.js';
 import type { LiveToken } from '../domain/instance-health.js';
 import type { License } from '../domain/license.js';
 import { MAX_TTL_SECONDS } from '../domain/service-token-claims.js';
 import { firstUuidV7 } from '../domain/uuid-v7.js';
+import { tokensRevoked } from '../token-revocation/tokens-revoked.js';
 
-// Days as text: whatever reads a `date` for TypeORM makes local midnight of it.
+// Days are read as text: TypeORM's driver would turn a `date` into local midnight.
 const LICENSES = `
   SELECT id, plan, kind, trial, seats, starts_on::text AS "startsOn", expires_on::text AS "expiresOn",
          revoked_at AS "revokedAt"
   FROM licenses WHERE id = ANY($1)`;
 
-// At most one revocation of each license and each instance stands.
 const REVOKED = `
   SELECT wanted.id FROM unnest($1::uuid[], $2::uuid[]) AS wanted (id, license_id)
-  WHERE (SELECT true FROM service_token_revocations r
-         WHERE r.instance_id = wanted.id AND r.restored_at IS NULL)
-     OR (SELECT true FROM service_token_revocations r
-         WHERE r.license_id = wanted.license_id AND r.restored_at IS NULL)`;
+  WHERE ${tokensRevoked('instance_id', 'wanted.id')}
+     OR ${tokensRevoked('license_id', 'wanted.license_id')}`;
 
 const ACTIVE_PURCHASES = `
   SELECT license_id AS "licenseId", id, add_on AS "addOn", quantity, started_at::text AS "startedAt",
          expires_on::text AS "expiresOn", voided_at AS "voidedAt"
-  FROM add_on_purchases
-  WHERE license_id = ANY($1) AND voided_at IS NULL AND expires_on > $2
-    AND (started_at IS NULL OR started_at <= $2)`;
+  FROM add_on_purchases p
+  WHERE license_id = ANY($1) AND ${isInPhase('active', '$2', 'p')}`;
 
-// The least jti leaves out every day whose tokens have all expired. The subquery is lateral so that
-// each instance is a look-up in the index of the days that are left. A token whose key was revoked is
-// taken by no validator that has fetched the keys since.
+// The least jti leaves out the days whose tokens have all expired. The subquery is lateral, so each instance
+// is a look-up in the index of the other days. Validators refuse a token once they have fetched the keys
+// without its key, so tokens under unpublished keys do not count.
 const LIVE_TOKENS = `
   SELECT wanted.id AS "instanceId", t.jti, t.expires_at AS "expiresAt", t.revoked_at AS "revokedAt",
          encode(t.scope_set_digest, 'hex') AS digest
@@ -50,7 +48,7 @@ interface TokenRow extends Omit<LiveToken, 'scopes'> {
   readonly digest: string;
 }
 
-/** What the health of many instances is judged by, in a few statements for all of them. */
+/** Reads what the health of many instances depends on, in a few statements for all of them. */
 @Injectable()
 export class InstanceHealthRepository {
   async licenses(
@@ -74,7 +72,7 @@ export class InstanceHealthRepository {
     return grouped(rows, ({ licenseId }) => licenseId);
   }
 
-  /** The rows of those whose tokens, or those of their license, are revoked and not restored. */
+  /** The ids of instances whose tokens, or those of their license, are revoked and not restored. */
   async tokensRevoked(
     manager: EntityManager,
     instances: readonly { readonly id: string; readonly licenseId: string }[],
@@ -85,7 +83,7 @@ export class InstanceHealthRepository {
     return new Set(rows.map(({ id }) => id));
   }
 
-  /** The tokens that have not expired, under keys that are published, by the row of their instance. */
+  /** By the id of their instance: the tokens under published keys that have not expired. */
   async liveTokens(
     manager: EntityManager,
     instanceIds: readonly string[],

@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { TimeLeft } from '../domain/time-left.js';
 
-/** What a sweep of all instances found. */
-export interface InstanceSweep {
+/** What a sweep of all instances counted. */
+export interface SweepResult {
   readonly startedAt: Date;
   readonly finishedAt: Date;
   readonly seconds: number;
@@ -12,13 +12,14 @@ export interface InstanceSweep {
   readonly byTimeLeft: Readonly<Record<TimeLeft, number>>;
 }
 
-/** Where somebody who follows the changes of licenses and purchases has got to, in their history. */
+/** The last rows of the two history tables that were read. */
 export interface ChangeCursor {
   readonly licenses: string;
   readonly purchases: string;
 }
 
-// By the database's clock, which is one for all replicas. Whoever dies sweeping is replaced soon.
+// By the database's clock, which is the same for all replicas. A replica that dies in a sweep holds the
+// turn for 30 seconds at most.
 const CLAIM = `
   UPDATE instance_sweeps
   SET claimed_by = $1, claimed_until = clock_timestamp() + interval '30 seconds'
@@ -44,7 +45,7 @@ const LAST = `
          by_time_left AS "byTimeLeft"
   FROM instance_sweeps WHERE id = 1 AND finished_at IS NOT NULL`;
 
-const TOO_BROAD = `SELECT count(*)::int AS instances FROM instances WHERE excess_until > $1`;
+const WITH_EXCESS_SCOPES = `SELECT count(*)::int AS instances FROM instances WHERE excess_scopes_until > $1`;
 
 const LAST_CHANGES = `
   SELECT coalesce((SELECT max(history_id) FROM licenses_history), 0) AS licenses,
@@ -62,37 +63,24 @@ const CHANGES = `
          ARRAY(SELECT id FROM license
                UNION SELECT license_id FROM purchase WHERE license_id IS NOT NULL) AS "licenseIds"`;
 
-// Few: what was restored stands no more.
-const REVOCATIONS = `
-  SELECT r.id, r.license_id AS "licenseId" FROM service_token_revocations r
-  WHERE r.license_id IS NOT NULL AND r.restored_at IS NULL
-  UNION ALL
-  SELECT r.id, i.license_id FROM service_token_revocations r
-  JOIN instances i ON i.id = r.instance_id
-  WHERE r.instance_id IS NOT NULL AND r.restored_at IS NULL`;
-
-/** Who sweeps, what the last sweep counted, and which licenses have changed since. */
+/** The turn to sweep, the counts of the last sweep, and the changes of licenses and purchases. */
 @Injectable()
 export class InstanceSweepsRepository {
   /**
    * Takes the turn after the sweep `last` for 30 seconds.
-   * @returns false when somebody else is at it, or has been since
+   * @returns false if another replica is sweeping, or has swept since
    */
-  async claim(
-    manager: EntityManager,
-    sweeper: string,
-    last: InstanceSweep | null,
-  ): Promise<boolean> {
+  async claim(manager: EntityManager, sweeper: string, last: SweepResult | null): Promise<boolean> {
     return (await update(manager, CLAIM, [sweeper, last?.startedAt ?? null])) === 1;
   }
 
-  /** Keeps the turn for another 30 seconds. @returns false when it was too late */
+  /** Keeps the turn for another 30 seconds. @returns false if the turn had ended */
   async keep(manager: EntityManager, sweeper: string): Promise<boolean> {
     return (await update(manager, KEEP, [sweeper])) === 1;
   }
 
-  /** Gives the turn back with what was found. */
-  async finish(manager: EntityManager, sweeper: string, sweep: InstanceSweep): Promise<void> {
+  /** Gives the turn back, with the counts. */
+  async finish(manager: EntityManager, sweeper: string, sweep: SweepResult): Promise<void> {
     const { startedAt, finishedAt, seconds, overdue, byTimeLeft } = sweep;
     const counts = [overdue, JSON.stringify(byTimeLeft)];
     await update(manager, FINISH, [sweeper, startedAt, finishedAt, seconds, ...counts]);
@@ -103,14 +91,14 @@ export class InstanceSweepsRepository {
   }
 
   /** Null before the first. */
-  async last(manager: EntityManager): Promise<InstanceSweep | null> {
-    const [sweep] = await manager.query<InstanceSweep[]>(LAST);
+  async last(manager: EntityManager): Promise<SweepResult | null> {
+    const [sweep] = await manager.query<SweepResult[]>(LAST);
     return sweep ?? null;
   }
 
-  /** How many instances hold a token that says too much at `now`. */
+  /** How many instances hold a live token with excess scopes. */
   async withExcessScopes(manager: EntityManager, now: Date): Promise<number> {
-    const [row] = await manager.query<{ instances: number }[]>(TOO_BROAD, [now]);
+    const [row] = await manager.query<{ instances: number }[]>(WITH_EXCESS_SCOPES, [now]);
     return row?.instances ?? 0;
   }
 
@@ -120,7 +108,7 @@ export class InstanceSweepsRepository {
     return cursor;
   }
 
-  /** The licenses that have changed since `cursor`, or purchases of theirs, and the next cursor. */
+  /** The licenses that changed since `cursor`, or whose purchases did, and the next cursor. */
   async changesSince(
     manager: EntityManager,
     cursor: ChangeCursor,
@@ -132,15 +120,9 @@ export class InstanceSweepsRepository {
     if (!changes) throw new Error('asking for changes returned no row');
     return changes;
   }
-
-  /** The licenses of the revocations of licenses and instances that stand, by their revocation. */
-  async standingRevocations(manager: EntityManager): Promise<ReadonlyMap<string, string>> {
-    const rows = await manager.query<{ id: string; licenseId: string }[]>(REVOCATIONS);
-    return new Map(rows.map(({ id, licenseId }) => [id, licenseId]));
-  }
 }
 
-/** How many rows it changed: of an update TypeORM answers with the rows and their number. */
+/** @returns how many rows it changed; TypeORM answers an update with the rows and their number */
 async function update(manager: EntityManager, sql: string, values: unknown[]): Promise<number> {
   const [, changed] = await manager.query<[unknown[], number]>(sql, values);
   return changed;

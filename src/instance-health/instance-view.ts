@@ -6,7 +6,7 @@ import {
   type SyncDenial,
 } from '../domain/instance-health.js';
 import type { InstanceEntity } from '../instances/instance.entity.js';
-import type { ExaminedEntity } from './instances.service.js';
+import type { AssessedInstance } from './instances.service.js';
 import {
   AbsurdSeatLinkView,
   HostNameView,
@@ -76,7 +76,7 @@ export class InstanceView {
   seats!: SeatsView | null;
 
   @ApiProperty({ description: 'Whether that was more than was bought; its syncs go on' })
-  over_used!: boolean;
+  seats_exceeded!: boolean;
 
   @ApiProperty({ enum: INSTANCE_STATES, description: STATES })
   state!: InstanceState;
@@ -132,7 +132,7 @@ export class InstanceView {
   excess_scopes!: string[];
 
   @ApiProperty({ type: Date, nullable: true, description: 'When the last of them expires' })
-  excess_until!: Date | null;
+  excess_scopes_until!: Date | null;
 
   @ApiProperty({
     type: [NetworkView],
@@ -147,7 +147,7 @@ export class InstanceView {
     type: [SuspicionView],
     description: 'Why somebody else may be using its license key; empty as a rule',
   })
-  suspicious!: SuspicionView[];
+  suspicions!: SuspicionView[];
 
   @ApiProperty({
     type: AbsurdSeatLinkView,
@@ -163,8 +163,8 @@ export class InstancePage {
   @ApiProperty({ type: String, nullable: true }) next_cursor!: string | null;
 }
 
-export function instanceView(examined: ExaminedEntity): InstanceView {
-  const { instance, health, overUsed, sightings } = examined;
+export function instanceView(assessed: AssessedInstance): InstanceView {
+  const { instance, health, seatsExceeded, sightings } = assessed;
   return {
     id: instance.id,
     license_id: instance.licenseId,
@@ -177,7 +177,7 @@ export function instanceView(examined: ExaminedEntity): InstanceView {
     created_at: instance.createdAt,
     last_seat_link_at: instance.lastSeatLinkAt,
     seats: instance.lastSeatLinkAt === null ? null : seatsView(instance),
-    over_used: overUsed,
+    seats_exceeded: seatsExceeded,
     state: health.state,
     denial: health.denial,
     next_sync_due_at: health.nextSyncDueAt,
@@ -186,7 +186,7 @@ export function instanceView(examined: ExaminedEntity): InstanceView {
     live_tokens: health.liveTokens,
     live_tokens_with_excess_scopes: health.liveTokensWithExcessScopes,
     excess_scopes: [...health.excessScopes],
-    excess_until: health.excessUntil,
+    excess_scopes_until: health.excessScopesUntil,
     ...sightingsView(sightings),
   };
 }

@@ -16,9 +16,9 @@ export class InstancesController {
   @ApiOperation({
     summary: 'List the instances that have synced, oldest first',
     description:
-      'What is told of their tokens is computed for the page as it is asked for. The filter ' +
-      '`excess_scopes` goes by the last sweep, which runs every five minutes and within seconds of ' +
-      'a change of a license or a purchase.',
+      'The state of their tokens is computed for each page. The filter `excess_scopes` uses the last ' +
+      'sweep, which runs every five minutes, and within seconds after a license, a purchase or a ' +
+      'revocation has changed.',
   })
   @ApiOkResponse({ type: InstancePage })
   async list(@Query(queryValidation) query: ListInstancesQuery): Promise<InstancePage> {

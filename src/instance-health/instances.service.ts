@@ -7,57 +7,57 @@ import { SightingRepository } from '../instances/sighting.repository.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../database/database.js';
 import { type Page, pageOf, type PageRequest } from '../database/page.js';
-import { ExamineInstances } from './examine-instances.js';
+import { AssessInstances } from './assess-instances.js';
 
-export interface ExaminedEntity {
+export interface AssessedInstance {
   readonly instance: InstanceEntity;
   readonly health: InstanceHealth;
-  /** Whether it has reported more users or seats than were bought. */
-  readonly overUsed: boolean;
+  /** Whether it reported more users or seats than were bought. */
+  readonly seatsExceeded: boolean;
   readonly sightings: SightingsOfInstance;
 }
 
-/** What an operator sees of instances. */
+/** Lists instances with their health and their sightings. */
 @Injectable()
 export class InstancesService {
   constructor(
     private readonly database: Database,
     private readonly instances: InstanceRepository,
     private readonly sightings: SightingRepository,
-    private readonly examination: ExamineInstances,
+    private readonly assessment: AssessInstances,
     private readonly clock: Clock,
   ) {}
 
-  async list(filter: InstanceFilter, page: PageRequest): Promise<Page<ExaminedEntity>> {
+  async list(filter: InstanceFilter, page: PageRequest): Promise<Page<AssessedInstance>> {
     const now = this.clock.now();
     const { manager } = this.database;
     const rows = await this.instances.list(manager, filter, page, now);
     const { items, nextCursor } = pageOf(rows, page);
-    return { items: await this.examine(items, now), nextCursor };
+    return { items: await this.assess(items, now), nextCursor };
   }
 
   /** @throws {IssuerError} NOT_FOUND */
-  async get(id: string): Promise<ExaminedEntity> {
+  async get(id: string): Promise<AssessedInstance> {
     const now = this.clock.now();
     const { manager } = this.database;
     const instance = await this.instances.get(manager, id);
-    const [examined] = await this.examine([instance], now);
-    if (!examined) throw new Error('an instance was not examined');
-    return examined;
+    const [assessed] = await this.assess([instance], now);
+    if (!assessed) throw new Error('an instance was not assessed');
+    return assessed;
   }
 
-  private async examine(
+  private async assess(
     instances: readonly InstanceEntity[],
     now: Date,
-  ): Promise<ExaminedEntity[]> {
+  ): Promise<AssessedInstance[]> {
     const { manager } = this.database;
     const ids = instances.map(({ id }) => id);
-    const overUsed = await this.instances.overUsed(manager, ids);
+    const seatsExceeded = await this.instances.seatsExceeded(manager, ids);
     const sightings = await this.sightings.ofInstances(manager, ids, now);
-    const examined = await this.examination.examine(manager, instances, now);
-    return examined.map((one) => ({
+    const assessed = await this.assessment.assess(manager, instances, now);
+    return assessed.map((one) => ({
       ...one,
-      overUsed: overUsed.has(one.instance.id),
+      seatsExceeded: seatsExceeded.has(one.instance.id),
       sightings: sightings.get(one.instance.id) ?? NOT_SEEN,
     }));
   }

@@ -19,7 +19,7 @@ class SeenView {
     nullable: true,
     description: 'When one of them last came with an old license key, which was replaced',
   })
-  last_old_key_at!: Date | null;
+  previous_key_last_used_at!: Date | null;
 }
 
 export class NetworkView extends SeenView {
@@ -66,7 +66,7 @@ export class AbsurdSeatLinkView {
 interface SightingsView {
   readonly networks: NetworkView[];
   readonly host_names: HostNameView[];
-  readonly suspicious: SuspicionView[];
+  readonly suspicions: SuspicionView[];
   readonly absurd_seat_link: AbsurdSeatLinkView | null;
 }
 
@@ -81,7 +81,7 @@ export function sightingsView(sightings: SightingsOfInstance): SightingsView {
       host_name: seen.value,
       ...seenView(seen),
     })),
-    suspicious: suspicions.map(({ reason, since, lastAt, values }) => ({
+    suspicions: suspicions.map(({ reason, since, lastAt, values }) => ({
       reason,
       since,
       last_at: lastAt,
@@ -100,7 +100,7 @@ function seenView(seen: Seen): Pick<SeenView, keyof SeenView> {
     requests: seen.requests,
     first_seen_at: seen.firstSeenAt,
     last_seen_at: seen.lastSeenAt,
-    last_old_key_at: seen.lastOldKeyAt,
+    previous_key_last_used_at: seen.previousKeyLastUsedAt,
   };
 }
 

@@ -5,12 +5,12 @@ import { type TimeLeft, timeLeft, TIMES_LEFT } from '../domain/time-left.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../database/database.js';
 import { newId } from '../platform/new-id.js';
-import { type InstanceSweep, InstanceSweepsRepository } from './instance-sweeps.repository.js';
-import { type Swept, SweepPages } from './sweep-pages.js';
+import { type SweepResult, InstanceSweepsRepository } from './instance-sweeps.repository.js';
+import { type SweptInstance, SweepPages } from './sweep-pages.js';
 
 const EVERY_MS = 300_000;
 
-/** Goes through all instances now and then; one replica at a time does it for all. */
+/** Sweeps all instances; one replica at a time does it for all of them. */
 @Injectable()
 export class SweepInstances {
   private readonly runsSince: Date;
@@ -30,12 +30,12 @@ export class SweepInstances {
     return this.isDue(last) && (await this.sweepAfter(last));
   }
 
-  /** Sweeps unless another replica is at it. @returns whether it did */
+  /** Sweeps unless another replica is sweeping. @returns whether it did */
   async sweep(): Promise<boolean> {
     return this.sweepAfter(await this.sweeps.last(this.database.manager));
   }
 
-  private async sweepAfter(last: InstanceSweep | null): Promise<boolean> {
+  private async sweepAfter(last: SweepResult | null): Promise<boolean> {
     const { manager } = this.database;
     const now = this.clock.now();
     const sweeper = newId(now);
@@ -62,10 +62,10 @@ export class SweepInstances {
   }
 
   /**
-   * Every five minutes; with a new day, when purchases begin and end; and once after the start, which
-   * may have brought another catalog.
+   * A sweep is due every five minutes, on a new day, because purchases begin and end then, and once after
+   * the start, because the catalog may be another one.
    */
-  private isDue(last: InstanceSweep | null): boolean {
+  private isDue(last: SweepResult | null): boolean {
     if (last === null || last.startedAt < this.runsSince) return true;
     const now = this.clock.now();
     return (
@@ -74,11 +74,11 @@ export class SweepInstances {
     );
   }
 
-  /** Null when it took so long for a page that another replica has begun, or when it is to stop. */
+  /** Null if a page took so long that another replica has begun, or if the service stops. */
   private async count(
     sweeper: string,
     now: Date,
-  ): Promise<Pick<InstanceSweep, 'overdue' | 'byTimeLeft'> | null> {
+  ): Promise<Pick<SweepResult, 'overdue' | 'byTimeLeft'> | null> {
     const byTimeLeft = Object.fromEntries(TIMES_LEFT.map((left) => [left, 0])) as Record<
       TimeLeft,
       number
@@ -95,6 +95,6 @@ export class SweepInstances {
   }
 }
 
-function timeLeftOf({ instance, health }: Swept, now: Date): TimeLeft {
+function timeLeftOf({ instance, health }: SweptInstance, now: Date): TimeLeft {
   return timeLeft(health === null ? instance.tokenExpiresAt : health.losesServiceAt, now);
 }

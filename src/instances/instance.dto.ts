@@ -27,10 +27,10 @@ export class ListInstancesQuery extends PageQuery {
   @FlagParameter({
     description: 'Whether its last seat link reported more users or add-on seats than were bought',
   })
-  over_used?: Flag;
+  seats_exceeded?: Flag;
 
   @FlagParameter({
-    description: 'Whether somebody else seems to use its license key; see `suspicious`',
+    description: 'Whether somebody else seems to use its license key; see `suspicions`',
   })
   suspicious?: Flag;
 }
@@ -40,7 +40,7 @@ export function instanceFilter(query: ListInstancesQuery): InstanceFilter {
     licenseId: query.license_id ?? null,
     instanceId: query.instance_id ?? null,
     excessScopes: flagOf(query.excess_scopes),
-    overUsed: flagOf(query.over_used),
+    seatsExceeded: flagOf(query.seats_exceeded),
     suspicious: flagOf(query.suspicious),
   };
 }

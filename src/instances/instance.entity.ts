@@ -15,8 +15,8 @@ export interface AddOnMetric {
           AND (token_jti IS NULL) = (token_scope_set_digest IS NULL)`,
 )
 @Check(
-  'instances_excess_check',
-  `(excess_scopes IS NULL) = (excess_until IS NULL) AND cardinality(excess_scopes) > 0`,
+  'instances_excess_scopes_check',
+  `(excess_scopes IS NULL) = (excess_scopes_until IS NULL) AND cardinality(excess_scopes) > 0`,
 )
 @Check(
   'instances_seat_link_check',
@@ -25,7 +25,7 @@ export interface AddOnMetric {
 )
 @Check('instances_users_check', 'billable_users >= 0 AND max_historical_users >= 0')
 @Index('instances_seat_link_idx', ['id'], { where: 'last_seat_link_at IS NOT NULL' })
-@Index('instances_excess_idx', ['id'], { where: 'excess_until IS NOT NULL' })
+@Index('instances_excess_scopes_until_idx', ['id'], { where: 'excess_scopes_until IS NOT NULL' })
 @Unique('instances_license_id_instance_id_key', ['licenseId', 'instanceId'])
 export class InstanceEntity {
   /** Also the `gitlab_instance_uid` of an instance that has not told its own. */
@@ -73,8 +73,8 @@ export class InstanceEntity {
   excessScopes!: string[] | null;
 
   /** When the last of those tokens expires. */
-  @Column('timestamptz', { name: 'excess_until', nullable: true })
-  excessUntil!: Date | null;
+  @Column('timestamptz', { name: 'excess_scopes_until', nullable: true })
+  excessScopesUntil!: Date | null;
 
   @Column('timestamptz', { name: 'last_seat_link_at', nullable: true })
   lastSeatLinkAt!: Date | null;

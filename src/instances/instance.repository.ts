@@ -41,7 +41,7 @@ export interface InstanceFilter {
   readonly licenseId: string | null;
   readonly instanceId: string | null;
   readonly excessScopes: boolean | null;
-  readonly overUsed: boolean | null;
+  readonly seatsExceeded: boolean | null;
   readonly suspicious: boolean | null;
 }
 
@@ -82,7 +82,7 @@ const RECORD_SEATS = `
   WHERE id = known`;
 
 /** Whether an instance has reported more users, or more seats of an add-on, than were bought. */
-const OVER_USED = `(
+const SEATS_EXCEEDED = `(
   coalesce(instance.billable_users > (
     SELECT seats FROM licenses WHERE licenses.id = instance.license_id), false)
   OR EXISTS (
@@ -145,18 +145,21 @@ export class InstanceRepository {
   }
 
   /** Which of these instances have reported more than was bought. */
-  async overUsed(manager: EntityManager, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  async seatsExceeded(
+    manager: EntityManager,
+    ids: readonly string[],
+  ): Promise<ReadonlySet<string>> {
     const rows = await manager.query<{ id: string }[]>(
-      `SELECT id FROM instances instance WHERE id = ANY($1) AND ${OVER_USED}`,
+      `SELECT id FROM instances instance WHERE id = ANY($1) AND ${SEATS_EXCEEDED}`,
       [ids],
     );
     return new Set(rows.map(({ id }) => id));
   }
 
-  async countOverUsed(manager: EntityManager): Promise<number> {
+  async countSeatsExceeded(manager: EntityManager): Promise<number> {
     const [row] = await manager.query<{ count: number }[]>(
       `SELECT count(*)::int AS count FROM instances instance
-       WHERE last_seat_link_at IS NOT NULL AND ${OVER_USED}`,
+       WHERE last_seat_link_at IS NOT NULL AND ${SEATS_EXCEEDED}`,
     );
     return row?.count ?? 0;
   }
@@ -183,20 +186,20 @@ export class InstanceRepository {
     page: PageRequest,
     now: Date,
   ): Promise<InstanceEntity[]> {
-    const { licenseId, instanceId, excessScopes, overUsed, suspicious } = filter;
+    const { licenseId, instanceId, excessScopes, seatsExceeded, suspicious } = filter;
     const where: FindOptionsWhere<InstanceEntity> = {};
     if (licenseId !== null) where.licenseId = licenseId;
     if (instanceId !== null) where.instanceId = instanceId;
     if (excessScopes !== null) {
-      where.excessUntil = excessScopes ? MoreThan(now) : Or(IsNull(), LessThanOrEqual(now));
+      where.excessScopesUntil = excessScopes ? MoreThan(now) : Or(IsNull(), LessThanOrEqual(now));
     }
     if (page.after !== null) where.id = MoreThan(page.after);
     const found = manager.createQueryBuilder(InstanceEntity, 'instance').where(where);
     // The condition on the seat link is that of the partial index.
-    if (overUsed === true) {
-      found.andWhere(`instance.last_seat_link_at IS NOT NULL AND ${OVER_USED}`);
+    if (seatsExceeded === true) {
+      found.andWhere(`instance.last_seat_link_at IS NOT NULL AND ${SEATS_EXCEEDED}`);
     }
-    if (overUsed === false) found.andWhere(`NOT ${OVER_USED}`);
+    if (seatsExceeded === false) found.andWhere(`NOT ${SEATS_EXCEEDED}`);
     if (suspicious !== null) found.andWhere(suspicious ? SUSPICIOUS : `NOT ${SUSPICIOUS}`, { now });
     return found.orderBy('instance.id').take(rowsToFetch(page)).getMany();
   }

@@ -33,7 +33,7 @@ describe('the requests of a few seconds', () => {
       to: number,
       old: Date | null = null,
     ) => ({
-      ...{ value, requests, firstSeenAt: at(from), lastSeenAt: at(to), lastOldKeyAt: old },
+      ...{ value, requests, firstSeenAt: at(from), lastSeenAt: at(to), previousKeyLastUsedAt: old },
     });
     expect(one).toEqual({
       licenseId: 'a license',

@@ -47,7 +47,7 @@ export class SightingCounts {
     if (!place) return false;
     const { address, at, byOldKey, hostName } = request;
     const seen = { requests: 1, firstSeenAt: at, lastSeenAt: at };
-    const sighting = { ...seen, lastOldKeyAt: byOldKey ? at : null };
+    const sighting = { ...seen, previousKeyLastUsedAt: byOldKey ? at : null };
     add(place.networks, { ...sighting, value: networkOf(address, NETWORK) ?? OTHER });
     // Host names are compared without regard to case (RFC 4343).
     if (hostName !== null) add(place.hostNames, { ...sighting, value: hostName.toLowerCase() });
@@ -97,6 +97,6 @@ function sum(one: Sighting, other: Sighting): Sighting {
     requests: one.requests + other.requests,
     firstSeenAt: one.firstSeenAt < other.firstSeenAt ? one.firstSeenAt : other.firstSeenAt,
     lastSeenAt: one.lastSeenAt > other.lastSeenAt ? one.lastSeenAt : other.lastSeenAt,
-    lastOldKeyAt: other.lastOldKeyAt ?? one.lastOldKeyAt,
+    previousKeyLastUsedAt: other.previousKeyLastUsedAt ?? one.previousKeyLastUsedAt,
   };
 }

@@ -33,7 +33,7 @@ interface SeenRow {
   readonly requests: number;
   readonly firstSeenAt: string;
   readonly lastSeenAt: string;
-  readonly lastOldKeyAt: string | null;
+  readonly previousKeyLastUsedAt: string | null;
   readonly returned: { readonly at: string; readonly after: string } | null;
 }
 
@@ -93,7 +93,7 @@ function seenOf(row: SeenRow): Seen {
     ...row,
     firstSeenAt: new Date(row.firstSeenAt),
     lastSeenAt: new Date(row.lastSeenAt),
-    lastOldKeyAt: dateOrNull(row.lastOldKeyAt),
+    previousKeyLastUsedAt: dateOrNull(row.previousKeyLastUsedAt),
     returned: returned && { ...returned, at: new Date(returned.at) },
   };
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
-import { FollowChanges } from '../instance-health/follow-changes.js';
+import { SweepChangedInstances } from '../instance-health/sweep-changed-instances.js';
 import { InstanceMetrics } from '../instance-health/instance-metrics.js';
 import { SweepInstances } from '../instance-health/sweep-instances.js';
 import {
@@ -20,7 +20,7 @@ export class InstanceJobs {
   constructor(
     private readonly runner: JobRunner,
     private readonly sweep: SweepInstances,
-    private readonly changes: FollowChanges,
+    private readonly changes: SweepChangedInstances,
     private readonly metrics: InstanceMetrics,
     private readonly sightings: InstanceSightings,
   ) {}
@@ -28,7 +28,7 @@ export class InstanceJobs {
   @Interval(CHANGES_EVERY_MS)
   async followChanges(): Promise<void> {
     await this.runner.run('follow changes of entitlements', async () => {
-      await this.changes.follow();
+      await this.changes.sweep();
       await this.metrics.refresh();
     });
   }

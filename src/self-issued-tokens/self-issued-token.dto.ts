@@ -5,7 +5,7 @@ import type { ExtraClaims } from '../domain/self-issued-token-claims.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { pointerToken } from '../http/validation.js';
 import { EachIsText, MayBeAbsent } from '../http/validators.js';
-import { PlatformHolderBody, platformHolderOf } from '../token-issuance/platform-holder.dto.js';
+import { PlatformHolderBody, platformHolderOf } from '../token-revocation/platform-holder.dto.js';
 import type { SelfIssuedRequest, SelfIssuedToken } from './issue-self-issued-token.js';
 
 const MAX_UNIT_PRIMITIVES = 500;

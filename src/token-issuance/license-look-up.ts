@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { isInPhase } from '../add-on-purchases/purchase-phases.js';
 import type { AddOnPurchase } from '../domain/add-on-purchase.js';
 import { type CalendarDay, dayOf } from '../domain/calendar-day.js';
 import type { License, LicenseKind } from '../domain/license.js';
@@ -8,6 +9,7 @@ import { Database } from '../database/database.js';
 import { DatabaseMetrics } from '../database/database-metrics.js';
 import { preparedStatement } from '../database/prepared-statements.js';
 import { SharedBatches } from '../database/shared-batches.js';
+import { tokensRevoked } from '../token-revocation/tokens-revoked.js';
 
 /** What a license key stands for: the license, its purchases, and the instance that is asking. */
 export interface FoundLicense {
@@ -73,10 +75,7 @@ const LICENSE_LOOK_UP = preparedStatement(
     CROSS JOIN LATERAL unnest(given.digests, given.instances, given.days, given.instants)
       WITH ORDINALITY AS asked (key_digest, instance_id, today, at, n)
     CROSS JOIN LATERAL (
-      SELECT owner.*, (
-        SELECT true FROM service_token_revocations r
-        WHERE r.license_id = owner.id AND r.restored_at IS NULL
-      ) AS tokens_revoked
+      SELECT owner.*, ${tokensRevoked('license_id', 'owner.id')} AS tokens_revoked
       FROM (
         SELECT ${LICENSE_COLUMNS}, false AS by_old_key
         FROM licenses WHERE key_digest = asked.key_digest
@@ -88,10 +87,7 @@ const LICENSE_LOOK_UP = preparedStatement(
       ) owner
     ) l
     LEFT JOIN LATERAL (
-      SELECT seen.*, (
-        SELECT true FROM service_token_revocations r
-        WHERE r.instance_id = seen.id AND r.restored_at IS NULL
-      ) AS tokens_revoked
+      SELECT seen.*, ${tokensRevoked('instance_id', 'seen.id')} AS tokens_revoked
       FROM (
         SELECT id, instance_id, unique_instance_id FROM instances
         WHERE license_id = l.id AND (asked.instance_id IS NULL OR instance_id = asked.instance_id)
@@ -99,9 +95,8 @@ const LICENSE_LOOK_UP = preparedStatement(
       ) seen
     ) i ON true
     LEFT JOIN LATERAL (
-      SELECT * FROM add_on_purchases
-      WHERE license_id = l.id AND voided_at IS NULL AND expires_on > asked.today
-        AND (started_at IS NULL OR started_at <= asked.today)
+      SELECT * FROM add_on_purchases bought
+      WHERE license_id = l.id AND ${isInPhase('active', 'asked.today', 'bought')}
       OFFSET 0
     ) p ON true`,
 );

@@ -15,11 +15,11 @@ export interface TokenDetail {
   readonly token: RecordedToken;
   readonly scopes: readonly string[];
   readonly audiences: readonly string[];
-  /** What revoked it; null for one that is not revoked. */
+  /** Null for a token that is not revoked. */
   readonly revocation: ServiceTokenRevocationEntity | null;
 }
 
-/** What the ledger knows of tokens. */
+/** Reads issued tokens in the ledger. */
 @Injectable()
 export class ReadServiceTokens {
   constructor(
@@ -34,7 +34,12 @@ export class ReadServiceTokens {
     const { manager } = this.database;
     const token = await this.tokens.get(manager, jti);
     const { scopes, audiences } = await this.tokens.scopesOf(manager, jti);
-    return { token, scopes, audiences, revocation: await this.revocations.behind(manager, token) };
+    return {
+      token,
+      scopes,
+      audiences,
+      revocation: await this.revocations.thatRevoked(manager, token),
+    };
   }
 
   async list(filter: TokenFilter, { after, perPage }: PageRequest): Promise<TokenPage> {

@@ -1,15 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../platform/clock.js';
 import { Database } from '../database/database.js';
-import { type Order, revocationOf } from './revoke-service-token.js';
+import type { PlatformHolder } from '../domain/holder.js';
+import { Clock } from '../platform/clock.js';
+import { type RevocationRequest, revocationOf } from './revoke-service-token.js';
 import type { ServiceTokenRevocationEntity } from './service-token-revocation.entity.js';
-import {
-  ServiceTokenRevocationRepository,
-  type Whom,
-} from './service-token-revocation.repository.js';
+import { ServiceTokenRevocationRepository } from './service-token-revocation.repository.js';
 
-/** Longer than a token may be under way, with what the clocks of replicas differ. */
-const UNDER_WAY_MS = 60_000;
+/** No token takes longer from its issue to its commit, even if the clocks of replicas differ. */
+const UNCOMMITTED_MS = 60_000;
 
 /** Revokes the tokens that the platform issued to itself for one of its users or namespaces. */
 @Injectable()
@@ -21,23 +19,23 @@ export class RevokeSelfIssuedTokens {
   ) {}
 
   /**
-   * Takes every token that lives now; the next request gets another as usual. Twice takes what was
-   * issued in between.
+   * Revokes every live token; the next request for a token gets another as usual. A second call revokes
+   * what was issued in between.
    */
-  async revoke(whom: Whom, order: Order): Promise<ServiceTokenRevocationEntity> {
+  async revoke(
+    holder: PlatformHolder,
+    request: RevocationRequest,
+  ): Promise<ServiceTokenRevocationEntity> {
     const now = this.clock.now();
-    // No index finds them, and while the issuance is locked nobody gets a token: the ledger of the last
-    // hour is read before, and what came meanwhile is all that is read then.
-    const known = await this.revocations.liveTokensFor(this.database.manager, whom, now);
-    const since = new Date(now.getTime() - UNDER_WAY_MS);
+    // No index finds these tokens, and nobody gets a token while the issuance is locked. So the ledger of
+    // the last hour is read before the lock, and only the last minute again under it.
+    const jtis = await this.revocations.liveTokensFor(this.database.manager, holder, now);
+    const issuedSince = new Date(now.getTime() - UNCOMMITTED_MS);
     return this.database.transaction(async (manager) => {
       await this.revocations.lockIssuance(manager);
-      const taken = await this.revocations.revokeTokensFor(manager, whom, {
-        known,
-        since,
-        at: now,
-      });
-      const revocation = revocationOf(whom, order, taken, now);
+      const search = { jtis, issuedSince, at: now };
+      const revoked = await this.revocations.revokeTokensFor(manager, holder, search);
+      const revocation = revocationOf(holder, request, revoked, now);
       await this.revocations.insert(manager, revocation);
       return revocation;
     });

@@ -1,56 +1,51 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../platform/clock.js';
-import { Database } from '../database/database.js';
-import { newId } from '../platform/new-id.js';
+import { AdminWrites } from '../access-control/admin-writes.js';
+import type { Holder } from '../domain/holder.js';
 import { RecordedTokens } from '../ledger/recorded-tokens.js';
+import { newId } from '../platform/new-id.js';
 import {
   type RevocationSubject,
   ServiceTokenRevocationEntity,
 } from './service-token-revocation.entity.js';
 import {
-  type Owner,
+  type RevokedTokens,
   ServiceTokenRevocationRepository,
-  type Taken,
-  type Whom,
 } from './service-token-revocation.repository.js';
 
-/** Who wants it, and why. */
-export interface Order {
-  /** The name of an API token. */
+export interface RevocationRequest {
+  /** The name of the API token of the admin who asks. */
   readonly by: string;
   readonly reason: string | null;
 }
 
-/** Revokes one token. Status lists tell of it; the next sync issues another as usual. */
+/** Revokes one token. Status lists show it as revoked; the next sync issues another token as usual. */
 @Injectable()
 export class RevokeServiceToken {
   constructor(
-    private readonly database: Database,
     private readonly tokens: RecordedTokens,
     private readonly revocations: ServiceTokenRevocationRepository,
-    private readonly clock: Clock,
+    private readonly writes: AdminWrites,
   ) {}
 
   /** Twice does nothing. @throws {IssuerError} NOT_FOUND */
-  async revoke(jti: string, order: Order): Promise<void> {
-    const now = this.clock.now();
-    await this.database.transaction(async (manager) => {
+  async revoke(jti: string, request: RevocationRequest): Promise<void> {
+    await this.writes.run(async (manager, now) => {
       // Two at once take turns: the second one finds the token revoked.
       await this.revocations.lockIssuance(manager);
       const { revokedAt, expiresAt } = await this.tokens.get(manager, jti);
       if (revokedAt !== null) return;
       const live = expiresAt > now;
-      const taken = { liveTokens: live ? 1 : 0, lastExpiresAt: live ? expiresAt : null };
+      const revoked = { revokedTokens: live ? 1 : 0, lastExpiresAt: live ? expiresAt : null };
       await this.revocations.revokeToken(manager, jti, now);
-      await this.revocations.insert(manager, revocationOf({ jti }, order, taken, now));
+      await this.revocations.insert(manager, revocationOf({ jti }, request, revoked, now));
     });
   }
 }
 
 export function revocationOf(
-  of: Owner | Whom | { readonly jti: string },
-  { by, reason }: Order,
-  taken: Taken,
+  of: Holder | { readonly jti: string },
+  { by, reason }: RevocationRequest,
+  revoked: RevokedTokens,
   now: Date,
 ): ServiceTokenRevocationEntity {
   return Object.assign(new ServiceTokenRevocationEntity(), {
@@ -62,7 +57,7 @@ export function revocationOf(
     userId: null,
     namespaceId: null,
     ...of,
-    ...taken,
+    ...revoked,
     reason,
     revokedAt: now,
     revokedBy: by,
@@ -72,7 +67,7 @@ export function revocationOf(
   });
 }
 
-function subjectOf(of: object): RevocationSubject {
+function subjectOf(of: Holder | { readonly jti: string }): RevocationSubject {
   if ('jti' in of) return 'token';
   if ('userId' in of) return 'user';
   if ('namespaceId' in of) return 'namespace';

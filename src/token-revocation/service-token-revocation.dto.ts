@@ -9,15 +9,15 @@ import {
   IsUuid,
   MayBeAbsent,
 } from '../http/validators.js';
-import { PlatformHolderBody, platformHolderOf } from '../token-issuance/platform-holder.dto.js';
-import type { Order } from './revoke-service-token.js';
-import type { Standing } from './revoke-service-tokens.js';
+import { PlatformHolderBody } from './platform-holder.dto.js';
+import type { RevocationRequest } from './revoke-service-token.js';
+import type { RevocationStatus } from './revoke-service-tokens.js';
 import {
   REVOCATION_SUBJECTS,
   type RevocationSubject,
   type ServiceTokenRevocationEntity,
 } from './service-token-revocation.entity.js';
-import type { RevocationFilter, Whom } from './service-token-revocation.repository.js';
+import type { RevocationFilter } from './service-token-revocation.repository.js';
 
 export class RevokeServiceTokensBody {
   @ApiPropertyOptional({ description: 'Kept with the revocation', example: 'laptop stolen' })
@@ -41,7 +41,7 @@ export class RevokeSelfIssuedTokensBody extends PlatformHolderBody {
 }
 
 export class ListRevocationsQuery extends PageQuery {
-  @ApiPropertyOptional({ format: 'uuid', description: 'That license, and each of its instances' })
+  @ApiPropertyOptional({ format: 'uuid', description: 'Of this license and of its instances' })
   @MayBeAbsent()
   @IsUuid('the id of a license')
   license_id?: string;
@@ -78,7 +78,10 @@ export function revocationFilter(query: ListRevocationsQuery): RevocationFilter 
 /** A revocation as the admin API shows it. */
 export class RevocationView {
   @ApiProperty({ format: 'uuid' }) id!: string;
-  @ApiProperty({ enum: REVOCATION_SUBJECTS, description: 'Whose tokens' })
+  @ApiProperty({
+    enum: REVOCATION_SUBJECTS,
+    description: 'What was revoked: one token, or all of its tokens',
+  })
   subject!: RevocationSubject;
   @ApiProperty({ type: String, format: 'uuid', nullable: true }) jti!: string | null;
   @ApiProperty({ type: String, format: 'uuid', nullable: true }) license_id!: string | null;
@@ -88,8 +91,11 @@ export class RevocationView {
   @ApiProperty({ type: String, nullable: true }) reason!: string | null;
   @ApiProperty({ type: Date }) revoked_at!: Date;
   @ApiProperty({ description: 'The name of the API token' }) revoked_by!: string;
-  @ApiProperty({ type: 'integer', description: 'How many live tokens it revoked' })
-  live_tokens!: number;
+  @ApiProperty({
+    type: 'integer',
+    description: 'How many tokens it revoked that had not expired',
+  })
+  revoked_tokens!: number;
   @ApiProperty({ type: Date, nullable: true, description: 'When the last of them would expire' })
   last_expires_at!: Date | null;
   @ApiProperty({ type: Date, nullable: true }) restored_at!: Date | null;
@@ -102,26 +108,24 @@ export class RevocationPage {
   @ApiProperty({ type: String, nullable: true }) next_cursor!: string | null;
 }
 
-/** How the tokens of a license or an instance stand. */
-export class RevocationStandingView {
+/** Whether the tokens of a license or an instance are revoked. */
+export class RevocationStatusView {
   @ApiProperty({ format: 'uuid' }) license_id!: string;
   @ApiProperty({ type: String, format: 'uuid', nullable: true }) instance_id!: string | null;
-  @ApiProperty({ type: RevocationView, nullable: true, description: 'The last one' })
+  @ApiProperty({ type: RevocationView, nullable: true, description: 'The last revocation' })
   revocation!: RevocationView | null;
-  @ApiProperty({ type: [RevocationView], description: 'What has syncs answer null now' })
+  @ApiProperty({
+    type: [RevocationView],
+    description: 'Why its syncs get no token now: the revocations that are not restored',
+  })
   active!: RevocationView[];
 }
 
-export function orderOf(
+export function revocationRequest(
   principal: Principal,
   { reason }: RevokeServiceTokensBody | RestoreServiceTokensBody,
-): Order {
+): RevocationRequest {
   return { by: principal.name, reason: reason ?? null };
-}
-
-/** @throws {IssuerError} VALIDATION_FAILED */
-export function whomOf(body: RevokeSelfIssuedTokensBody): Whom {
-  return platformHolderOf(body);
 }
 
 export function revocationView(revocation: ServiceTokenRevocationEntity): RevocationView {
@@ -136,7 +140,7 @@ export function revocationView(revocation: ServiceTokenRevocationEntity): Revoca
     reason: revocation.reason,
     revoked_at: revocation.revokedAt,
     revoked_by: revocation.revokedBy,
-    live_tokens: revocation.liveTokens,
+    revoked_tokens: revocation.revokedTokens,
     last_expires_at: revocation.lastExpiresAt,
     restored_at: revocation.restoredAt,
     restored_by: revocation.restoredBy,
@@ -144,11 +148,11 @@ export function revocationView(revocation: ServiceTokenRevocationEntity): Revoca
   };
 }
 
-export function revocationStandingView(standing: Standing): RevocationStandingView {
+export function revocationStatusView(status: RevocationStatus): RevocationStatusView {
   return {
-    license_id: standing.licenseId,
-    instance_id: standing.instanceId,
-    revocation: standing.revocation && revocationView(standing.revocation),
-    active: standing.active.map(revocationView),
+    license_id: status.licenseId,
+    instance_id: status.instanceId,
+    revocation: status.revocation && revocationView(status.revocation),
+    active: status.active.map(revocationView),
   };
 }

@@ -26,8 +26,8 @@ const ACTIVE = { unique: true, where: 'restored_at IS NULL' } as const;
           AND num_nonnulls(jti, instance_id, license_id, user_id, namespace_id) = 1`,
 )
 @Check(
-  'service_token_revocations_live_tokens_check',
-  `live_tokens >= 0 AND (live_tokens > 0) = (last_expires_at IS NOT NULL)`,
+  'service_token_revocations_revoked_tokens_check',
+  `revoked_tokens >= 0 AND (revoked_tokens > 0) = (last_expires_at IS NOT NULL)`,
 )
 @Check(
   'service_token_revocations_restored_at_check',
@@ -54,11 +54,11 @@ export class ServiceTokenRevocationEntity {
   @ForeignKey(() => LicenseEntity, { name: 'service_token_revocations_license_id_fkey' })
   licenseId!: string | null;
 
-  /** The platform's own id of one of its users, for whom it issued tokens to itself. */
+  /** The platform's own id of a user; the tokens are self-issued. */
   @Column('text', { name: 'user_id', nullable: true })
   userId!: string | null;
 
-  /** The same of a namespace. */
+  /** The platform's own id of a namespace; the tokens are self-issued. */
   @Column('text', { name: 'namespace_id', nullable: true })
   namespaceId!: string | null;
 
@@ -72,11 +72,11 @@ export class ServiceTokenRevocationEntity {
   @Column('text', { name: 'revoked_by' })
   revokedBy!: string;
 
-  /** How many tokens it revoked that had not expired yet. */
-  @Column('integer', { name: 'live_tokens' })
-  liveTokens!: number;
+  /** How many tokens it revoked that had not expired. */
+  @Column('integer', { name: 'revoked_tokens' })
+  revokedTokens!: number;
 
-  /** Until when the last of them would have lived; null when there was none. */
+  /** When the last of them expires; null if there was none. */
   @Column('timestamptz', { name: 'last_expires_at', nullable: true })
   lastExpiresAt!: Date | null;
 

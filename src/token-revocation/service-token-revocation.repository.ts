@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type EntityManager, IsNull, MoreThan, Not } from 'typeorm';
+import type { Holder, LicenseHolder, PlatformHolder } from '../domain/holder.js';
 import { firstUuidV7 } from '../domain/uuid-v7.js';
 import { type PageRequest, rowsToFetch } from '../database/page.js';
 import {
@@ -10,15 +11,9 @@ import {
 } from '../ledger/recorded-tokens.js';
 import { ServiceTokenRevocationEntity } from './service-token-revocation.entity.js';
 
-/** Whose tokens are revoked as a whole. */
-export type Owner = { readonly licenseId: string } | { readonly instanceId: string };
-
-/** For whom the platform issued the tokens to itself that are revoked, by its own ids. */
-export type Whom = { readonly userId: string } | { readonly namespaceId: string };
-
-/** What a revocation took. */
-export interface Taken {
-  readonly liveTokens: number;
+/** What a revocation revoked: tokens that had not expired. */
+export interface RevokedTokens {
+  readonly revokedTokens: number;
   readonly lastExpiresAt: Date | null;
 }
 
@@ -33,17 +28,27 @@ export interface RevocationFilter {
   readonly active: boolean | null;
 }
 
-interface Since {
-  readonly known: readonly string[];
-  readonly since: Date;
+interface TokensToRevoke {
+  readonly jtis: readonly string[];
+  /** Tokens issued from this instant on are revoked too. */
+  readonly issuedSince: Date;
   readonly at: Date;
 }
+
+// Few rows: a restored revocation is not among them.
+const STANDING = `
+  SELECT r.id, r.license_id AS "licenseId" FROM service_token_revocations r
+  WHERE r.license_id IS NOT NULL AND r.restored_at IS NULL
+  UNION ALL
+  SELECT r.id, i.license_id FROM service_token_revocations r
+  JOIN instances i ON i.id = r.instance_id
+  WHERE r.instance_id IS NOT NULL AND r.restored_at IS NULL`;
 
 @Injectable()
 export class ServiceTokenRevocationRepository {
   /**
-   * Waits for the tokens under way and lets no other in until the transaction ends: what is read of
-   * the ledger from now on is complete.
+   * Waits until the tokens that are being issued are committed, and holds back all others until the
+   * transaction ends. What it reads of the ledger from now on is complete.
    */
   async lockIssuance(manager: EntityManager): Promise<void> {
     await manager.query(`SELECT pg_advisory_xact_lock(hashtext('signing_keys.phase'))`);
@@ -53,40 +58,46 @@ export class ServiceTokenRevocationRepository {
     await manager.insert(ServiceTokenRevocationEntity, revocation);
   }
 
-  /** The revocation of all tokens of `owner` that is not restored yet. */
-  async active(manager: EntityManager, owner: Owner): Promise<ServiceTokenRevocationEntity | null> {
-    const where = { ...owner, restoredAt: IsNull() };
+  /** The revocation of all tokens of `holder` that is not restored yet. */
+  async active(
+    manager: EntityManager,
+    holder: LicenseHolder,
+  ): Promise<ServiceTokenRevocationEntity | null> {
+    const where = { ...holder, restoredAt: IsNull() };
     return manager.findOneBy(ServiceTokenRevocationEntity, where);
   }
 
-  /** The last revocation of all tokens of `owner`, restored or not. */
-  async last(manager: EntityManager, owner: Owner): Promise<ServiceTokenRevocationEntity | null> {
+  /** The last revocation of all tokens of `holder`, restored or not. */
+  async last(
+    manager: EntityManager,
+    holder: LicenseHolder,
+  ): Promise<ServiceTokenRevocationEntity | null> {
     const order = { id: 'DESC' } as const;
-    return manager.findOne(ServiceTokenRevocationEntity, { where: owner, order });
+    return manager.findOne(ServiceTokenRevocationEntity, { where: holder, order });
   }
 
-  /** Lifts the null answer. @returns whether there was one to lift */
+  /** @returns whether there was a revocation to restore */
   async restore(
     manager: EntityManager,
-    owner: Owner,
+    holder: LicenseHolder,
     { by, reason, at }: { readonly by: string; readonly reason: string | null; readonly at: Date },
   ): Promise<boolean> {
     const { affected } = await manager.update(
       ServiceTokenRevocationEntity,
-      { ...owner, restoredAt: IsNull() },
+      { ...holder, restoredAt: IsNull() },
       { restoredAt: at, restoredBy: by, restoreReason: reason },
     );
     return (affected ?? 0) > 0;
   }
 
-  /** Which revocation took a token that is revoked. */
-  async behind(
+  /** The revocation that revoked this token; null for a token that is not revoked. */
+  async thatRevoked(
     manager: EntityManager,
     token: RecordedToken,
   ): Promise<ServiceTokenRevocationEntity | null> {
     const { jti, revokedAt } = token;
     if (revokedAt === null) return null;
-    const of = [{ jti }, ...ownersOf(token).map((owner) => ({ ...owner, revokedAt }))];
+    const of = [{ jti }, ...holdersOf(token).map((holder) => ({ ...holder, revokedAt }))];
     return manager.findOne(ServiceTokenRevocationEntity, { where: of, order: { id: 'ASC' } });
   }
 
@@ -108,18 +119,32 @@ export class ServiceTokenRevocationRepository {
     return found.take(rowsToFetch(page)).getMany();
   }
 
-  /** Marks the tokens of `owner` that live at `at`. */
-  async revokeTokensOf(manager: EntityManager, owner: Owner, at: Date): Promise<Taken> {
-    const [condition, id] =
-      'licenseId' in owner
-        ? [ofLicense('$1'), owner.licenseId]
-        : ['instance_id = $1', owner.instanceId];
-    return taken(manager, `${condition} AND jti >= $3`, [id, at, firstLiveJti(at)]);
+  /** By the id of each revocation of a license or an instance that is not restored: its license. */
+  async licensesByStandingRevocation(manager: EntityManager): Promise<ReadonlyMap<string, string>> {
+    const rows = await manager.query<{ id: string; licenseId: string }[]>(STANDING);
+    return new Map(rows.map(({ id, licenseId }) => [id, licenseId]));
   }
 
-  /** The tokens for `whom` that live at `at`, as far as they are committed. */
-  async liveTokensFor(manager: EntityManager, whom: Whom, at: Date): Promise<readonly string[]> {
-    const [condition, id] = isFor(whom);
+  /** Marks the live tokens of `holder`. */
+  async revokeTokensOf(
+    manager: EntityManager,
+    holder: LicenseHolder,
+    at: Date,
+  ): Promise<RevokedTokens> {
+    const [condition, id] =
+      'licenseId' in holder
+        ? [ofLicense('$1'), holder.licenseId]
+        : ['instance_id = $1', holder.instanceId];
+    return revokeLive(manager, `${condition} AND jti >= $3`, [id, at, firstLiveJti(at)]);
+  }
+
+  /** The live tokens for `holder` whose rows are committed. */
+  async liveTokensFor(
+    manager: EntityManager,
+    holder: PlatformHolder,
+    at: Date,
+  ): Promise<readonly string[]> {
+    const [condition, id] = issuedFor(holder);
     const rows = await manager.query<{ jti: string }[]>(
       `SELECT jti FROM issued_tokens
        WHERE ${condition} AND jti >= $3 AND expires_at > $2 AND revoked_at IS NULL`,
@@ -128,17 +153,18 @@ export class ServiceTokenRevocationRepository {
     return rows.map(({ jti }) => jti);
   }
 
-  /** Marks those of `known`, and those issued from `since` on, that live at `at`. */
+  /** Marks the live ones of these tokens, and the live tokens for `holder` that were issued lately. */
   async revokeTokensFor(
     manager: EntityManager,
-    whom: Whom,
-    { known, since, at }: Since,
-  ): Promise<Taken> {
-    const [condition, id] = isFor(whom);
-    const before = await taken(manager, 'jti = ANY($1)', [known, at]);
-    const after = await taken(manager, `${condition} AND jti >= $3`, [id, at, firstUuidV7(since)]);
+    holder: PlatformHolder,
+    { jtis, issuedSince, at }: TokensToRevoke,
+  ): Promise<RevokedTokens> {
+    const [condition, id] = issuedFor(holder);
+    const before = await revokeLive(manager, 'jti = ANY($1)', [jtis, at]);
+    const first = firstUuidV7(issuedSince);
+    const after = await revokeLive(manager, `${condition} AND jti >= $3`, [id, at, first]);
     return {
-      liveTokens: before.liveTokens + after.liveTokens,
+      revokedTokens: before.revokedTokens + after.revokedTokens,
       lastExpiresAt: later(before.lastExpiresAt, after.lastExpiresAt),
     };
   }
@@ -150,14 +176,14 @@ export class ServiceTokenRevocationRepository {
   }
 }
 
-/** The condition by which `$1` finds its tokens. */
-function isFor(whom: Whom): [condition: string, id: string] {
-  return 'userId' in whom
-    ? [`self_issued->>'user' = $1`, whom.userId]
-    : [`self_issued->>'namespace' = $1`, whom.namespaceId];
+/** The condition on `$1` that finds the tokens of a holder. */
+function issuedFor(holder: PlatformHolder): [condition: string, id: string] {
+  return 'userId' in holder
+    ? [`self_issued->>'user' = $1`, holder.userId]
+    : [`self_issued->>'namespace' = $1`, holder.namespaceId];
 }
 
-function ownersOf({ instanceId, licenseId, selfIssued }: RecordedToken): (Owner | Whom)[] {
+function holdersOf({ instanceId, licenseId, selfIssued }: RecordedToken): Holder[] {
   if (instanceId !== null && licenseId !== null) return [{ instanceId }, { licenseId }];
   const { user, namespace } = selfIssued ?? {};
   if (typeof user === 'string') return [{ userId: user }];
@@ -169,18 +195,18 @@ function later(one: Date | null, other: Date | null): Date | null {
   return one > other ? one : other;
 }
 
-async function taken(
+async function revokeLive(
   manager: EntityManager,
   condition: string,
   values: readonly unknown[],
-): Promise<Taken> {
-  const [row] = await manager.query<Taken[]>(
-    `WITH taken AS (
+): Promise<RevokedTokens> {
+  const [row] = await manager.query<RevokedTokens[]>(
+    `WITH revoked AS (
        UPDATE issued_tokens SET revoked_at = $2
        WHERE ${condition} AND expires_at > $2 AND revoked_at IS NULL RETURNING expires_at
      )
-     SELECT count(*)::int AS "liveTokens", max(expires_at) AS "lastExpiresAt" FROM taken`,
+     SELECT count(*)::int AS "revokedTokens", max(expires_at) AS "lastExpiresAt" FROM revoked`,
     [...values],
   );
-  return row ?? { liveTokens: 0, lastExpiresAt: null };
+  return row ?? { revokedTokens: 0, lastExpiresAt: null };
 }

@@ -51,7 +51,7 @@ export class StatusListView {
   @ApiProperty({ format: 'uri' }) uri!: string;
 }
 
-/** An issued token as the ledger knows it: everything but the token. */
+/** An issued token as the ledger holds it: everything but the token itself. */
 export class ServiceTokenView {
   @ApiProperty({ format: 'uuid' }) jti!: string;
   @ApiProperty({ type: String, format: 'uuid', nullable: true, description: 'Null: self-issued' })
@@ -64,7 +64,8 @@ export class ServiceTokenView {
     additionalProperties: true,
     nullable: true,
     example: null,
-    description: 'What a self-issued token was asked with: its user or namespace, and the rest',
+    description:
+      'The request for a self-issued token: its user or namespace, and what else it named',
   })
   self_issued!: Readonly<Record<string, unknown>> | null;
   @ApiProperty({ type: Date }) issued_at!: Date;
@@ -73,7 +74,7 @@ export class ServiceTokenView {
   @ApiProperty({
     type: StatusListView,
     nullable: true,
-    description: 'Where validators learn of its revocation; null: nowhere, it runs to its exp',
+    description: 'Where validators can see whether it is revoked; null: nowhere',
   })
   status_list!: StatusListView | null;
 }
@@ -90,7 +91,7 @@ export class ServiceTokenPage {
   @ApiProperty({
     type: String,
     nullable: true,
-    description: 'Null on the last page only: a page may be short, or empty, before that',
+    description: 'Null on the last page only. A page before it may be short or empty',
   })
   next_cursor!: string | null;
 }

@@ -8,7 +8,7 @@ import { UuidParam } from '../http/uuid-param.js';
 import { optionalBodyValidation, queryValidation } from '../http/validation.js';
 import { ReadServiceTokens } from './read-service-tokens.js';
 import { RevokeServiceToken } from './revoke-service-token.js';
-import { orderOf, RevokeServiceTokensBody } from './service-token-revocation.dto.js';
+import { revocationRequest, RevokeServiceTokensBody } from './service-token-revocation.dto.js';
 import {
   ListServiceTokensQuery,
   ServiceTokenDetailView,
@@ -36,8 +36,8 @@ export class ServiceTokensController {
   @ApiOperation({
     summary: 'List issued tokens, oldest first',
     description:
-      'With `license_id`, `instance_id` or `revoked=true` an index finds them. Anything else walks ' +
-      'along the ledger, 10,000 rows a page: such a page may be short, or empty, with more to come.',
+      'With `license_id`, `instance_id` or `revoked=true` an index finds the tokens. Without them a page ' +
+      'reads 10,000 rows of the ledger: it may be short or empty, and more pages may follow.',
   })
   @ApiOkResponse({ type: ServiceTokenPage })
   async list(@Query(queryValidation) query: ListServiceTokensQuery): Promise<ServiceTokenPage> {
@@ -46,7 +46,7 @@ export class ServiceTokensController {
   }
 
   @Get('service_tokens/:jti')
-  @ApiOperation({ summary: 'What a token was issued for, and what revoked it' })
+  @ApiOperation({ summary: 'Read what a token was issued for, and what revoked it' })
   @ApiOkResponse({ type: ServiceTokenDetailView })
   async get(@Param('jti', UuidParam) jti: string): Promise<ServiceTokenDetailView> {
     return serviceTokenDetailView(await this.tokens.get(jti), this.issuer);
@@ -57,7 +57,8 @@ export class ServiceTokensController {
   @ApiOperation({
     summary: 'Revoke one token, for good',
     description:
-      'Status lists tell of it, if `status_list` is not null; the next sync issues another as usual.',
+      'Status lists show it as revoked, if `status_list` is not null. The next sync issues another token ' +
+      'as usual.',
   })
   @ApiBody({ type: RevokeServiceTokensBody, required: false })
   @ApiOkResponse({ type: ServiceTokenDetailView })
@@ -66,7 +67,7 @@ export class ServiceTokensController {
     @Body(optionalBodyValidation) body: RevokeServiceTokensBody,
     @AskedBy() principal: Principal,
   ): Promise<ServiceTokenDetailView> {
-    await this.revokeServiceToken.revoke(jti, orderOf(principal, body));
+    await this.revokeServiceToken.revoke(jti, revocationRequest(principal, body));
     this.statusLists.outdate();
     return this.get(jti);
   }

@@ -30,6 +30,6 @@ import { StatusLists } from './status-lists.js';
     ServiceTokenRevocationRepository,
     StatusLists,
   ],
-  exports: [StatusLists],
+  exports: [ServiceTokenRevocationRepository, StatusLists],
 })
 export class TokenRevocationModule {}

@@ -50,7 +50,7 @@ describe('an instance in the admin API', () => {
       live_tokens: 1,
       live_tokens_with_excess_scopes: 0,
       excess_scopes: [],
-      excess_until: null,
+      excess_scopes_until: null,
     });
     const response = await issuer.admin('GET', `instances/${instance.id}`);
     expect(await response.json()).toEqual(instance);
@@ -65,7 +65,7 @@ describe('an instance in the admin API', () => {
       state: 'ok',
       token: { excess_scopes: ['ask_epic'], missing_scopes: [] },
       live_tokens_with_excess_scopes: 1,
-      excess_until: EXPIRES,
+      excess_scopes_until: EXPIRES,
     });
   });
 
@@ -81,7 +81,7 @@ describe('an instance in the admin API', () => {
       live_tokens: 2,
       live_tokens_with_excess_scopes: 1,
       excess_scopes: ['ask_epic'],
-      excess_until: EXPIRES,
+      excess_scopes_until: EXPIRES,
     });
     clock.set('2026-03-13T11:59:59.999Z');
     expect(await read()).toMatchObject({ live_tokens_with_excess_scopes: 1 });
@@ -89,7 +89,7 @@ describe('an instance in the admin API', () => {
     expect(await read()).toMatchObject({
       live_tokens: 1,
       live_tokens_with_excess_scopes: 0,
-      excess_until: null,
+      excess_scopes_until: null,
     });
   });
 

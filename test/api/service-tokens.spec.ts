@@ -157,7 +157,7 @@ describe('the issued tokens', () => {
         jti: jtis[11],
         reason: 'leaked',
         revoked_by: 'bootstrap',
-        live_tokens: 1,
+        revoked_tokens: 1,
         last_expires_at: '2026-03-24T12:00:00.000Z',
       },
     });
@@ -180,7 +180,7 @@ describe('the issued tokens', () => {
   it('can be revoked after they have expired, for the record', async () => {
     const answer = await issuer.admin('POST', `service_tokens/${jtis[0] ?? ''}/revoke`);
     expect(await answer.json()).toMatchObject({
-      revocation: { live_tokens: 0, last_expires_at: null, reason: null },
+      revocation: { revoked_tokens: 0, last_expires_at: null, reason: null },
     });
   });
 
@@ -258,7 +258,7 @@ describe('revoking the tokens of a license or an instance', () => {
       reason: 'stolen',
       revoked_at: clock.now().toISOString(),
       revoked_by: 'bootstrap',
-      live_tokens: 2,
+      revoked_tokens: 2,
       last_expires_at: '2026-03-16T12:00:00.000Z',
       restored_at: null,
       restored_by: null,
@@ -334,10 +334,10 @@ describe('revoking the tokens of a license or an instance', () => {
     await synced(licenseKey);
     const [one, other] = (await instanceIds(id)).map((row) => `instances/${row}/service_tokens`);
     const ofOne = await order(`${one ?? ''}/revoke`);
-    expect(ofOne.revocation).toMatchObject({ subject: 'instance', live_tokens: 1 });
+    expect(ofOne.revocation).toMatchObject({ subject: 'instance', revoked_tokens: 1 });
     const ofAll = await order(`licenses/${id}/service_tokens/revoke`);
     // The token of the one was taken before.
-    expect(ofAll.revocation).toMatchObject({ subject: 'license', live_tokens: 1 });
+    expect(ofAll.revocation).toMatchObject({ subject: 'license', revoked_tokens: 1 });
     expect((await order(`${one ?? ''}/restore`)).active).toEqual(ofAll.active);
     expect((await order(`${other ?? ''}/restore`)).active).toEqual(ofAll.active);
     expect((await order(`${one ?? ''}/revoke`)).active).toHaveLength(2);
@@ -404,7 +404,7 @@ describe('self-issued tokens of a user or a namespace', () => {
   interface RevocationJson {
     readonly id: string;
     readonly subject: string;
-    readonly live_tokens: number;
+    readonly revoked_tokens: number;
   }
   const START = new Date('2026-03-10T23:30:00.250Z');
   const clock = new FakeClock();
@@ -476,7 +476,7 @@ describe('self-issued tokens of a user or a namespace', () => {
     const revocation = await revoke({ user: '17', reason: 'a stolen laptop' });
     expect(revocation).toMatchObject({
       ...{ subject: 'user', user: '17', namespace: null, license_id: null, jti: null },
-      ...{ reason: 'a stolen laptop', revoked_by: 'bootstrap', live_tokens: 2 },
+      ...{ reason: 'a stolen laptop', revoked_by: 'bootstrap', revoked_tokens: 2 },
       ...{ last_expires_at: '2026-03-11T02:29:00.000Z', restored_at: null },
     });
     expect(await listed('user=17&revoked=true')).toEqual(live);
@@ -493,12 +493,12 @@ describe('self-issued tokens of a user or a namespace', () => {
   it('are issued again as usual, and revoked again', async () => {
     await issue({ namespace: '9' });
     expect(await revoke({ namespace: '9' })).toMatchObject({
-      ...{ subject: 'namespace', live_tokens: 1 },
+      ...{ subject: 'namespace', revoked_tokens: 1 },
     });
     await issue({ namespace: '9' });
-    expect(await revoke({ namespace: '9' })).toMatchObject({ live_tokens: 1 });
+    expect(await revoke({ namespace: '9' })).toMatchObject({ revoked_tokens: 1 });
     expect(await revoke({ namespace: '9' })).toMatchObject({
-      ...{ live_tokens: 0, last_expires_at: null },
+      ...{ revoked_tokens: 0, last_expires_at: null },
     });
     expect(await items('service_token_revocations?namespace=9')).toHaveLength(3);
   });
@@ -524,7 +524,7 @@ describe('self-issued tokens of a user or a namespace', () => {
     );
     await writer.query('COMMIT');
     await writer.end();
-    expect(await revocation).toMatchObject({ live_tokens: 2 });
+    expect(await revocation).toMatchObject({ revoked_tokens: 2 });
     expect(await listed('user=27&revoked=true')).toHaveLength(2);
   });
 

@@ -65,7 +65,7 @@ describe('where an instance is used', () => {
     await seatLink('192.0.2.200', { hostname: 'GitLab.example.com' });
     await sync('2001:db8:1:2::3', { hostName: 'other.example.com' });
     const later = '2026-03-10T12:01:00.000Z';
-    const times = { first_seen_at: START, last_seen_at: later, last_old_key_at: null };
+    const times = { first_seen_at: START, last_seen_at: later, previous_key_last_used_at: null };
     const { networks, host_names } = await shown();
     expect(networks).toEqual([
       { network: '192.0.2.0/24', requests: 2, ...times },
@@ -80,7 +80,7 @@ describe('where an instance is used', () => {
   it('is shown of an instance by itself as in the list, and nothing before its first request', async () => {
     await sync('192.0.2.1');
     const [unseen] = await listSeen(issuer, `license_id=${license.id}`);
-    expect(unseen).toMatchObject({ networks: [], host_names: [], suspicious: [] });
+    expect(unseen).toMatchObject({ networks: [], host_names: [], suspicions: [] });
     const instance = await shown();
     expect(await (await issuer.admin('GET', `instances/${instance.id}`)).json()).toEqual(instance);
   });
@@ -117,7 +117,7 @@ describe('where an instance is used', () => {
     clock.advance(1000);
     await sync('203.0.113.1');
     const { networks } = await shown();
-    expect(networks.map(({ last_old_key_at }) => last_old_key_at)).toEqual([
+    expect(networks.map(({ previous_key_last_used_at }) => previous_key_last_used_at)).toEqual([
       '2026-03-10T12:00:01.000Z',
       null,
     ]);
@@ -186,8 +186,8 @@ describe('the use of an instance', () => {
 
     it('is suspicious: told once in the log, and shown with the networks', async () => {
       await inTurns(KNOWN, NEW, KNOWN, NEW);
-      const { id, suspicious } = await shown();
-      expect(suspicious).toEqual([
+      const { id, suspicions } = await shown();
+      expect(suspicions).toEqual([
         {
           reason: 'NEW_NETWORK',
           since: '2026-03-10T14:00:00.000Z',
@@ -210,7 +210,7 @@ describe('the use of an instance', () => {
         await inTurns(address);
         await writeSightings(issuer);
       }
-      expect((await shown()).suspicious).toMatchObject([{ reason: 'NEW_NETWORK' }]);
+      expect((await shown()).suspicions).toMatchObject([{ reason: 'NEW_NETWORK' }]);
     });
 
     it('is found by the filter, and counted by the metric', async () => {
@@ -233,12 +233,12 @@ describe('the use of an instance', () => {
       expect(metrics).toContain('issuer_instances_suspicious{reason="TWO_LICENSES"} 0');
       clock.advance(14 * DAY);
       expect(await ids(true, license)).toEqual([]);
-      expect((await shown()).suspicious).toEqual([]);
+      expect((await shown()).suspicions).toEqual([]);
     });
 
     it('is not suspicious after a move, nor with a fail-over and its end', async () => {
       await inTurns(KNOWN, KNOWN, NEW, NEW, NEW, KNOWN, KNOWN);
-      expect((await shown()).suspicious).toEqual([]);
+      expect((await shown()).suspicions).toEqual([]);
     });
   });
 
@@ -248,7 +248,7 @@ describe('the use of an instance', () => {
       await sync('192.0.2.1', { hostName });
       await writeSightings(issuer);
     }
-    expect((await shown()).suspicious).toMatchObject([
+    expect((await shown()).suspicions).toMatchObject([
       { reason: 'HOST_NAME_FLIPS', values: ['a.example.com', 'b.example.com'] },
     ]);
   });
@@ -261,7 +261,7 @@ describe('the use of an instance', () => {
     await sync('192.0.2.1');
     const values = [license.id, second.id];
     for (const one of [license, second]) {
-      expect((await shown(one)).suspicious).toMatchObject([{ reason: 'TWO_LICENSES', values }]);
+      expect((await shown(one)).suspicions).toMatchObject([{ reason: 'TWO_LICENSES', values }]);
     }
   });
 
@@ -272,7 +272,7 @@ describe('the use of an instance', () => {
     await sync('192.0.2.1', { licenseKey: first.licenseKey });
     clock.advance(DAY);
     await sync('192.0.2.1', { licenseKey: next.licenseKey });
-    for (const one of [first, next]) expect((await shown(one)).suspicious).toEqual([]);
+    for (const one of [first, next]) expect((await shown(one)).suspicions).toEqual([]);
   });
 });
 

@@ -29,7 +29,7 @@ describe('a seat link', () => {
   interface InstanceJson {
     readonly id: string;
     readonly instance_id: string;
-    readonly over_used: boolean;
+    readonly seats_exceeded: boolean;
     readonly seats: Readonly<Record<string, unknown>> | null;
   }
 
@@ -115,13 +115,13 @@ describe('a seat link', () => {
     await send(seatLink(licenseKey, crowded, { billable_users_count: 11 }));
     const add_on_metrics = [{ add_on_type: 'duo_pro', purchased_seats: 5, assigned_seats: 6 }];
     await send(seatLink(licenseKey, seated, { add_on_metrics }));
-    const over = await instances(`license_id=${id}&over_used=true`);
+    const over = await instances(`license_id=${id}&seats_exceeded=true`);
     expect(over.map(({ instance_id }) => instance_id).sort()).toEqual([crowded, seated].sort());
-    const [within, ...others] = await instances(`license_id=${id}&over_used=false`);
+    const [within, ...others] = await instances(`license_id=${id}&seats_exceeded=false`);
     expect(others).toEqual([]);
     expect(within).toMatchObject({
       instance_id: fair,
-      over_used: false,
+      seats_exceeded: false,
       seats: {
         reported_at: clock.now().toISOString(),
         billable_users_count: 10,
@@ -266,9 +266,9 @@ describe('a seat link whose numbers cannot be true', () => {
     readonly gitlab_version: string | null;
     readonly unique_instance_id: string | null;
     readonly last_seat_link_at: string | null;
-    readonly over_used: boolean;
+    readonly seats_exceeded: boolean;
     readonly seats: Readonly<Record<string, unknown>> | null;
-    readonly suspicious: readonly { readonly reason: string; readonly since: string }[];
+    readonly suspicions: readonly { readonly reason: string; readonly since: string }[];
     readonly absurd_seat_link: {
       readonly received_at: string;
       readonly reported_at: string;
@@ -339,7 +339,7 @@ describe('a seat link whose numbers cannot be true', () => {
         gitlab_version: '18.6.0',
         unique_instance_id: null,
         last_seat_link_at: before?.last_seat_link_at,
-        over_used: false,
+        seats_exceeded: false,
         absurd_seat_link: {
           received_at: '2026-03-11T03:30:00.000Z',
           reported_at: '2026-03-10T03:00:00.000Z',
@@ -353,7 +353,7 @@ describe('a seat link whose numbers cannot be true', () => {
   it('is one of 101 users for each seat; 100 are over-use', async () => {
     await send(users('1000'));
     expect(await instance()).toMatchObject({
-      over_used: true,
+      seats_exceeded: true,
       seats: { billable_users_count: 1000 },
       absurd_seat_link: null,
     });
@@ -375,11 +375,11 @@ describe('a seat link whose numbers cannot be true', () => {
     await flush();
     const warned = issuer.logs.filter((line) => line.includes('ABSURD_SEAT_LINK'));
     expect(warned.filter((line) => line.includes(id))).toHaveLength(1);
-    expect((await instance())?.suspicious).toMatchObject([
+    expect((await instance())?.suspicions).toMatchObject([
       { reason: 'ABSURD_SEAT_LINK', since: NOW },
     ]);
     clock.advance(14 * DAY);
-    expect(await instance()).toMatchObject({ suspicious: [], absurd_seat_link: null });
+    expect(await instance()).toMatchObject({ suspicions: [], absurd_seat_link: null });
   });
 
   it('is counted apart', async () => {

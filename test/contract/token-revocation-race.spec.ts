@@ -46,7 +46,7 @@ describe('a revocation beside syncs: check, then revoke (Keycloak CVE-2026-1035)
     );
     await expect(isPending(Promise.any(syncs))).resolves.toBe(true);
     await session.query(
-      `INSERT INTO service_token_revocations (id, subject, license_id, revoked_at, revoked_by, live_tokens)
+      `INSERT INTO service_token_revocations (id, subject, license_id, revoked_at, revoked_by, revoked_tokens)
        VALUES (gen_random_uuid(), 'license', $1, now(), 'test', 0)`,
       [revoked.id],
     );
@@ -70,12 +70,12 @@ describe('a revocation beside syncs: check, then revoke (Keycloak CVE-2026-1035)
       );
       await Promise.race(syncs.slice(0, 2 + round));
       const answer = await issuer.admin('POST', `licenses/${id}/service_tokens/revoke`);
-      const { revocation } = (await answer.json()) as { revocation: { live_tokens: number } };
+      const { revocation } = (await answer.json()) as { revocation: { revoked_tokens: number } };
       const effects = (await Promise.all(syncs)).map(({ effect }) => effect);
       const stored = effects.filter((effect) => effect === 'stores the token').length;
       expect(effects.filter((effect) => effect === 'deletes its tokens')).toHaveLength(30 - stored);
       expect(await tokensOf(id)).toEqual({ revoked: stored, live: 0 });
-      expect(revocation.live_tokens).toBe(stored);
+      expect(revocation.revoked_tokens).toBe(stored);
       expect((await syncAt(replica, licenseKey)).effect).toBe('deletes its tokens');
     }
   });

@@ -42,7 +42,10 @@ describe('the sweep of instances', () => {
 
   const synced = (expires_on?: string) => syncedInstance(issuer, expires_on);
   const stored = () =>
-    select(issuer, 'SELECT excess_scopes, excess_until FROM instances ORDER BY excess_until');
+    select(
+      issuer,
+      'SELECT excess_scopes, excess_scopes_until FROM instances ORDER BY excess_scopes_until',
+    );
 
   it('counts the instances whose purchase is over, until the last such token expires', async () => {
     const { instance } = await synced('2026-03-11');
@@ -54,8 +57,8 @@ describe('the sweep of instances', () => {
     await sweep(issuer);
     expect(await metric(issuer, TOO_BROAD)).toBe(1);
     expect(await stored()).toEqual([
-      { excess_scopes: ['ask_epic'], excess_until: new Date(EXPIRES) },
-      { excess_scopes: null, excess_until: null },
+      { excess_scopes: ['ask_epic'], excess_scopes_until: new Date(EXPIRES) },
+      { excess_scopes: null, excess_scopes_until: null },
     ]);
 
     await instance.serviceToken();
@@ -66,7 +69,9 @@ describe('the sweep of instances', () => {
     clock.set(EXPIRES);
     expect(await metric(issuer, TOO_BROAD)).toBe(0);
     await sweep(issuer);
-    expect(await stored()).toEqual(Array(2).fill({ excess_scopes: null, excess_until: null }));
+    expect(await stored()).toEqual(
+      Array(2).fill({ excess_scopes: null, excess_scopes_until: null }),
+    );
   });
 
   it('tells how many instances share a license, and of more than a hundred which license it is', async () => {
@@ -143,7 +148,7 @@ describe('the sweep of instances', () => {
     await sweep(issuer);
     expect(await metric(issuer, left('expired'))).toBe(3);
     expect(await metric(issuer, OVERDUE)).toBe(0);
-    expect(await metric(issuer, 'issuer_sweep_last_success_timestamp_seconds')).toBe(
+    expect(await metric(issuer, 'issuer_instance_sweep_last_success_timestamp_seconds')).toBe(
       Date.parse('2026-03-30T00:00:00Z') / 1000,
     );
   });

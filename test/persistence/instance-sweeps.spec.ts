@@ -9,14 +9,14 @@ describe('what is kept of sweeps', () => {
 
   it.each([
     [{ excess_scopes: ['a'] }],
-    [{ excess_until: '2026-01-01T00:00:00Z' }],
-    [{ excess_scopes: [], excess_until: '2026-01-01T00:00:00Z' }],
+    [{ excess_scopes_until: '2026-01-01T00:00:00Z' }],
+    [{ excess_scopes: [], excess_scopes_until: '2026-01-01T00:00:00Z' }],
   ])('of an instance is whole: %j is refused', async (excess) => {
     const license = licenseRow();
     await insert(tables.pool, 'licenses', license);
     await expect(
       insert(tables.pool, 'instances', { ...instanceRow(license.id), ...excess }),
-    ).rejects.toMatchObject(violating('instances_excess_check'));
+    ).rejects.toMatchObject(violating('instances_excess_scopes_check'));
   });
 
   it('is one row', async () => {

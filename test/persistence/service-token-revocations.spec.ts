@@ -36,7 +36,7 @@ const SUBJECTS: Readonly<Record<string, string>> = {
 function revocationRow(of: Row): Row & { readonly id: string } {
   const [column = ''] = Object.keys(of);
   const subject = SUBJECTS[column] ?? 'instance';
-  const who = { revoked_at: NOON, revoked_by: 'bootstrap', live_tokens: 0 };
+  const who = { revoked_at: NOON, revoked_by: 'bootstrap', revoked_tokens: 0 };
   return { id: randomUUID(), subject, ...who, ...of };
 }
 async function revoke(of: Row): Promise<string> {
@@ -54,8 +54,8 @@ describe('a revocation of service tokens', () => {
     ['two at once', { jti: randomUUID(), license_id: 'license' }, 'subject'],
     ['another than it says', { subject: 'token', license_id: 'license' }, 'subject'],
     ['what nobody knows', { subject: 'realm', license_id: 'license' }, 'subject'],
-    ['tokens that end never', { license_id: 'license', live_tokens: 1 }, 'live_tokens'],
-    ['no tokens that end', { license_id: 'license', last_expires_at: NOON }, 'live_tokens'],
+    ['tokens that end never', { license_id: 'license', revoked_tokens: 1 }, 'revoked_tokens'],
+    ['no tokens that end', { license_id: 'license', last_expires_at: NOON }, 'revoked_tokens'],
     [
       'a token, for a while',
       { jti: randomUUID(), restored_at: NOON, restored_by: 'a' },

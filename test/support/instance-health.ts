@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { SweepInstances } from '../../src/instance-health/sweep-instances.js';
-import { FollowChanges } from '../../src/instance-health/follow-changes.js';
+import { SweepChangedInstances } from '../../src/instance-health/sweep-changed-instances.js';
 import { InstanceMetrics } from '../../src/instance-health/instance-metrics.js';
 import { recordPurchase, registerLicense } from './builders.js';
 import { GitlabInstance } from './gitlab-instance.js';
@@ -27,7 +27,7 @@ export interface InstanceJson {
   readonly live_tokens: number;
   readonly live_tokens_with_excess_scopes: number;
   readonly excess_scopes: readonly string[];
-  readonly excess_until: string | null;
+  readonly excess_scopes_until: string | null;
 }
 
 /** Those of a page of `GET instances`. */
@@ -67,7 +67,7 @@ export async function sweep(issuer: TestIssuer): Promise<boolean> {
 
 /** What the scheduler does every few seconds. @returns how many instances it looked at */
 export async function followChanges(issuer: TestIssuer): Promise<number> {
-  const swept = await issuer.running.app.get(FollowChanges).follow();
+  const swept = await issuer.running.app.get(SweepChangedInstances).sweep();
   await issuer.running.app.get(InstanceMetrics).refresh();
   return swept;
 }

@@ -14,7 +14,7 @@ export interface SeenInstanceJson {
   readonly id: string;
   readonly networks: readonly Readonly<Record<string, unknown>>[];
   readonly host_names: readonly Readonly<Record<string, unknown>>[];
-  readonly suspicious: readonly {
+  readonly suspicions: readonly {
     readonly reason: string;
     readonly since: string;
     readonly last_at: string;

@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { InstanceEntity } from '../instances/instance.entity.js';
-import type { ExaminedInstance } from './examine-instances.js';
+import type { InstanceToAssess } from './assess-instances.js';
 
-export type SweptInstance = ExaminedInstance & Pick<InstanceEntity, 'excessScopes' | 'excessUntil'>;
+export type InstanceToSweep = InstanceToAssess &
+  Pick<InstanceEntity, 'excessScopes' | 'excessScopesUntil'>;
 
-/** What a sweep keeps of an instance; both null when its tokens say nothing too much. */
-export interface Excess {
+/** What a sweep writes into the row of an instance; both are null if its tokens have no excess scopes. */
+export interface ExcessScopes {
   readonly id: string;
   readonly scopes: readonly string[] | null;
   readonly until: Date | null;
@@ -15,7 +16,7 @@ export interface Excess {
 const COLUMNS = `
   id, license_id AS "licenseId", gitlab_version AS "gitlabVersion", last_sync_at AS "lastSyncAt",
   token_jti AS "tokenJti", token_expires_at AS "tokenExpiresAt",
-  excess_scopes AS "excessScopes", excess_until AS "excessUntil"`;
+  excess_scopes AS "excessScopes", excess_scopes_until AS "excessScopesUntil"`;
 
 const PAGE = `SELECT ${COLUMNS} FROM instances WHERE id > $1 ORDER BY id LIMIT $2`;
 
@@ -29,33 +30,33 @@ const STORE = `
   ), held AS (
     SELECT id FROM instances WHERE id IN (SELECT id FROM found) FOR NO KEY UPDATE <waiting>
   )
-  UPDATE instances SET excess_scopes = found.scopes, excess_until = found.until
+  UPDATE instances SET excess_scopes = found.scopes, excess_scopes_until = found.until
   FROM found JOIN held USING (id) WHERE instances.id = found.id
   RETURNING instances.id`;
 const STORE_WITHOUT_WAITING = STORE.replace('<waiting>', 'SKIP LOCKED');
 const STORE_ONE = STORE.replace('<waiting>', '');
 
-/** Which instances hold tokens that say too much, as a sweep leaves it in their rows. */
+/** Pages of instances, and the excess scopes of their tokens as the last sweep found them. */
 @Injectable()
-export class ExcessRepository {
-  /** The instances after `id` in order, or those among them that belong to `licenseIds`. */
+export class ExcessScopesRepository {
+  /** The instances after `id` in order: all of them, or those of `licenseIds`. */
   async page(
     manager: EntityManager,
     id: string,
     limit: number,
     licenseIds: readonly string[] | null,
-  ): Promise<SweptInstance[]> {
+  ): Promise<InstanceToSweep[]> {
     return licenseIds === null
-      ? manager.query<SweptInstance[]>(PAGE, [id, limit])
-      : manager.query<SweptInstance[]>(PAGE_OF_LICENSES, [id, limit, licenseIds]);
+      ? manager.query<InstanceToSweep[]>(PAGE, [id, limit])
+      : manager.query<InstanceToSweep[]>(PAGE_OF_LICENSES, [id, limit, licenseIds]);
   }
 
   /**
-   * Outside a transaction. Syncs update the same rows, many at a time: whoever holds several and
-   * waits for another one could wait for a sync that waits for him. So rows that are held are left
-   * for last and taken one at a time.
+   * Call it outside a transaction. Syncs update the same rows, many at a time. A sweep that holds several
+   * rows and waits for another could wait for a sync that waits for the sweep. So it skips rows that are
+   * held, and then writes those one at a time.
    */
-  async store(manager: EntityManager, found: readonly Excess[]): Promise<void> {
+  async store(manager: EntityManager, found: readonly ExcessScopes[]): Promise<void> {
     if (found.length === 0) return;
     const stored = new Set(await this.storeBy(STORE_WITHOUT_WAITING, manager, found));
     for (const one of found) {
@@ -66,7 +67,7 @@ export class ExcessRepository {
   private async storeBy(
     sql: string,
     manager: EntityManager,
-    found: readonly Excess[],
+    found: readonly ExcessScopes[],
   ): Promise<string[]> {
     const values = [JSON.stringify(found)];
     const [rows] = await manager.query<[{ id: string }[], number]>(sql, values);

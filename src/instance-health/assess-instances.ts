@@ -9,21 +9,21 @@ import type { InstanceEntity } from '../instances/instance.entity.js';
 import { Entitlements } from '../entitlements/entitlements.js';
 import { InstanceHealthRepository } from './instance-health.repository.js';
 
-export type ExaminedInstance = Pick<
+export type InstanceToAssess = Pick<
   InstanceEntity,
   'id' | 'licenseId' | 'gitlabVersion' | 'lastSyncAt' | 'tokenJti' | 'tokenExpiresAt'
 >;
 
-/** Holds the live tokens of instances against what their next sync would bring. */
+/** Compares the live tokens of instances with what their next sync would bring. */
 @Injectable()
-export class ExamineInstances {
+export class AssessInstances {
   constructor(
     private readonly repository: InstanceHealthRepository,
     private readonly entitlements: Entitlements,
   ) {}
 
-  /** In the order of `instances`; so many statements however many they are. */
-  async examine<Instance extends ExaminedInstance>(
+  /** In the order of `instances`. The number of statements does not depend on theirs. */
+  async assess<Instance extends InstanceToAssess>(
     manager: EntityManager,
     instances: readonly Instance[],
     now: Date,
@@ -47,7 +47,7 @@ export class ExamineInstances {
     });
   }
 
-  /** Resolves once for all instances that have the same plan, add-ons and version. */
+  /** Resolves once for all instances with the same plan, add-ons and version. */
   private scopesAt(now: Date) {
     const resolved = new Map<string, readonly string[]>();
     return (
@@ -56,16 +56,16 @@ export class ExamineInstances {
       version: GitlabVersion | null,
     ): readonly string[] => {
       const addOns = active.map(({ addOn }) => addOn).sort();
-      const alike = JSON.stringify([license.plan, version?.text, ...addOns]);
-      const known = resolved.get(alike);
+      const key = JSON.stringify([license.plan, version?.text, ...addOns]);
+      const known = resolved.get(key);
       if (known) return known;
       const { scopes } = this.entitlements.resolve(license, active, version, now);
-      resolved.set(alike, scopes);
+      resolved.set(key, scopes);
       return scopes;
     };
   }
 }
 
-function versionOf({ gitlabVersion }: ExaminedInstance): GitlabVersion | null {
+function versionOf({ gitlabVersion }: InstanceToAssess): GitlabVersion | null {
   return gitlabVersion === null ? null : parseGitlabVersion(gitlabVersion);
 }
