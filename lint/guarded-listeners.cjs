@@ -5,8 +5,8 @@ const TIMERS = /^(setTimeout|setInterval|setImmediate|queueMicrotask)$/;
 
 /**
  * Nobody waits for the listener of an event or the callback of a timer, so an exception in it ends the
- * process. It must be `guarded(...)` (src/platform/guarded.ts), or a function that cannot fail: one that
- * does nothing, one that only settles the promise around it, or one promise that ends with `.catch`.
+ * process. It must be `guarded(...)` (src/platform/guarded.ts), a constant or a readonly member that is, or
+ * a function that cannot fail: it does nothing, only settles the promise around it, or ends with `.catch`.
  *
  * @type {import('eslint').Rule.RuleModule}
  */
@@ -44,8 +44,28 @@ module.exports = {
     }
 
     function isGuarded(listener) {
-      const node = listener.type === 'Identifier' ? valueOf(listener) : listener;
-      return node?.type === 'CallExpression' && node.callee.name === 'guarded';
+      if (isOwnMember(listener)) return isGuardedMember(listener);
+      return isGuardCall(listener.type === 'Identifier' ? valueOf(listener) : listener);
+    }
+
+    /** Whether the constructor assigns `this.x = guarded(...)`, and nothing else is ever assigned. */
+    function isGuardedMember(listener) {
+      const { body } = context.sourceCode
+        .getAncestors(listener)
+        .findLast(({ type }) => type === 'ClassBody');
+      const constructor = body.find(({ kind }) => kind === 'constructor');
+      const isReadonly = body.some(
+        ({ type, readonly, key }) =>
+          type === 'PropertyDefinition' && readonly && key.name === listener.property.name,
+      );
+      const isAssigned = constructor?.value.body.body.some(
+        ({ expression }) =>
+          expression?.type === 'AssignmentExpression' &&
+          isOwnMember(expression.left) &&
+          expression.left.property.name === listener.property.name &&
+          isGuardCall(expression.right),
+      );
+      return isReadonly && isAssigned === true;
     }
 
     /** What a constant was declared with. */
@@ -82,6 +102,14 @@ module.exports = {
     }
   },
 };
+
+function isGuardCall(node) {
+  return node?.type === 'CallExpression' && node.callee.name === 'guarded';
+}
+
+function isOwnMember(node) {
+  return node.type === 'MemberExpression' && node.object.type === 'ThisExpression';
+}
 
 function onlyExpressionOf(body) {
   if (body.type !== 'BlockStatement') return body;

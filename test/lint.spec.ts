@@ -45,10 +45,19 @@ types.run('a listener or a timer that could end the process', rules['guarded-lis
       UNGUARDED,
     ),
     wrong('const listener = () => work(); process.on("exit", listener);', UNGUARDED),
+    wrong(
+      'class A { readonly run; constructor() { this.run = work; setImmediate(this.run); } }',
+      UNGUARDED,
+    ),
+    wrong(
+      'class A { run = work; constructor() { this.run = guarded(logger, "", work); setImmediate(this.run); } }',
+      UNGUARDED,
+    ),
   ],
   valid: [
     'process.on("SIGTERM", guarded(logger, "SIGTERM", work));',
     'const listener = guarded(logger, "exit", work); process.on("exit", listener);',
+    'class A { readonly run; constructor() { this.run = guarded(logger, "", work); } start() { setImmediate(this.run); } }',
     'process.on("warning", () => undefined);',
     'new Promise((resolve) => { process.once("SIGTERM", resolve); });',
     'new Promise((_, reject) => { setTimeout(() => { reject(new Error()); }, 1); });',

@@ -11,7 +11,7 @@ import type { Connection } from './connection.js';
 import { Connections } from './connections.js';
 import { Gates } from './gates.js';
 
-/** From the opening of a connection, or the first byte of a further request, to the end of its headers. */
+/** From the opening of a connection, or the first byte of a later request, to the end of its headers. */
 const HEADERS_TIMEOUT_MS = 10_000;
 /** The same to the end of its body. */
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -19,7 +19,7 @@ const KEEP_ALIVE_TIMEOUT_MS = 72_000;
 const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;
 const SWEEP_MS = 1000;
 
-/** Node's HTTP server with bounds on connections and on what each may ask at once. */
+/** Node's HTTP server with limits on connections and on the requests of each. */
 export class BoundedServer {
   readonly connections: Connections;
   readonly gates: Gates;
@@ -37,7 +37,7 @@ export class BoundedServer {
     this.gates = new Gates(() => this.accepted, logger);
   }
 
-  /** For the log and for the caller; different in each process. */
+  /** For the log and the caller. Each process has its own ids. */
   nextRequestId(): string {
     this.requests += 1;
     return `${this.processId}-${this.requests}`;
@@ -50,7 +50,7 @@ export class BoundedServer {
       requestTimeout: REQUEST_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       connectionsCheckingInterval: SWEEP_MS,
-      // Node would answer a request without one by itself, past every bound.
+      // Node would answer a request without Host itself, past all limits.
       requireHostHeader: false,
     };
     const server: Server = tls
@@ -63,7 +63,7 @@ export class BoundedServer {
     return server;
   }
 
-  /** The first bytes of the request on a connection that Node's parser gave up; null when they are not known. */
+  /** The first bytes of the request that Node's parser gave up; null when they are unknown. */
   unreadBeginning(socket: Socket): Buffer | null {
     return this.connections.of(socket)?.unreadBeginning ?? null;
   }
@@ -74,7 +74,7 @@ export class BoundedServer {
   }
 
   private boundEncrypted(server: Server): void {
-    /** Connections whose handshake is under way; a TLS socket does not say on which one it stands. */
+    /** Connections in their handshake: a TLS socket does not tell its raw socket. */
     const handshakes = new Map<string, Connection>();
     const begin = (socket: Socket) => {
       const connection = this.open(socket);
@@ -108,16 +108,14 @@ export class BoundedServer {
       refuse(UNKNOWN_EXPECTATION, request, answer, requestId(), this.logger);
     };
     server.on('request', guarded(this.logger, 'request', this.inTurn(pass)));
-    // Node would answer it by itself, past every bound.
+    // Node would answer it itself, past all limits.
     const expectation = guarded(this.logger, 'checkExpectation', this.inTurn(refuseExpectation));
     server.on('checkExpectation', expectation);
   }
 
   private inTurn(work: RequestListener): RequestListener {
     return (request, answer) => {
-      this.connections.of(request.socket)?.take(request, answer, () => {
-        work(request, answer);
-      });
+      this.connections.of(request.socket)?.take(request, answer, work);
     };
   }
 
@@ -133,12 +131,12 @@ export class BoundedServer {
   }
 }
 
-/** RFC 9112 section 3.2: a request of HTTP/1.1 has one. */
+/** RFC 9112 section 3.2: HTTP/1.1 requires it. */
 function lacksHost({ headers, httpVersion }: IncomingMessage): boolean {
   return headers.host === undefined && httpVersion === '1.1';
 }
 
-/** Both ends of a connection: no two open ones have the same. */
+/** Both ends of a connection, which no other open connection has. */
 function peerOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
   return [remoteAddress, remotePort, localAddress, localPort].join(' ');
 }

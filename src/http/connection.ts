@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { guarded } from '../platform/guarded.js';
 import type { Logger } from '../platform/logging.js';
@@ -9,19 +9,20 @@ export type ConnectionState = 'silent' | 'idle' | 'busy';
 interface Exchange {
   readonly request: IncomingMessage;
   readonly answer: ServerResponse;
-  readonly work: () => void;
+  readonly work: RequestListener;
 }
 
-/** How much of what has arrived Node's parser is given first. Each further slice is twice as long. */
+/** Node's parser gets this many bytes first. Each further slice is twice as long. */
 const FIRST_SLICE_BYTES = 512;
 
 /**
- * One client's connection, which has one request in work at a time. Node's server would start every request that
- * a client sends ahead (RFC 9112 section 9.3.2), two thousand from one packet, before anybody else's turn.
+ * One client's connection. It has one request in work at a time. A client may pipeline requests (RFC 9112
+ * section 9.3.2): Node's server would start all of them, two thousand from one packet, before other clients
+ * have a turn.
  */
 export class Connection {
   state: ConnectionState = 'silent';
-  /** When it came into this state, by a monotonic clock in ms. */
+  /** Since when it is in this state, by a monotonic clock in ms. */
   since = performance.now();
   private current: Exchange | null = null;
   private readonly waiting: Exchange[] = [];
@@ -29,28 +30,38 @@ export class Connection {
   private taken = 0;
   private isHeld = false;
   private unreadSince: number | null = null;
+  /** One guarded function each for all requests of the connection. */
+  private readonly finished: () => void;
+  private readonly startNext: () => void;
 
   constructor(
     readonly socket: Socket,
-    /** The network that it is counted for; null for a trusted proxy's. */
+    /** Its network, for counting; null for a trusted proxy. */
     readonly network: string | null,
     private readonly maxRequests: number,
     private readonly logger: Logger,
     private readonly onState: () => void,
-  ) {}
+  ) {
+    this.finished = guarded(logger, 'close of an answer', () => {
+      this.finish();
+    });
+    this.startNext = guarded(logger, 'a request sent ahead', () => {
+      if (this.current) this.start(this.current);
+    });
+  }
 
-  /** How a request began whose headers have not arrived yet; null when others are in work before it. */
+  /** The first bytes of a request whose headers have not all arrived; null while another is in work. */
   get unreadBeginning(): Buffer | null {
     return this.beginning;
   }
 
-  /** Whether its client has not sent the whole of a request yet, so that no work would be lost with it. */
+  /** Whether its client has sent only a part of a request: to close it loses no work. */
   get isArriving(): boolean {
     return this.current?.request.complete === false && !this.current.answer.headersSent;
   }
 
-  /** Does `work` when the turn of its request comes. A request after the last one of a connection is dropped. */
-  take(request: IncomingMessage, answer: ServerResponse, work: () => void): void {
+  /** Does `work` in the turn of the request. Requests beyond the limit of a connection are dropped. */
+  take(request: IncomingMessage, answer: ServerResponse, work: RequestListener): void {
     this.taken += 1;
     this.beginning = null;
     if (this.taken > this.maxRequests) return;
@@ -64,7 +75,7 @@ export class Connection {
     this.start(exchange);
   }
 
-  /** Since when the client has left a whole answer unread, by a monotonic clock in ms; null: it has not. */
+  /** Since when the client leaves a whole answer unread, by a monotonic clock in ms; null when it reads. */
   unreadAnswerSince(now: number): number | null {
     const answer = this.current?.answer;
     const unread = answer?.writableEnded === true && !answer.writableFinished;
@@ -73,8 +84,8 @@ export class Connection {
   }
 
   /**
-   * Stands between the socket and Node's parser. It goes on reading only when all that was sent ahead is answered:
-   * the rest stays in the socket, and the client's own buffer fills up.
+   * Stands between the socket and Node's parser. It stops reading until all pipelined requests are answered:
+   * the rest stays in the socket, and the client's buffer fills up.
    */
   feedInSlices(): void {
     const { socket } = this;
@@ -104,11 +115,8 @@ export class Connection {
 
   private start(exchange: Exchange): void {
     this.current = exchange;
-    const finish = () => {
-      this.finish();
-    };
-    exchange.answer.once('close', guarded(this.logger, 'close of an answer', finish));
-    exchange.work();
+    exchange.answer.once('close', this.finished);
+    exchange.work(exchange.request, exchange.answer);
   }
 
   private finish(): void {
@@ -116,18 +124,15 @@ export class Connection {
     this.unreadSince = null;
     if (this.socket.destroyed) return;
     const next = this.waiting.shift();
-    // The rest of what was sent ahead may be the body of `next`.
+    // The unread rest may be the body of `next`.
     if (this.waiting.length === 0) this.readOn();
     if (next === undefined) {
       this.change('idle');
       return;
     }
     this.current = next;
-    const start = () => {
-      this.start(next);
-    };
-    // Not at once: the others have their turn in between.
-    setImmediate(guarded(this.logger, 'a request sent ahead', start));
+    // Not at once: other clients have a turn in between.
+    setImmediate(this.startNext);
   }
 
   private readOn(): void {

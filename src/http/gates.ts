@@ -1,8 +1,8 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
-import { noteArrival } from './arrival.js';
 import { guarded } from '../platform/guarded.js';
 import type { Logger } from '../platform/logging.js';
+import { noteArrival } from './arrival.js';
 import { BUSY, refuse, refuseReply } from './bare-answer.js';
 import { type Lane, laneOf } from './lane.js';
 import { type Applicant, type GateLimits, RequestGate } from './request-gate.js';
@@ -10,8 +10,9 @@ import { type Applicant, type GateLimits, RequestGate } from './request-gate.js'
 type GatedLane = Exclude<Lane, 'documents'>;
 
 /**
- * 32 syncs keep two cores and the database busy. The line holds what is answered within a fifth of a second then. The
- * time bounds it under a flood, so that no sync is answered later than after a second. Admins are few; strangers without a token are among the others.
+ * 32 syncs keep two cores and the database busy, and a full line is answered within a fifth of a second.
+ * Under a flood the waiting time is the limit: no sync is answered later than after a second. The lane
+ * `others` has few admins, and strangers without a token.
  */
 const LIMITS: Readonly<Record<GatedLane, GateLimits>> = {
   instances: { slots: 32, startsPerTurn: 8, places: 96, waitMs: 700 },
@@ -19,15 +20,19 @@ const LIMITS: Readonly<Record<GatedLane, GateLimits>> = {
   others: { slots: 16, startsPerTurn: 4, places: 64, waitMs: 2000 },
 };
 
-const TELL_EVERY_MS = 10_000;
+const WARN_EVERY_MS = 10_000;
 
-/** A gate for each lane that has one. Documents pass by: a validator keeps a refusal for a day. */
+type Ticket = readonly [lane: GatedLane, request: IncomingMessage, answer: ServerResponse];
+
+/** A gate for each lane but `documents`: a validator would keep a refusal for a day. */
 export class Gates {
   readonly turnedAway: Record<GatedLane, number> = { instances: 0, metrics: 0, others: 0 };
   private readonly gates: Readonly<Record<GatedLane, RequestGate>>;
-  private toldAtMs = Number.NEGATIVE_INFINITY;
+  private warnedAtMs = Number.NEGATIVE_INFINITY;
   /** The gate whose slot a request holds. */
   private readonly slots = new WeakMap<IncomingMessage, RequestGate>();
+  /** One guarded function for all requests. */
+  private readonly decide: (applicant: Applicant, next: RequestListener, ...ticket: Ticket) => void;
 
   /** @param accepted how many connections have been accepted so far */
   constructor(
@@ -39,6 +44,10 @@ export class Gates {
       metrics: new RequestGate(LIMITS.metrics, accepted, logger),
       others: new RequestGate(LIMITS.others, accepted, logger),
     };
+    this.decide = guarded(logger, 'a request', (applicant, next, lane, request, answer) => {
+      if (request.complete) this.wait(applicant, lane, request, answer);
+      else next(request, answer);
+    });
   }
 
   counts(lane: GatedLane): RequestGate['counts'] {
@@ -66,41 +75,35 @@ export class Gates {
         refuse(BUSY, request, answer, requestId(), this.logger);
       },
     };
-    const pass = () => {
-      if (request.complete) this.wait(lane, request, answer, applicant);
-      else next(request, answer);
-    };
-    // By then a body that came together with its headers has been parsed. One that has not would keep a slot for
-    // as long as its client likes: it is read first, and waits in `guard`.
-    process.nextTick(guarded(this.logger, 'a request', pass));
+    // In the next tick, a body that came together with its headers is parsed. Any other body would hold a slot
+    // for as long as its client likes. So it is read first, and the request waits in `guard`.
+    process.nextTick(this.decide, applicant, next, lane, request, answer);
   }
 
-  /** Lets those wait whose body had to be read first, and takes the slots back. */
+  /** Lets requests wait whose body had to be read first, and takes the slots back. */
   guard(fastify: FastifyInstance): void {
     fastify.addHook('preValidation', (request, reply, done) => {
       const lane = laneOf(request.raw.url ?? '');
       if (lane === 'documents' || this.slots.has(request.raw)) done();
       else {
-        this.wait(lane, request.raw, reply.raw, {
-          admitted: done,
-          turnedAway: () => {
-            refuseReply(BUSY, reply);
-          },
-        });
+        const turnedAway = () => {
+          refuseReply(BUSY, reply);
+        };
+        this.wait({ admitted: done, turnedAway }, lane, request.raw, reply.raw);
       }
     });
-    // Not when the answer has arrived: a client that does not read it would keep the slot.
+    // Not after the answer has arrived: a client that does not read it would keep the slot.
     fastify.addHook('onSend', (request, _reply, _payload, done) => {
       this.release(request.raw);
       done();
     });
   }
 
-  /** Not for each request: they come in thousands. */
-  private tell(lane: GatedLane): void {
+  /** Not for each request: there may be thousands. */
+  private warn(lane: GatedLane): void {
     const now = performance.now();
-    if (now - this.toldAtMs < TELL_EVERY_MS) return;
-    this.toldAtMs = now;
+    if (now - this.warnedAtMs < WARN_EVERY_MS) return;
+    this.warnedAtMs = now;
     this.logger.warn({ lane }, 'more requests than can be answered: some are turned away');
   }
 
@@ -110,10 +113,10 @@ export class Gates {
   }
 
   private wait(
+    { admitted, turnedAway }: Applicant,
     lane: GatedLane,
     request: IncomingMessage,
     answer: ServerResponse,
-    { admitted, turnedAway }: Applicant,
   ): void {
     const gate = this.gates[lane];
     const applicant: Applicant = {
@@ -123,14 +126,14 @@ export class Gates {
       },
       turnedAway: () => {
         this.turnedAway[lane] += 1;
-        this.tell(lane);
+        this.warn(lane);
         turnedAway();
       },
     };
     const end = () => {
       gate.giveUp(applicant);
-      // Fastify answers a URL that it cannot read without its hooks. An answer that is not ended yet belongs to a
-      // client that hung up: the work for it goes on, and `onSend` comes.
+      // Fastify answers an unreadable URL without its hooks. If the answer has not ended, the client hung up:
+      // the work for it goes on, and `onSend` is called.
       if (answer.writableEnded) this.release(request);
     };
     answer.once('close', guarded(this.logger, 'close of an answer', end));

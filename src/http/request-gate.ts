@@ -13,21 +13,22 @@ export interface GateLimits {
 }
 
 /**
- * libuv takes one new connection in a turn of the event loop. While work fills the turns, connections wait in the
- * kernel, those of validators among them: so no work starts as long as connections come, but for one turn in so many.
+ * libuv accepts one connection in a turn of the event loop. While work fills the turns, connections wait in
+ * the kernel, also those of validators. So no work starts while connections come, except once in this many
+ * turns.
  */
 const MAX_POSTPONED_TURNS = 512;
 
 export interface Applicant {
   /** Called with a slot, which `leave` gives back: at once, or when its turn comes. */
   readonly admitted: () => void;
-  /** Called instead when there is no place to wait, or when the wait was in vain. */
+  /** Called instead when the line is full, or when no slot came in time. */
   readonly turnedAway: () => void;
 }
 
 /**
- * Bounds the requests in work. More of them would not be answered sooner: they would only make everybody wait.
- * The line is short in number and in time, so that a caller hears "try again" while it still listens.
+ * Limits the requests in work: more of them would only make everybody wait. The line is short, and the wait
+ * in it too, so that a caller gets "try again" while it still listens.
  */
 export class RequestGate {
   private inWork = 0;
@@ -35,15 +36,29 @@ export class RequestGate {
   private postponedTurns = 0;
   private acceptedBefore = 0;
   private endOfTurn: NodeJS.Immediate | null = null;
-  /** The one that has waited longest comes first. */
+  /** In the order of arrival. */
   private readonly line = new Map<Applicant, NodeJS.Timeout>();
+  /** One guarded function each for all requests. */
+  private readonly endTurn: () => void;
+  private readonly giveUpWaiting: (applicant: Applicant) => void;
 
   /** @param accepted how many connections have been accepted so far */
   constructor(
     private readonly limits: GateLimits,
     private readonly accepted: () => number,
-    private readonly logger: Logger,
-  ) {}
+    logger: Logger,
+  ) {
+    this.endTurn = guarded(logger, 'the end of a turn', () => {
+      this.endOfTurn = null;
+      this.startsInTurn = 0;
+      if (this.postpones()) this.atEndOfTurn();
+      else this.admitFromLine();
+    });
+    this.giveUpWaiting = guarded(logger, 'a request that waited', (applicant: Applicant) => {
+      this.line.delete(applicant);
+      applicant.turnedAway();
+    });
+  }
 
   get counts(): { readonly inWork: number; readonly waiting: number } {
     return { inWork: this.inWork, waiting: this.line.size };
@@ -58,16 +73,12 @@ export class RequestGate {
       applicant.turnedAway();
       return;
     }
-    const giveUp = () => {
-      this.line.delete(applicant);
-      applicant.turnedAway();
-    };
-    const late = guarded(this.logger, 'a request that waited', giveUp);
-    this.line.set(applicant, setTimeout(late, this.limits.waitMs).unref());
+    const timer = setTimeout(this.giveUpWaiting, this.limits.waitMs, applicant).unref();
+    this.line.set(applicant, timer);
     this.atEndOfTurn();
   }
 
-  /** Steps out of the line, unheard. Does nothing with a slot. */
+  /** Leaves the line without a call. Does nothing for an applicant that has a slot. */
   giveUp(applicant: Applicant): void {
     clearTimeout(this.line.get(applicant));
     this.line.delete(applicant);
@@ -90,13 +101,7 @@ export class RequestGate {
   }
 
   private atEndOfTurn(): void {
-    const endTurn = () => {
-      this.endOfTurn = null;
-      this.startsInTurn = 0;
-      if (this.postpones()) this.atEndOfTurn();
-      else this.admitFromLine();
-    };
-    this.endOfTurn ??= setImmediate(guarded(this.logger, 'the end of a turn', endTurn));
+    this.endOfTurn ??= setImmediate(this.endTurn);
   }
 
   private postpones(): boolean {
@@ -110,9 +115,9 @@ export class RequestGate {
   }
 
   private admitFromLine(): void {
-    for (const [applicant, late] of this.line) {
+    for (const [applicant, timer] of this.line) {
       if (!this.hasRoom()) return;
-      clearTimeout(late);
+      clearTimeout(timer);
       this.line.delete(applicant);
       this.admit(applicant);
     }

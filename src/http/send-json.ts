@@ -1,8 +1,8 @@
 import type { FastifyReply } from 'fastify';
 
 /**
- * Sends JSON under exactly `contentType`. A string would get `; charset=utf-8` appended, and an
- * instance that does not find the bare type takes the body for a string.
+ * Sends JSON with exactly this `contentType`. To a string Fastify would append `; charset=utf-8`, and an
+ * instance would then not parse the body.
  */
 export function sendJson(
   reply: FastifyReply,

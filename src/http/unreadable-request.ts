@@ -1,19 +1,19 @@
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionError } from 'fastify';
-import { unreadableRequest } from './error-faces.js';
-import { answerTo } from './error-filter.js';
 import { guarded } from '../platform/guarded.js';
 import type { Logger } from '../platform/logging.js';
+import { answerTo } from './error-answer.js';
+import { unreadableRequest } from './error-faces.js';
 import { bareSecurityHeaders } from './security-headers.js';
 
-/** A request line as Node's parser would have taken it. */
+/** A request line that Node's parser would accept. */
 const REQUEST_LINE = /^[A-Z]+ (\S+) HTTP\/1\.[01]\r?\n/;
 
-/** Where requests come from. */
+/** The server that the requests came to. */
 export interface RequestSource {
   nextRequestId(): string;
-  /** The first bytes of the request that the parser gave up; null when they are not known. */
+  /** The first bytes of the request that the parser gave up; null when they are unknown. */
   unreadBeginning(socket: Socket): Buffer | null;
 }
 
@@ -25,10 +25,7 @@ interface Exchange {
   readonly previous: ServerResponse | null;
 }
 
-/**
- * Answers what never became a request, for Node's parser gave up on it: past Fastify, on the bare
- * socket, and for the last time on this connection.
- */
+/** Answers input that Node's parser gave up on: past Fastify, on the bare socket, and closes the connection. */
 export class UnreadableRequests {
   private readonly newest = new WeakMap<Socket, Exchange>();
   private readonly answered = new WeakSet<Socket>();
@@ -38,7 +35,7 @@ export class UnreadableRequests {
     private readonly logger: Logger,
   ) {}
 
-  /** Notes the newest request of each connection: it tells for whom the parser gave up. */
+  /** Remembers the newest request of each connection, which may be the one that the parser gave up. */
   watch(server: Server): void {
     const note = (request: IncomingMessage, response: ServerResponse) => {
       const previous = this.newest.get(request.socket)?.response ?? null;
@@ -48,7 +45,7 @@ export class UnreadableRequests {
     server.prependListener('checkExpectation', guarded(this.logger, 'checkExpectation', note));
   }
 
-  /** Node's event `clientError`. A failure in here costs this connection and no other. */
+  /** Node's event `clientError`. A failure here closes only this connection. */
   answer(error: ConnectionError, socket: Socket): void {
     try {
       this.answerInTurn(error, socket);
@@ -59,7 +56,7 @@ export class UnreadableRequests {
   }
 
   private answerInTurn(error: ConnectionError, socket: Socket): void {
-    // A client that has hung up gets no answer, and one that goes on sending gets no second one.
+    // A client that has hung up gets no answer. A client that goes on sending gets one.
     if (error.code === 'ECONNRESET' || !socket.writable || this.answered.has(socket)) return;
     this.answered.add(socket);
     const exchange = this.newest.get(socket);
@@ -69,11 +66,11 @@ export class UnreadableRequests {
     const before = current ? current.previous : exchange?.response;
     const answer = () => {
       if (!socket.writable) return;
-      // Whoever reads a request only in part may have answered it already.
+      // The request may have been answered before it was read to its end.
       if (current?.response.headersSent === true) socket.destroySoon();
       else this.write(error, socket, current?.request.url ?? urlIn(beginning));
     };
-    // A client that pipelines takes the answers in the order of its requests.
+    // A client that pipelines expects the answers in the order of its requests.
     if (!before || before.closed) answer();
     else before.once('close', guarded(this.logger, 'close of an answer', answer));
   }
@@ -82,26 +79,26 @@ export class UnreadableRequests {
     const requestId = this.source.nextRequestId();
     const refusal = unreadableRequest(error.code);
     const { status, contentType, body } = answerTo(refusal, url);
-    // As with requests, nothing that the caller wrote.
+    // As with other requests, nothing that the caller wrote is logged.
     const line = { requestId, status, code: refusal.code, reason: error.code };
     this.logger.info(line, 'unreadable request');
     const head = [
       `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
       `content-type: ${contentType}`,
-      `content-length: ${Buffer.byteLength(body)}`,
+      `content-length: ${body.length}`,
       'connection: close',
       'cache-control: no-store',
       ...bareSecurityHeaders(socket),
       `x-request-id: ${requestId}`,
     ];
-    socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+    socket.write(`${head.join('\r\n')}\r\n\r\n${body.toString()}`);
     socket.destroySoon();
   }
 }
 
 /**
- * The URL in the first bytes of a request. Where they are not known the answer is a problem with a status of 4xx: no
- * client takes that for an answer to keep, and an instance keeps its tokens.
+ * The URL in the first bytes of a request. When they are unknown, the answer is a problem with a 4xx status: an
+ * instance then keeps its tokens.
  */
 function urlIn(beginning: Buffer | null): string {
   return REQUEST_LINE.exec(beginning?.toString('latin1') ?? '')?.[1] ?? '';
