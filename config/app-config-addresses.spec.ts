@@ -13,7 +13,7 @@ function faultyIn(environment: Environment): string[] {
 }
 
 describe('ISSUER_URL', () => {
-  it('stands for the machine itself, on the port that is listened on, until it is set', () => {
+  it('is localhost with the port of the listener when it is not set', () => {
     expect(readAppConfig({ PORT: '8080' }).issuerUrl).toBe('http://localhost:8080');
     expect(readAppConfig({ PORT: '8080', ISSUER_URL: '' }).issuerUrl).toBe('http://localhost:8080');
   });
@@ -62,7 +62,7 @@ describe('ISSUER_URL', () => {
     'http://127.0.0.1.example.com',
     'http://[::2]',
     'ftp://issuer.example.com',
-  ])('has to be https unless its host is the loopback: not %s', (text) => {
+  ])('must be https, except on a loopback host: not %s', (text) => {
     expect(faultyIn({ ISSUER_URL: text })).toEqual(['ISSUER_URL']);
   });
 });
@@ -89,7 +89,7 @@ describe.each(['DATABASE_URL', 'DATABASE_DIRECT_URL'])('%s', (name) => {
 });
 
 describe('DATABASE_DIRECT_URL', () => {
-  it('has no meaning beside the embedded Postgres', () => {
+  it('cannot be set with the embedded Postgres', () => {
     const environment = { DATABASE_DIRECT_URL: 'postgres://db.test/issuer' };
     expect(faultyIn(environment)).toEqual(['DATABASE_DIRECT_URL']);
   });
@@ -107,7 +107,7 @@ describe('BOOTSTRAP_ADMIN_TOKEN', () => {
     ['a newline', '\n'],
     ['a letter beyond ASCII', 'é'],
     ['a control character', '\x7f'],
-  ])('goes into a header: it may not have %s', (_what, character) => {
+  ])('may not have %s, because it is sent in a header', (_what, character) => {
     const token = `${'x'.repeat(32)}${character}`;
     expect(faultyIn({ BOOTSTRAP_ADMIN_TOKEN: token })).toEqual(['BOOTSTRAP_ADMIN_TOKEN']);
   });

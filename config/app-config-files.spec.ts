@@ -44,26 +44,26 @@ describe('the certificate of the listener', () => {
   const faultsWith = (cert: keyof typeof files, key: keyof typeof files) =>
     faultsOf(() => readServerConfig({ TLS_CERT_FILE: files[cert], TLS_KEY_FILE: files[key] }));
 
-  it('is taken with its key', () => {
+  it('is read together with its key', () => {
     expect(faultsWith('cert', 'key')).toEqual([]);
   });
 
-  it('is not asked for by a command, which does not listen', () => {
+  it('is not read by a command', () => {
     const environment = { TLS_CERT_FILE: files.missing, TLS_KEY_FILE: files.missing };
     expect(faultsOf(() => readAppConfig(environment))).toEqual([]);
   });
 
-  it('is refused by the name of its setting, and why, when a file cannot be used', () => {
+  it('is refused with its setting and the reason when a file cannot be used', () => {
     expect(faultsWith('missing', 'missing')).toEqual([
       'TLS_CERT_FILE: the file cannot be read: there is no such file',
       'TLS_KEY_FILE: the file cannot be read: there is no such file',
     ]);
     expect(faultsWith('junk', 'junk')).toEqual([
-      'TLS_CERT_FILE: the file holds no certificate in PEM',
-      'TLS_KEY_FILE: the file holds no private key in PEM',
+      'TLS_CERT_FILE: the file has no PEM certificate',
+      'TLS_KEY_FILE: the file has no PEM private key',
     ]);
     expect(faultsWith('cert', 'encrypted')).toEqual([
-      'TLS_KEY_FILE: the key is encrypted: give one without a passphrase',
+      'TLS_KEY_FILE: the key is encrypted: use one without a passphrase',
     ]);
     expect(faultsWith('cert', 'otherKey')).toEqual([
       'TLS_KEY_FILE: is not the key of the certificate in TLS_CERT_FILE',
@@ -83,7 +83,7 @@ describe.each(['DATABASE_URL', 'DATABASE_DIRECT_URL'])('%s', (name) => {
   const withFiles = (parameters: Readonly<Record<string, string>>) =>
     faultsWith(`postgres://db.test/issuer?${new URLSearchParams(parameters).toString()}`);
 
-  it('may name the certificate of the server, and one of its own', () => {
+  it('may name a certificate of the server and one of the client', () => {
     const { cert, key } = files;
     expect(withFiles({ sslmode: 'verify-full', sslrootcert: cert })).toEqual([]);
     expect(withFiles({ sslrootcert: cert, sslcert: cert, sslkey: key })).toEqual([]);
@@ -94,11 +94,11 @@ describe.each(['DATABASE_URL', 'DATABASE_DIRECT_URL'])('%s', (name) => {
     const unreadable = 'the file cannot be read: there is no such file';
     expect(withFiles({ sslrootcert: missing })).toEqual([`${name}, sslrootcert: ${unreadable}`]);
     expect(withFiles({ sslrootcert: junk })).toEqual([
-      `${name}, sslrootcert: the file holds no certificate in PEM`,
+      `${name}, sslrootcert: the file has no PEM certificate`,
     ]);
     expect(withFiles({ sslcert: missing, sslkey: junk })).toEqual([
       `${name}, sslcert: ${unreadable}`,
-      `${name}, sslkey: the file holds no private key in PEM`,
+      `${name}, sslkey: the file has no PEM private key`,
     ]);
     expect(withFiles({ sslcert: files.cert, sslkey: files.otherKey })).toEqual([
       `${name}, sslkey: is not the key of the certificate in sslcert`,
@@ -109,11 +109,11 @@ describe.each(['DATABASE_URL', 'DATABASE_DIRECT_URL'])('%s', (name) => {
     'postgres://user:secret%zz@db.test/issuer',
     'postgres://user:100%@db.test/issuer',
     'postgres://user@db.test/secret%',
-  ])('says which character is wrong in %s, but no part of it', (text) => {
+  ])('names the wrong character of %s without quoting it', (text) => {
     expect(faultsWith(text)).toEqual([expect.stringMatching(/^DATABASE_(DIRECT_)?URL: has a % /)]);
   });
 
-  it('is refused when the driver would not take it', () => {
+  it('is refused when the driver does not accept it', () => {
     expect(withFiles({ uselibpqcompat: 'true', sslmode: 'verify-ca' })).toEqual([
       `${name}: has parameters that cannot be used together`,
     ]);
@@ -121,9 +121,9 @@ describe.each(['DATABASE_URL', 'DATABASE_DIRECT_URL'])('%s', (name) => {
 });
 
 describe('DATA_DIR', () => {
-  it('may not be a file; a folder that is not there is made at the start', () => {
+  it('must not be a file; a missing folder is made at the start', () => {
     expect(faultsOf(() => readAppConfig({ DATA_DIR: files.junk }))).toEqual([
-      'DATA_DIR: is a file, and must be a folder',
+      'DATA_DIR: must be a folder, but is a file',
     ]);
     expect(faultsOf(() => readAppConfig({ DATA_DIR: files.missing }))).toEqual([]);
     expect(faultsOf(() => readAppConfig({ DATA_DIR: folder }))).toEqual([]);

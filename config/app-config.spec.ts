@@ -18,7 +18,7 @@ function faultsOf(environment: Environment): readonly string[] {
 }
 
 describe('the configuration', () => {
-  it('needs no variable: everything has a default that is safe on one machine', () => {
+  it('needs no variable: all defaults are safe on one machine', () => {
     expect(readAppConfig({})).toEqual({
       host: '127.0.0.1',
       port: 3000,
@@ -49,7 +49,7 @@ describe('the configuration', () => {
     });
   });
 
-  it('takes every variable', () => {
+  it('reads every variable', () => {
     const environment = {
       HOST: '0.0.0.0',
       PORT: '8443',
@@ -118,7 +118,7 @@ describe('the configuration', () => {
     expect(readAppConfig(unset)).toEqual(readAppConfig({}));
   });
 
-  it('tells every fault at once, and no value of a secret', () => {
+  it('reports all faults at once, without the value of a secret', () => {
     const environment = {
       PORT: 'http',
       TLS_CERT_FILE: '/tls/cert.pem',
@@ -154,7 +154,7 @@ describe('the configuration', () => {
     ['SERVICE_TOKEN_TTL_SECONDS', 3600, 604_800],
     ['NOT_BEFORE_SKEW_SECONDS', 0, 3600],
     ['JWKS_CACHE_SECONDS', 1, 604_800],
-  ])('takes for %s a whole number from %d to %d', (name, min, max) => {
+  ])('accepts for %s a whole number from %d to %d', (name, min, max) => {
     expect(faultsOf({ [name]: String(min) })).toEqual([]);
     expect(faultsOf({ [name]: String(max) })).toEqual([]);
     for (const text of [`${min - 1}`, `${max + 1}`, `${min}.5`, '1e3', '0x10', ' 500', 'many']) {
@@ -179,12 +179,12 @@ describe('the configuration', () => {
     ['43200', 21_600],
     ['3600', 1800],
     ['1', 1],
-  ])('lets keys be unread for less than validators keep them: %s s', (cache, standard) => {
+  ])('limits the time without reading keys below that of validators: %s s', (cache, standard) => {
     const { keysUnreadWarningSeconds } = readAppConfig({ JWKS_CACHE_SECONDS: cache });
     expect(keysUnreadWarningSeconds).toBe(standard);
   });
 
-  it('refuses a bound for unread keys that is no shorter than validators keep keys', () => {
+  it('refuses a limit for unread keys that is not shorter than validators keep keys', () => {
     const unread = (seconds: string) => ({
       JWKS_CACHE_SECONDS: '3600',
       KEYS_UNREAD_WARNING_SECONDS: seconds,
@@ -196,7 +196,7 @@ describe('the configuration', () => {
     expect(faultsOf(unread('0'))).toHaveLength(1);
   });
 
-  it.each(['TRUE', '1', 'no', ' true'])('takes %j neither for true nor for false', (text) => {
+  it.each(['TRUE', '1', 'no', ' true'])('accepts %j neither as true nor as false', (text) => {
     expect(faultsOf({ ENFORCE_LICENSE_TYPES: text })).toEqual([
       'ENFORCE_LICENSE_TYPES: must be true or false',
     ]);
@@ -204,8 +204,8 @@ describe('the configuration', () => {
 
   it('needs both files for TLS', () => {
     const [cert, key] = [{ TLS_CERT_FILE: '/cert' }, { TLS_KEY_FILE: '/key' }];
-    expect(faultsOf(cert)).toEqual(['TLS_KEY_FILE: required beside TLS_CERT_FILE']);
-    expect(faultsOf(key)).toEqual(['TLS_CERT_FILE: required beside TLS_KEY_FILE']);
+    expect(faultsOf(cert)).toEqual(['TLS_KEY_FILE: required together with TLS_CERT_FILE']);
+    expect(faultsOf(key)).toEqual(['TLS_CERT_FILE: required together with TLS_KEY_FILE']);
     expect(faultsOf({ ...cert, ...key })).toEqual([]);
   });
 
@@ -227,9 +227,9 @@ describe('the configuration', () => {
     '10.0.0.0/8/8',
     '10.0.0',
     '/8',
-  ])('trusts no proxy named %s', (text) => {
+  ])('refuses %s as a proxy', (text) => {
     expect(faultsOf({ TRUSTED_PROXIES: `192.0.2.1, ${text}` })).toEqual([
-      `TRUSTED_PROXIES: "${text}" is neither an address nor a CIDR network`,
+      `TRUSTED_PROXIES: "${text}" is not an IP address or a CIDR network`,
     ]);
   });
 });

@@ -15,11 +15,11 @@ import {
 import { readTlsFiles } from './tls-files.js';
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
-/** Instances look for a new token once the held one has less than this left. */
+/** Instances ask for a new token when the old one has less than this left. */
 const INSTANCE_REFRESH_SECONDS = 172_800;
 const KEYS_UNREAD_SECONDS = 43_200;
 
-/** Everything that an operator can set; docs/configuration.md says what each one means. */
+/** Everything that an operator can set. docs/configuration.md explains each variable. */
 export interface AppConfig extends KeyEncryptionKeys {
   readonly host: string;
   readonly port: number;
@@ -34,7 +34,7 @@ export interface AppConfig extends KeyEncryptionKeys {
   readonly dataDir: string;
   /** An origin without a trailing slash: the `iss` of every token. */
   readonly issuerUrl: string;
-  /** Where signing keys are made; null: in this process, and kept in the database. */
+  /** The HSM that makes signing keys; null: this process makes them, and the database keeps them. */
   readonly pkcs11: HsmConfig | null;
   readonly bootstrapAdminToken: string | null;
   readonly catalogDir: string | null;
@@ -51,25 +51,25 @@ export interface AppConfig extends KeyEncryptionKeys {
   /** How long after its expiry a token stays in the ledger. */
   readonly ledgerRetentionDays: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
-  /** What is allowed but likely a mistake. */
+  /** Settings that are allowed but probably a mistake. */
   readonly warnings: readonly string[];
 }
 
-/** Every fault of the environment, in one message that an operator can act on. */
+/** All faults of the environment in one message, so that an operator can correct them together. */
 export class ConfigFaultsError extends Error {
   constructor(readonly faults: readonly string[]) {
     super(`The configuration has ${faults.length} fault(s):\n${faults.map((f) => `  ${f}`).join('\n')}
-Set the variables right and start again; docs/configuration.md lists them all.`);
+Correct these variables and start again; docs/configuration.md lists all of them.`);
     this.name = 'ConfigFaultsError';
   }
 }
 
-/** @throws {ConfigFaultsError} naming every fault at once; no value of a secret is in its text. */
+/** @throws {ConfigFaultsError} with all faults; its text has no value of a secret. */
 export function readAppConfig(environment: Environment = process.env): AppConfig {
   return readWith(environment, () => undefined);
 }
 
-/** The same for who listens: the certificate is looked into as well, which a command does without. */
+/** The same for the service, which also needs a valid certificate. Commands do not. */
 export function readServerConfig(environment: Environment = process.env): AppConfig {
   return readWith(environment, ({ tls }, faults) => {
     if (tls) readTlsFiles(tls, faults);
@@ -118,7 +118,7 @@ function readWith(
     warnings: ttlWarnings(serviceTokenTtlSeconds),
   };
   if (config.databaseDirectUrl !== null && databaseUrl === null) {
-    reader.faults.push('DATABASE_DIRECT_URL: has a meaning only beside DATABASE_URL');
+    reader.faults.push('DATABASE_DIRECT_URL: can only be set together with DATABASE_URL');
   }
   checkFolder('DATA_DIR', config.dataDir, reader.faults);
   check(config, reader.faults);
@@ -134,7 +134,7 @@ function ttlWarnings(ttlSeconds: number): string[] {
   ];
 }
 
-/** Below the time that validators keep keys: later they may refuse what is signed with a newer key. */
+/** Shorter than validators keep keys: after that they may refuse tokens of a newer key. */
 function readKeysUnreadWarning(reader: EnvironmentReader, jwksCacheSeconds: number): number {
   const name = 'KEYS_UNREAD_WARNING_SECONDS';
   const half = Math.max(1, Math.floor(jwksCacheSeconds / 2));
@@ -150,8 +150,8 @@ function readTls(reader: EnvironmentReader): AppConfig['tls'] {
   const certFile = reader.text('TLS_CERT_FILE');
   const keyFile = reader.text('TLS_KEY_FILE');
   if (certFile !== null && keyFile !== null) return { certFile, keyFile };
-  if (certFile !== null) reader.faults.push('TLS_KEY_FILE: required beside TLS_CERT_FILE');
-  if (keyFile !== null) reader.faults.push('TLS_CERT_FILE: required beside TLS_KEY_FILE');
+  if (certFile !== null) reader.faults.push('TLS_KEY_FILE: required together with TLS_CERT_FILE');
+  if (keyFile !== null) reader.faults.push('TLS_CERT_FILE: required together with TLS_KEY_FILE');
   return null;
 }
 
@@ -159,7 +159,7 @@ function readTrustedProxies(reader: EnvironmentReader): string[] {
   const networks = (reader.text('TRUSTED_PROXIES') ?? '').split(/[\s,]+/).filter(Boolean);
   for (const network of networks) {
     if (!isNetwork(network)) {
-      reader.faults.push(`TRUSTED_PROXIES: "${network}" is neither an address nor a CIDR network`);
+      reader.faults.push(`TRUSTED_PROXIES: "${network}" is not an IP address or a CIDR network`);
     }
   }
   return networks;
@@ -190,7 +190,7 @@ function readIssuerUrl(reader: EnvironmentReader, port: number): string {
     return text;
   }
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))) {
-    reader.faults.push('ISSUER_URL: must be https unless its host is the loopback');
+    reader.faults.push('ISSUER_URL: must be https, except on a loopback host');
   }
   return url.origin;
 }

@@ -4,10 +4,10 @@ import type { EnvironmentReader } from './environment-reader.js';
 import { readFileOf } from './read-file.js';
 import { certificateOf, privateKeyOf } from './tls-files.js';
 
-/** What a URL may name beside the database: files for TLS, as libpq calls them. */
+/** Parameters of the URL that name files for TLS, as in libpq. */
 const [ROOT_CERTIFICATE, CERTIFICATE, KEY] = ['sslrootcert', 'sslcert', 'sslkey'];
 
-/** The URL in the variable `name`; faults say what is wrong with it, and no part of it. */
+/** The URL in the variable `name`. Faults never quote the URL. */
 export function readDatabaseUrl(reader: EnvironmentReader, name: string): string | null {
   const text = reader.text(name);
   if (text === null) return null;
@@ -17,7 +17,7 @@ export function readDatabaseUrl(reader: EnvironmentReader, name: string): string
     reader.faults.push(`${name}: must be a URL like postgres://user:password@host:5432/database`);
   } else if (![url.username, url.password, url.pathname].every(decodes)) {
     reader.faults.push(
-      `${name}: has a % that encodes nothing: a % of the user, the password or the database is written %25`,
+      `${name}: has a % that is not followed by two hex digits: write a % in a user, password or database as %25`,
     );
   } else {
     checkFiles(reader.faults, name, url.searchParams);
@@ -52,7 +52,7 @@ function checkFiles(faults: string[], name: string, parameters: URLSearchParams)
   }
 }
 
-/** Whether the driver takes it; it connects to nothing yet. */
+/** Whether the driver accepts it. It does not connect. */
 function isUnderstood(text: string): boolean {
   try {
     new Client({ connectionString: text });

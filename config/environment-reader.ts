@@ -4,8 +4,8 @@ import { readFileOf } from './read-file.js';
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads variables one by one and remembers every fault instead of stopping at the first. A variable
- * that is set to the empty string counts as unset, as docker-compose passes it.
+ * Reads variables one by one and collects all faults. An empty variable counts as unset, because
+ * docker-compose sets it like this.
  */
 export class EnvironmentReader {
   readonly faults: string[] = [];
@@ -47,12 +47,12 @@ export class EnvironmentReader {
     return standard;
   }
 
-  /** Whether a secret was set at all, if only to a file that cannot be read. */
+  /** Whether a secret is set, even if only to a file that cannot be read. */
   hasSecret(name: string): boolean {
     return this.text(name) !== null || this.text(`${name}_FILE`) !== null;
   }
 
-  /** A secret from `name`, or from the file that `name`_FILE points to. Its value is in no fault. */
+  /** A secret from `name`, or from the file in `name`_FILE. Faults never quote it. */
   secret(name: string): string | null {
     const inline = this.text(name);
     const file = this.text(`${name}_FILE`);

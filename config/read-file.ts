@@ -8,7 +8,7 @@ const REASONS: ReadonlyMap<string | undefined, string> = new Map([
   ['EPERM', 'this user may not read it'],
 ]);
 
-/** The content of the file that a setting names, or null and a fault that says neither path nor content. */
+/** The content of the file that a setting names. If it fails: null, and a fault without path and content. */
 export function readFileOf(setting: string, path: string, faults: string[]): Buffer | null {
   try {
     return readFileSync(path);
@@ -19,8 +19,8 @@ export function readFileOf(setting: string, path: string, faults: string[]): Buf
   }
 }
 
-/** A folder that is not there yet is made at the start. */
+/** A missing folder is fine: the start makes it. */
 export function checkFolder(setting: string, path: string, faults: string[]): void {
   const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats?.isDirectory() === false) faults.push(`${setting}: is a file, and must be a folder`);
+  if (stats?.isDirectory() === false) faults.push(`${setting}: must be a folder, but is a file`);
 }

@@ -26,11 +26,11 @@ describe('the key-encryption key', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('is required once the operator brings a database', () => {
+  it('is required with a database of the operator', () => {
     expect(faultsOf({ DATABASE_URL })).toEqual([expect.stringMatching(/^KEY_ENCRYPTION_KEY: req/)]);
   });
 
-  it('may stand in a file, with a newline at its end', () => {
+  it('may be in a file that ends with a newline', () => {
     writeFileSync(file, `${KEY.toString('base64')}\n`);
     const environment = { DATABASE_URL, KEY_ENCRYPTION_KEY_FILE: file };
     expect(readAppConfig(environment).keyEncryptionKey).toEqual(KEY);
@@ -41,7 +41,7 @@ describe('the key-encryption key', () => {
     expect(readAppConfig({ ...both, KEY_ENCRYPTION_KEY: '' }).keyEncryptionKey).toEqual(KEY);
   });
 
-  it('is a fault when its file cannot be read or holds no key', () => {
+  it('is a fault when its file cannot be read or has no key', () => {
     expect(faultsOf({ KEY_ENCRYPTION_KEY_FILE: join(folder, 'none') })).toEqual([
       'KEY_ENCRYPTION_KEY_FILE: the file cannot be read: there is no such file',
     ]);
@@ -74,7 +74,7 @@ describe('the previous key-encryption key', () => {
   const KEY_ENCRYPTION_KEY = KEY.toString('base64');
   const KEY_ENCRYPTION_KEY_PREVIOUS = PREVIOUS_KEY.toString('base64');
 
-  it('stands beside the one that takes its place, in a variable or in a file', () => {
+  it('is set together with the new one, in a variable or in a file', () => {
     const both = { DATABASE_URL, KEY_ENCRYPTION_KEY, KEY_ENCRYPTION_KEY_PREVIOUS };
     const expected = { keyEncryptionKey: KEY, keyEncryptionKeyPrevious: PREVIOUS_KEY };
     expect(readAppConfig(both)).toMatchObject(expected);
@@ -88,16 +88,16 @@ describe('the previous key-encryption key', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('must be another than the one that takes its place', () => {
+  it('must differ from the new one', () => {
     const same = { KEY_ENCRYPTION_KEY, KEY_ENCRYPTION_KEY_PREVIOUS: KEY_ENCRYPTION_KEY };
     expect(faultsOf(same)).toEqual([
       'KEY_ENCRYPTION_KEY_PREVIOUS: must differ from KEY_ENCRYPTION_KEY',
     ]);
   });
 
-  it('asks for the one that takes its place, which is never generated then', () => {
+  it('requires the new one, which is not generated then', () => {
     expect(faultsOf({ KEY_ENCRYPTION_KEY_PREVIOUS })).toEqual([
-      'KEY_ENCRYPTION_KEY: required beside KEY_ENCRYPTION_KEY_PREVIOUS, with the embedded Postgres too',
+      'KEY_ENCRYPTION_KEY: required together with KEY_ENCRYPTION_KEY_PREVIOUS, also with the embedded Postgres',
     ]);
     expect(faultsOf({ DATABASE_URL, KEY_ENCRYPTION_KEY_PREVIOUS })).toEqual([
       expect.stringMatching(/^KEY_ENCRYPTION_KEY: required with DATABASE_URL/),
@@ -105,7 +105,7 @@ describe('the previous key-encryption key', () => {
   });
 });
 
-describe('the token that signs', () => {
+describe('the HSM', () => {
   const PKCS11 = {
     PKCS11_MODULE: '/usr/lib/libtoken.so',
     PKCS11_TOKEN_LABEL: 'issuer',
@@ -113,7 +113,7 @@ describe('the token that signs', () => {
   };
   const NAMES = Object.keys(PKCS11);
 
-  it('is none unless all that it takes is set', () => {
+  it('is not used unless all its variables are set', () => {
     expect(readAppConfig({}).pkcs11).toBeNull();
     expect(readAppConfig(PKCS11).pkcs11).toEqual({
       module: '/usr/lib/libtoken.so',
@@ -125,15 +125,17 @@ describe('the token that signs', () => {
     expect(readAppConfig(back).pkcs11?.makesNewKeys).toBe(false);
   });
 
-  it.each(NAMES)('is a fault with nothing but %s, for each that is missing', (name) => {
+  it.each(NAMES)('is a fault with only %s set: each missing variable is named', (name) => {
     const faults = faultsOf({ [name]: PKCS11[name as keyof typeof PKCS11] });
     expect(faults).toEqual(
-      NAMES.filter((other) => other !== name).map((other) => `${other}: required beside ${name}`),
+      NAMES.filter((other) => other !== name).map(
+        (other) => `${other}: required together with ${name}`,
+      ),
     );
     expect(faults.join()).not.toContain('secret-pin');
   });
 
-  it('may have its PIN in a file, which must not be empty', () => {
+  it('may have its PIN in a file that is not empty', () => {
     const folder = mkdtempSync(join(tmpdir(), 'app-config-'));
     const file = join(folder, 'pin');
     const inFile = { ...PKCS11, PKCS11_PIN: '', PKCS11_PIN_FILE: file };

@@ -6,21 +6,21 @@ const MIN_ADMIN_TOKEN_LENGTH = 32;
 export interface KeyEncryptionKeys {
   /** 32 bytes. Null only with the embedded Postgres: generated in the data directory. */
   readonly keyEncryptionKey: Buffer | null;
-  /** 32 bytes: what values may still be sealed under. They are sealed again under the other. */
+  /** 32 bytes. Values may still be sealed with it; they are sealed again with the new key. */
   readonly keyEncryptionKeyPrevious: Buffer | null;
 }
 
-/** A PKCS #11 token (an HSM), on which signing keys are made and stay. */
+/** An HSM (PKCS #11), on which signing keys are made and stay. */
 export interface HsmConfig {
-  /** Path of the library that speaks to it. */
+  /** Path of its PKCS #11 library. */
   readonly module: string;
   readonly tokenLabel: string;
   readonly pin: string;
-  /** False on the way back: keys on the token go on until they retire, new ones are made elsewhere. */
+  /** False to leave the HSM: its keys go on until they retire, new keys are made in the process. */
   readonly makesNewKeys: boolean;
 }
 
-/** Reads both key-encryption keys; their values are in no fault. */
+/** Reads both key-encryption keys. Faults never quote them. */
 export function readKeyEncryptionKeys(
   reader: EnvironmentReader,
   embedded: boolean,
@@ -35,8 +35,10 @@ export function readKeyEncryptionKeys(
       `${name}: required with DATABASE_URL; make one with \`openssl rand -base64 32\` and keep it`,
     );
   } else if (!isSet && reader.hasSecret(previousName)) {
-    // With one generated now, nobody would know what the new values are sealed under.
-    reader.faults.push(`${name}: required beside ${previousName}, with the embedded Postgres too`);
+    // Otherwise new values would be sealed with a generated key that nobody knows of.
+    reader.faults.push(
+      `${name}: required together with ${previousName}, also with the embedded Postgres`,
+    );
   }
   if (text !== null && text === previousText) {
     reader.faults.push(`${previousName}: must differ from ${name}`);
@@ -55,7 +57,7 @@ function keyOf(reader: EnvironmentReader, name: string, text: string | null): Bu
   return null;
 }
 
-/** All variables of the token or none: without one of them, keys would be made elsewhere unnoticed. */
+/** All variables of the HSM or none: with one missing, keys would be made in the process unnoticed. */
 export function readHsm(reader: EnvironmentReader): HsmConfig | null {
   const values = {
     PKCS11_MODULE: reader.text('PKCS11_MODULE'),
@@ -68,7 +70,7 @@ export function readHsm(reader: EnvironmentReader): HsmConfig | null {
   const set = names.filter(isSet);
   if (set.length === 0) return null;
   for (const name of names.filter((other) => !set.includes(other))) {
-    reader.faults.push(`${name}: required beside ${set.join(' and ')}`);
+    reader.faults.push(`${name}: required together with ${set.join(' and ')}`);
   }
   const makesNewKeys = reader.boolean('PKCS11_NEW_KEYS', true);
   const { PKCS11_MODULE: module, PKCS11_TOKEN_LABEL: tokenLabel, PKCS11_PIN: pin } = values;

@@ -7,7 +7,7 @@ export interface TlsFiles {
   readonly key: Buffer;
 }
 
-/** Both files, or null with what is wrong in `faults`, which says neither a path nor a content. */
+/** Both files. If one is wrong: null, and faults without paths and contents. */
 export function readTlsFiles(
   paths: { readonly certFile: string; readonly keyFile: string },
   faults: string[],
@@ -22,7 +22,7 @@ export function readTlsFiles(
   return null;
 }
 
-/** The first certificate of a file, which is the one that counts. */
+/** The first certificate of a file: the one of the server. */
 export function certificateOf(
   setting: string,
   pem: Buffer,
@@ -31,20 +31,20 @@ export function certificateOf(
   try {
     return new X509Certificate(pem);
   } catch {
-    faults.push(`${setting}: the file holds no certificate in PEM`);
+    faults.push(`${setting}: the file has no PEM certificate`);
     return null;
   }
 }
 
 export function privateKeyOf(setting: string, pem: Buffer, faults: string[]): KeyObject | null {
   if (pem.includes('ENCRYPTED')) {
-    faults.push(`${setting}: the key is encrypted: give one without a passphrase`);
+    faults.push(`${setting}: the key is encrypted: use one without a passphrase`);
     return null;
   }
   try {
     return createPrivateKey(pem);
   } catch {
-    faults.push(`${setting}: the file holds no private key in PEM`);
+    faults.push(`${setting}: the file has no PEM private key`);
     return null;
   }
 }
