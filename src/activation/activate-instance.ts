@@ -74,7 +74,7 @@ function requireUnexpired({ expiresAt }: ActivationCode, at: Date): void {
   if (expiresAt === null || at < expiresAt) return;
   throw new IssuerError(
     'ACTIVATION_CODE_EXPIRED',
-    `This activation code expired on ${expiresAt.toISOString()}: ask for another.`,
+    `This activation code expired on ${expiresAt.toISOString()}: ask for another code.`,
   );
 }
 

@@ -21,7 +21,7 @@ export class CreateActivationCodeBody {
     type: String,
     format: 'date-time',
     nullable: true,
-    description: 'From when on no further instance can use it; never when null or absent',
+    description: 'No further instance can use it from then on; null or absent: it does not expire',
   })
   @MayBeNull()
   @IsInstant()
@@ -33,10 +33,10 @@ export class ListActivationCodesQuery extends PageQuery {
   usable?: Flag;
 }
 
-/** An activation code as the admin API shows it: the code itself only where it was made, once. */
+/** The code itself is shown once, in the answer that creates it. */
 export class ActivationCodeView {
   @ApiProperty({ format: 'uuid' }) id!: string;
-  @ApiPropertyOptional({ description: 'Only when it was made, this once' }) code?: string;
+  @ApiPropertyOptional({ description: 'Only in the answer that creates it' }) code?: string;
   @ApiProperty({ format: 'uuid' }) license_id!: string;
   @ApiProperty({ type: 'integer' }) max_uses!: number;
   @ApiProperty({ type: 'integer', description: 'Instances that have used it' }) uses!: number;

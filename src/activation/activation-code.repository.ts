@@ -8,12 +8,12 @@ import { IssuerError } from '../platform/issuer-error.js';
 import { type PageRequest, rowsToFetch } from '../database/page.js';
 import { preparedStatement, type PreparedStatements } from '../database/prepared-statements.js';
 
-/** A code as it is kept: its digest only. */
+/** A stored code: the database has its digest only. */
 export interface ActivationCode {
   readonly id: string;
   readonly licenseId: string;
   readonly maxUses: number;
-  /** How many instances have used it. */
+  /** The number of instances that have used it. */
   readonly uses: number;
   readonly expiresAt: Date | null;
   readonly revokedAt: Date | null;
@@ -36,7 +36,7 @@ const REFUSALS: ErrorByConstraint = {
   activation_codes_uses_check: () =>
     new IssuerError(
       'ACTIVATION_CODE_USED_UP',
-      'This activation code has been used by other instances as often as it may be: ask for another.',
+      'Other instances have used this activation code as often as it allows: ask for another code.',
     ),
   activations_code_revoked_check: () => revokedCode(),
 };
@@ -46,7 +46,7 @@ const KNOWN_CODE = preparedStatement(
   'SELECT FROM activation_codes WHERE digest = $1',
 );
 
-/** Codes and their uses. The database counts: `uses` changes with the rows of `activations`. */
+/** Codes and their uses. A trigger on `activations` counts `uses`. */
 @Injectable()
 export class ActivationCodeRepository {
   async insert(manager: EntityManager, code: NewActivationCode): Promise<ActivationCode> {
@@ -58,7 +58,7 @@ export class ActivationCodeRepository {
     return first(rows);
   }
 
-  /** Whether this is a code, usable or not; takes no connection of the admin side. */
+  /** Whether this code exists, usable or not. Takes no connection of the admin side. */
   async isKnown(prepared: PreparedStatements, digest: Buffer): Promise<boolean> {
     return (await prepared.run(KNOWN_CODE, [digest])).length > 0;
   }
@@ -98,7 +98,7 @@ export class ActivationCodeRepository {
     );
   }
 
-  /** No instance can use it from now on. Twice does nothing. @throws {IssuerError} NOT_FOUND */
+  /** Keeps further instances from using it. Twice does nothing. @throws {IssuerError} NOT_FOUND */
   async revoke(manager: EntityManager, id: string, now: Date): Promise<ActivationCode> {
     await manager.query(
       `UPDATE activation_codes SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL`,
@@ -116,7 +116,7 @@ export class ActivationCodeRepository {
   }
 
   /**
-   * Uses the code for an instance. Nothing happens when this very instance has used it before.
+   * Uses the code for an instance. Does nothing when this instance has used it before.
    * @throws {IssuerError} ACTIVATION_CODE_USED_UP, ACTIVATION_CODE_REVOKED
    */
   async use(
@@ -139,7 +139,7 @@ export class ActivationCodeRepository {
 export function revokedCode(): IssuerError {
   return new IssuerError(
     'ACTIVATION_CODE_REVOKED',
-    'This activation code was taken back: ask for another.',
+    'This activation code was revoked: ask for another code.',
   );
 }
 

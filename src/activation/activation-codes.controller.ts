@@ -28,7 +28,9 @@ export class ActivationCodesController {
   }
 
   @Post('licenses/:id/activation_codes')
-  @ApiOperation({ summary: 'Make a code by which instances get this license; it is shown once' })
+  @ApiOperation({
+    summary: 'Create a code with which instances get this license; it is shown once',
+  })
   @ApiBody({ type: CreateActivationCodeBody, required: false })
   @ApiCreatedResponse({ type: ActivationCodeView })
   async create(
@@ -59,7 +61,7 @@ export class ActivationCodesController {
   }
 
   @Delete('activation_codes/:id')
-  @ApiOperation({ summary: 'Take it back; instances that have used it keep their license' })
+  @ApiOperation({ summary: 'Revoke it; instances that have used it keep their license' })
   @ApiOkResponse({ type: ActivationCodeView })
   async revoke(@Param('id', UuidParam) id: string): Promise<ActivationCodeView> {
     return activationCodeView(await this.codes.revoke(id));

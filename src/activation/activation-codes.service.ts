@@ -20,7 +20,7 @@ export class ActivationCodesService {
     private readonly clock: Clock,
   ) {}
 
-  /** @returns the code too, which is not kept and cannot be shown again */
+  /** @returns also the code itself, which is not stored and cannot be shown again */
   async create(
     licenseId: string,
     body: CreateActivationCodeBody,
@@ -29,7 +29,10 @@ export class ActivationCodesService {
     const { manager } = this.database;
     const license = await this.licenses.get(manager, licenseId);
     if (license.kind === 'legacy') {
-      throw new IssuerError('LICENSE_NOT_CLOUD', 'A legacy license is not activated by code.');
+      throw new IssuerError(
+        'LICENSE_NOT_CLOUD',
+        'A legacy license cannot be activated with a code: send its key to the customer.',
+      );
     }
     const code = generateActivationCode();
     const kept = await this.codes.insert(manager, {
@@ -68,7 +71,11 @@ export class ActivationCodesService {
 function futureInstant(text: string | null, now: Date): Date | null {
   const instant = text === null ? null : parseUtcInstant(text);
   if (instant === null || instant > now) return instant;
-  throw new IssuerError('VALIDATION_FAILED', 'The code would have expired already.', {
-    errors: [{ pointer: '#/expires_at', detail: 'must lie in the future' }],
-  });
+  throw new IssuerError(
+    'VALIDATION_FAILED',
+    'The code would have expired already: choose a later instant.',
+    {
+      errors: [{ pointer: '#/expires_at', detail: 'must lie in the future' }],
+    },
+  );
 }

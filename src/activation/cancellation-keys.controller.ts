@@ -8,7 +8,7 @@ import { IsTextOfLines } from '../http/validators.js';
 import { CancellationKeys } from './cancellation-keys.js';
 
 export class RegisterCancellationKeyBody {
-  @ApiProperty({ description: 'An expired license of the vendor that comes from a cancellation' })
+  @ApiProperty({ description: 'An expired license from the vendor that says it was cancelled' })
   @IsTextOfLines(MIN_LICENSE_KEY_LENGTH, MAX_LICENSE_KEY_LENGTH)
   license_key!: string;
 }
@@ -20,8 +20,8 @@ export class CancellationKeysController {
   @Put('licenses/:id/cancellation_key')
   @HttpCode(204)
   @ApiOperation({
-    summary: 'Register what seat links answer with once the license is revoked',
-    description: 'Without one the seat links of a revoked license are refused.',
+    summary: 'Register the key that seat links get once the license is revoked',
+    description: 'Without one, the seat links of a revoked license are refused.',
   })
   @ApiNoContentResponse()
   async register(

@@ -9,7 +9,7 @@ import { IssuerError } from '../platform/issuer-error.js';
 import { sealedOwner, type SealedColumn } from '../sealing/sealed-columns.js';
 import { Sealing } from '../sealing/sealing.js';
 
-/** The keys that tell an instance of a cancellation, as they were registered. */
+/** Cancellation keys as they were registered. */
 export const SEALED_CANCELLATION_KEYS: SealedColumn = {
   table: 'cancellation_keys',
   id: { column: 'license_id', type: 'uuid' },
@@ -17,8 +17,8 @@ export const SEALED_CANCELLATION_KEYS: SealedColumn = {
 };
 
 /**
- * What an instance is given instead of a revoked license: an expired license of the vendor's making
- * whose content says that it comes from a cancellation. Nobody can make one here.
+ * A cancellation key is an expired license that says it was cancelled. An instance gets it instead of a
+ * revoked license. Only the vendor can make one, so it is registered here.
  */
 @Injectable()
 export class CancellationKeys {
@@ -30,8 +30,8 @@ export class CancellationKeys {
   ) {}
 
   /**
-   * Registers the key, in the place of an earlier one.
-   * @throws {IssuerError} NOT_FOUND, VALIDATION_FAILED for a key that the license has or had, and for blanks
+   * Registers the key and replaces an earlier one.
+   * @throws {IssuerError} NOT_FOUND, VALIDATION_FAILED for a key of this license, old or new, and for blanks
    */
   async register(licenseId: string, key: string): Promise<void> {
     const secret = Buffer.from(longEnoughKey(key));
@@ -59,8 +59,8 @@ export class CancellationKeys {
   }
 
   /**
-   * Null when none is registered for the license. A cancellation key that has become the key of the
-   * license since cannot announce a cancellation, so it counts as none.
+   * Null when none is registered. A key that has since become the key of the license does not count: it
+   * cannot announce a cancellation.
    */
   async of(
     manager: EntityManager,
@@ -77,11 +77,15 @@ export class CancellationKeys {
   }
 }
 
-/** Seat links would hand the revoked key back, and nobody would hear of the cancellation. */
+/** Seat links would hand out the revoked key again, and the instance would not see the cancellation. */
 function ownKey(): IssuerError {
-  return new IssuerError('VALIDATION_FAILED', 'This is the key of the license itself.', {
-    errors: [
-      { pointer: '#/license_key', detail: 'must be another key than the license has or had' },
-    ],
-  });
+  return new IssuerError(
+    'VALIDATION_FAILED',
+    'This is a key of the license itself: register the key that announces its cancellation.',
+    {
+      errors: [
+        { pointer: '#/license_key', detail: 'must not be a key that the license has or had' },
+      ],
+    },
+  );
 }

@@ -7,7 +7,7 @@ import { LicenseKeys } from '../licenses/license-keys.js';
 import { deniedLicense } from '../licenses/denied-license.js';
 import { CancellationKeys } from './cancellation-keys.js';
 
-/** More than an instance could show. */
+/** More than an instance can show. */
 const MAX_FUTURE_LICENSES = 50;
 
 /** What an instance gets when it activates a license or reports its seats. */

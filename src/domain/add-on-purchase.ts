@@ -1,6 +1,6 @@
 import type { CalendarDay } from './calendar-day.js';
 
-/** One add-on bought for a span of days. Its dates are independent of the license's. */
+/** One add-on, bought for a span of days. Its dates do not depend on the license's. */
 export interface AddOnPurchase {
   readonly id: string;
   /** The catalog's name of the add-on, never an alias. */
@@ -10,7 +10,7 @@ export interface AddOnPurchase {
   readonly startedAt: CalendarDay | null;
   /** The first day on which it is over. */
   readonly expiresOn: CalendarDay;
-  /** Set when it was called off before it started: it never counts. */
+  /** Set when it was cancelled before it started: it never counts. */
   readonly voidedAt: Date | null;
 }
 

@@ -1,18 +1,18 @@
 import type { Catalog, CatalogService, GitlabRealm, UnitPrimitive } from './catalog.js';
 
-/** What GitLab 16.8 to about 18.5 ask for beside their token. */
+/** GitLab 16.8 to about 18.5 ask for these beside their token. */
 export interface AvailableService {
   readonly name: string;
-  /** From then on it must be paid for; null means free for good. */
+  /** The service costs money from then on; null means that it stays free. */
   readonly serviceStartTime: Date | null;
   /** Add-ons that carry it, sorted; null when none does. */
   readonly bundledWith: readonly string[] | null;
 }
 
 /**
- * The services of one realm, sorted by name: those that the catalog groups, and each unit primitive
- * on its own. A unit primitive whose name is that of a service in *any* realm is not listed on its
- * own: the instance would take it for the service, which its realm may not have.
+ * The services of one realm and the single unit primitives, sorted by name. A unit primitive with the
+ * name of a service in *any* realm is not listed on its own: the instance would take it for the
+ * service, which its realm may not have.
  */
 export function availableServices(catalog: Catalog, realm: GitlabRealm): AvailableService[] {
   const unitPrimitives = new Map(catalog.unitPrimitives.map((each) => [each.name, each]));
@@ -36,8 +36,7 @@ function fromService(
     name: service.name,
     serviceStartTime: unitPrimitives.get(service.basicUnitPrimitive)?.cutOffDate ?? null,
     bundledWith: bundle(
-      // Older instances sell customer-operated models with Duo Enterprise only, whatever else
-      // carries the unit primitives that run on them.
+      // Older instances sell customer-operated models with Duo Enterprise only.
       service.name === 'self_hosted_models'
         ? addOns.filter((addOn) => addOn === 'duo_enterprise')
         : addOns,

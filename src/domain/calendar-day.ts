@@ -12,7 +12,7 @@ export function dayOf(instant: Date): CalendarDay {
   return instant.toISOString().slice(0, 10);
 }
 
-/** True for a day that the calendar has: `2026-02-30` is none, nor is the year 0000. */
+/** False for a day that does not exist, such as `2026-02-30`, and for the year 0000. */
 export function isCalendarDay(text: string): boolean {
   const match = DAY.exec(text);
   if (!match || match[1] === '0000') return false;

@@ -1,9 +1,9 @@
 import type { AddOn, BackendService, Catalog, LicenseType, UnitPrimitive } from './catalog.js';
 
-/** Snake-case keys that GitLab knows; a member that is null here is left out there. */
+/** The keys that GitLab reads. A member that is null here is left out there. */
 export type CatalogDocumentItem = Readonly<Record<string, string | readonly string[]>>;
 
-/** The `catalog` answer of a token sync: always complete, whatever the version or the purchases. */
+/** The `catalog` in the answer to a sync: the whole catalog, for every version and every license. */
 export interface CatalogDocument {
   readonly backend_services: readonly CatalogDocumentItem[];
   readonly unit_primitives: readonly CatalogDocumentItem[];
@@ -55,7 +55,7 @@ function namedItem({ name, description }: AddOn | LicenseType): CatalogDocumentI
   return withoutNulls({ name, description });
 }
 
-/** `2024-10-17T00:00:00.000+00:00`: how the known issuer writes an instant here. */
+/** `2024-10-17T00:00:00.000+00:00`, the form in which GitLab's issuer writes instants here. */
 function withNumericOffset(instant: Date): string {
   return instant.toISOString().replace('Z', '+00:00');
 }

@@ -23,7 +23,7 @@ export interface UnitPrimitiveDocument {
   readonly unit_primitive_issue_url?: Text;
   readonly deprecated_by_url?: Text;
   readonly deprecation_message?: Text;
-  /** A day or an instant in one of the forms that YAML writers use; UTC unless it says otherwise. */
+  /** A day or an instant in one of the forms of YAML; in UTC when it names no zone. */
   readonly cut_off_date?: Date | Text;
   readonly min_gitlab_version?: Text;
   readonly min_gitlab_version_for_free_access?: Text;
@@ -56,7 +56,7 @@ export interface ServiceDocument {
 
 /** One file of a catalog, in the shape that its JSON Schema asks for. */
 export interface CatalogItem<Document> {
-  /** Where it came from; only named in faults. */
+  /** The path of the file, for messages about faults. */
   readonly file: string;
   readonly document: Document;
 }
@@ -69,7 +69,7 @@ export interface CatalogItems {
   readonly services: readonly CatalogItem<ServiceDocument>[];
 }
 
-/** What is wrong with one field of one file. */
+/** A fault in one field of one file. */
 export interface CatalogFault {
   readonly file: string;
   readonly field: string;

@@ -12,17 +12,17 @@ export interface UnitPrimitive {
   readonly unitPrimitiveIssueUrl: string | null;
   readonly deprecatedByUrl: string | null;
   readonly deprecationMessage: string | null;
-  /** Free until this instant; null means free for good. */
+  /** Free until this instant; null means that it stays free. */
   readonly cutOffDate: Date | null;
   /** Applies once the unit primitive is paid for. */
   readonly minGitlabVersion: GitlabVersion | null;
   readonly minGitlabVersionForFreeAccess: GitlabVersion | null;
-  /** Plans that may have it; empty means every plan. */
+  /** The plans that may have it; empty means every plan. */
   readonly licenseTypes: readonly string[];
   readonly backendServices: readonly string[];
-  /** The `jwt_aud` of each of `backendServices`, sorted. Empty means that it can't be granted. */
+  /** The `jwt_aud` of each of `backendServices`, sorted. When it is empty, nobody can get it. */
   readonly audiences: readonly string[];
-  /** Any of these, actively purchased, grants it after the cut-off. */
+  /** After the cut-off, an active purchase of any of these grants it. */
   readonly addOns: readonly string[];
 }
 
@@ -48,17 +48,17 @@ export interface LicenseType {
 
 export type GitlabRealm = 'gitlab-com' | 'self-managed';
 
-/** The grouping of unit primitives that GitLab 16.8 to 18.5 know as an "available service". */
+/** A group of unit primitives, which GitLab 16.8 to 18.5 call an "available service". */
 export interface CatalogService {
   readonly name: string;
   readonly description: string | null;
-  /** The unit primitive whose cut-off is the service's; always one of `unitPrimitives`. */
+  /** One of `unitPrimitives`. Its cut-off date is the service's. */
   readonly basicUnitPrimitive: string;
   readonly gitlabRealms: readonly GitlabRealm[];
   readonly unitPrimitives: readonly string[];
 }
 
-/** What is on sale and what it unlocks. Every list is sorted by name, every reference resolves. */
+/** What is sold and what it unlocks. Every list is sorted by name, and every reference resolves. */
 export interface Catalog {
   readonly unitPrimitives: readonly UnitPrimitive[];
   readonly backendServices: readonly BackendService[];
@@ -67,7 +67,7 @@ export interface Catalog {
   readonly services: readonly CatalogService[];
 }
 
-/** GitLab Rails keeps the historical name of Duo Pro; outward we say `duo_pro` only. */
+/** GitLab Rails still uses the historical name of Duo Pro. We publish `duo_pro` only. */
 export function canonicalAddOnName(name: string): string {
   return name === 'code_suggestions' ? 'duo_pro' : name;
 }

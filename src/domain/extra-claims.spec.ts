@@ -50,6 +50,6 @@ describe('the claims that a caller may add', () => {
     'anything',
     'toString',
   ])('are not %s', (name) => {
-    expect(extraClaimFault(name, '7')).toMatch(/is no claim that may be added/);
+    expect(extraClaimFault(name, '7')).toMatch(/may not be added/);
   });
 });

@@ -4,7 +4,7 @@ const MAX_IDS = 100;
 const MAX_TEXT = 64;
 const TEXT = /^[\x21-\x7e]+$/;
 
-/** What each allowed claim has to be, and how that is said to a caller. */
+/** The rule of each allowed claim, and its message for the caller. */
 const RULES: Readonly<
   Record<keyof ExtraClaims, readonly [rule: (value: unknown) => boolean, fault: string]>
 > = {
@@ -17,10 +17,10 @@ const RULES: Readonly<
 /** The names of the claims that a caller may add to a self-issued token. */
 export const EXTRA_CLAIM_NAMES = Object.keys(RULES) as readonly (keyof ExtraClaims)[];
 
-/** What is wrong with an extra claim; null when it may be signed. */
+/** The fault of an extra claim; null when it may be signed. */
 export function extraClaimFault(name: string, value: unknown): string | null {
   if (!Object.hasOwn(RULES, name)) {
-    return `is no claim that may be added: only ${EXTRA_CLAIM_NAMES.join(', ')} may`;
+    return `may not be added: only ${EXTRA_CLAIM_NAMES.join(', ')} may`;
   }
   const [holds, fault] = RULES[name as keyof ExtraClaims];
   return holds(value) ? null : fault;

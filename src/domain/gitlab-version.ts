@@ -1,11 +1,11 @@
-/** A GitLab version, compared numerically and part by part; `text` is how it was written. */
+/** A GitLab version. Versions compare as numbers, part by part; `text` is how it was written. */
 export interface GitlabVersion {
   readonly text: string;
   readonly parts: readonly [major: number, minor: number, patch: number];
 }
 
 const MAX_TEXT_LENGTH = 64;
-/** A version of a million digits takes 20 ms to read, and is no version. */
+/** Reading a million digits would take 20 ms, and no version is that long. */
 const MAX_READ_LENGTH = 1024;
 const LEADING_VERSION = /^(\d+)\.(\d+)(?:\.(\d+))?/;
 

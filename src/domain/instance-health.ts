@@ -1,7 +1,7 @@
 import { denialOf, graceEndsAt, type License, type LicenseDenial } from './license.js';
 import { isSyncOverdue, nextSyncDueAt, type SyncRecord } from './next-sync.js';
 
-/** A token that has not expired and whose key is published, as the ledger knows it. */
+/** A token in the ledger that has not expired, and whose key is still published. */
 export interface LiveToken {
   readonly jti: string;
   /** Sorted. */
@@ -10,10 +10,10 @@ export interface LiveToken {
   readonly revokedAt: Date | null;
 }
 
-/** What a sync would find now. */
+/** What decides about a sync at this moment. */
 export interface Entitled {
   readonly license: License;
-  /** What plan, purchases and catalog unlock for the instance's version; sorted. */
+  /** The scopes that plan, purchases and catalog unlock for the instance's version; sorted. */
   readonly scopes: readonly string[];
   /** Whether the tokens of the license or the instance were revoked and not restored. */
   readonly tokensRevoked: boolean;
@@ -22,7 +22,7 @@ export interface Entitled {
 export const INSTANCE_STATES = ['ok', 'sync_overdue', 'denied', 'no_token'] as const;
 export type InstanceState = (typeof INSTANCE_STATES)[number];
 
-/** Why the next sync would bring no token. */
+/** The reason why the next sync would bring no token. */
 export type SyncDenial = LicenseDenial | 'TOKENS_REVOKED' | 'NOTHING_TO_GRANT';
 
 export interface InstanceHealth {
@@ -46,7 +46,7 @@ export interface InstanceHealth {
 
 export interface NewestToken extends LiveToken {
   readonly excessScopes: readonly string[];
-  /** What it has no scope for, although the next one will. */
+  /** Scopes that the next token will have and the newest one lacks. */
   readonly missingScopes: readonly string[];
 }
 

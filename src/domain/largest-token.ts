@@ -1,12 +1,12 @@
 import type { Catalog } from './catalog.js';
 import { MAX_PAYLOAD_BYTES } from './lint-service-token-claims.js';
 
-/** What the claims beside `scopes` and `aud` take, a place in a status list among them. */
+/** The size of all claims but `scopes` and `aud`, with a place in a status list. */
 const OTHER_CLAIMS_BYTES = 700;
 
 /**
- * What an operator should know of a catalog whose scopes do not all fit into one token: whoever holds
- * every add-on gets none. Null when they fit.
+ * A warning for the operator when the scopes of a catalog do not all fit into one token: an instance
+ * with every add-on would get no token. Null when they fit.
  */
 export function tooLargeForATokenWarning({
   unitPrimitives,

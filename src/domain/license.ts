@@ -3,7 +3,7 @@ import { type CalendarDay, dayOf, startOfDay } from './calendar-day.js';
 export const LICENSE_KINDS = ['online_cloud', 'offline_cloud', 'legacy'] as const;
 export type LicenseKind = (typeof LICENSE_KINDS)[number];
 
-/** What an instance was sold. Its key is a secret and no part of this type. */
+/** A license as it was sold. Its key is a secret and not part of this type. */
 export interface License {
   readonly id: string;
   /** One of the catalog's license types. */
@@ -27,7 +27,7 @@ export function graceEndsAt(license: Pick<License, 'expiresOn'>): Date {
   return startOfDay(license.expiresOn, GRACE_DAYS);
 }
 
-/** Why the license as a whole gets no token at `now`; null when nothing stands against it. */
+/** The reason why the license gets no token at all at `now`; null when it may get one. */
 export function denialOf(license: License, now: Date): LicenseDenial | null {
   if (license.kind === 'legacy') return 'LICENSE_NOT_CLOUD';
   if (license.revokedAt !== null && license.revokedAt <= now) return 'LICENSE_REVOKED';

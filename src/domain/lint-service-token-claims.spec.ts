@@ -91,7 +91,7 @@ describe('the lint of claims', () => {
   it.each(['sub ', 'scope', 'duo_seat_count', 'client_id', 'cnf', 'toJSON', 'constructor'])(
     'refuses a claim that it does not know: %s',
     (claim) => {
-      expect(faultsOf({ [claim]: 'x' })).toEqual([`${claim} is no known claim`]);
+      expect(faultsOf({ [claim]: 'x' })).toEqual([`${claim} is not a known claim`]);
     },
   );
 

@@ -4,9 +4,9 @@ import { MAX_TTL_SECONDS, type TokenPolicy } from './service-token-claims.js';
 import { isUuid } from './uuid.js';
 
 /**
- * A token travels in a header, and nginx and Apache take a header line of 8 KiB at most (Node takes
- * 16 KiB, Envoy and Puma more). Base64 makes 7510 characters of this many bytes; header, signature
- * and `Authorization: Bearer` add less than 500. A catalog of 61 unit primitives needs a third of it.
+ * A token travels in a header line. nginx and Apache accept 8 KiB at most; Node accepts 16 KiB, Envoy and
+ * Puma more. So many bytes become 7510 characters of Base64; header, signature and `Authorization:
+ * Bearer` add less than 500. A catalog of 61 unit primitives needs a third of it.
  */
 export const MAX_PAYLOAD_BYTES = 5632;
 
@@ -17,7 +17,7 @@ type Rule = (claims: Claims, policy: TokenPolicy, nowSeconds: number) => boolean
 
 type Rules = Readonly<Record<string, readonly [rule: Rule, fault: string]>>;
 
-/** What each claim of any token has to be. */
+/** The rules for the claims of any token. */
 const COMMON_RULES: Rules = {
   iss: [({ iss }, { issuer }) => iss === issuer && issuer !== '', 'is not the issuer URL'],
   aud: [
@@ -30,12 +30,12 @@ const COMMON_RULES: Rules = {
     ({ nbf, iat }, { notBeforeSkewSeconds }) => nbf === Number(iat) - notBeforeSkewSeconds,
     'is not dated back by the configured skew',
   ],
-  exp: [expiresInTime, 'is no second after iat within the configured lifetime'],
+  exp: [expiresInTime, 'is not a second after iat within the configured lifetime'],
   jti: [isUuidOfNow, 'is not a UUID of version 7 of this second'],
   scopes: [({ scopes }) => isSortedSet(scopes), 'is not a sorted list of distinct names'],
 };
 
-/** A claim that is not listed is refused. */
+/** A claim that has no rule is refused. */
 const SERVICE_TOKEN_RULES: Rules = {
   ...COMMON_RULES,
   gitlab_realm: [({ gitlab_realm }) => gitlab_realm === 'self-managed', 'is not self-managed'],
@@ -54,10 +54,10 @@ const SELF_ISSUED_RULES: Rules = {
 const STATUS = 'status';
 
 /**
- * Looks claims over before a key touches them: what must be there, its type and its bounds, and that
- * nothing else is. Any fault is a bug of ours, or a catalog that no token can carry.
- * @param payloadBytes what the claims take as JSON, where that is known already
- * @returns what is wrong, by claim and without any value; empty when they may be signed
+ * Checks claims before they are signed: their presence, types and bounds, and that there are no others.
+ * A fault is a bug of ours, or comes from a catalog that is too large for a token.
+ * @param payloadBytes the size of the claims as JSON, if the caller knows it
+ * @returns one sentence for each fault, which names the claim but no value; empty when there is none
  */
 export function serviceTokenFaults(
   claims: object,
@@ -99,7 +99,8 @@ function faultsOf(
     if (!holds(given, policy, nowSeconds)) faults.push(`${claim} ${fault}`);
   }
   for (const claim of Object.keys(given)) {
-    if (!Object.hasOwn(rules, claim) && claim !== STATUS) faults.push(`${claim} is no known claim`);
+    if (!Object.hasOwn(rules, claim) && claim !== STATUS)
+      faults.push(`${claim} is not a known claim`);
   }
   if (STATUS in given && !isStatus(given[STATUS])) {
     faults.push('status is not a place in a status list');

@@ -2,7 +2,7 @@ import { type CalendarDay, dayOf, startOfDay } from './calendar-day.js';
 import { type GitlabVersion, reachesVersion } from './gitlab-version.js';
 import type { LicenseKind } from './license.js';
 
-/** What the service remembers of an instance's syncs. */
+/** The last syncs of an instance. */
 export interface SyncRecord {
   /** As of its last sync. */
   readonly gitlabVersion: GitlabVersion | null;
@@ -16,17 +16,17 @@ const HOUR_MS = 3_600_000;
 /** An instance asks for a new token once the newest one has less than this left. */
 const REFRESH_MS = 48 * HOUR_MS;
 const HOURLY_SINCE: GitlabVersion = { text: '18.0', parts: [18, 0, 0] };
-/** Older instances choose a minute of these two hours (UTC) whenever their jobs are started. */
+/** Older instances choose a minute of these two hours (UTC) each time their jobs start. */
 const DAILY_FROM_MS = 5 * HOUR_MS;
 const DAILY_UNTIL_MS = 7 * HOUR_MS;
-/** One hourly check may be missed, as when the instance is upgraded, before anybody is told. */
+/** One hourly check may be missed, for example during an upgrade, before the sync counts as late. */
 const SLACK_MS = HOUR_MS;
 
 /**
- * When an instance that is well has synced again at the latest. From GitLab 18.0 on it checks once
- * an hour and syncs when its token has less than two days left (merge request 188065 of
- * gitlab-org/gitlab); before, it synced every day between 05:00 and 07:00 UTC. Null when nobody can
- * tell: it has never synced, or its license is an offline one, with which only a script asks.
+ * The latest instant of the next sync of a healthy instance. From GitLab 18.0 on, an instance checks
+ * every hour, and syncs when its token has less than two days left (merge request 188065 of
+ * gitlab-org/gitlab). Older ones sync every day between 05:00 and 07:00 UTC. Null when it cannot be
+ * known: the instance has never synced, or it has an offline license, so that only a script syncs.
  */
 export function nextSyncDueAt(
   { gitlabVersion, lastSyncAt, tokenExpiresAt }: SyncRecord,
@@ -38,12 +38,12 @@ export function nextSyncDueAt(
   return new Date(Math.max(refreshFrom, lastSyncAt.getTime()) + HOUR_MS);
 }
 
-/** Whether the sync that was due at `dueAt` has not come, an hour's patience included. */
+/** Whether the sync that was due at `dueAt` is more than an hour late. */
 export function isSyncOverdue(dueAt: Date | null, now: Date): boolean {
   return dueAt !== null && now.getTime() >= dueAt.getTime() + SLACK_MS;
 }
 
-/** The end of the first window that lies after `instant` as a whole. */
+/** The end of the first window that begins after `instant`. */
 function endOfDailyWindowAfter(instant: Date): Date {
   const today: CalendarDay = dayOf(instant);
   const days = instant.getTime() <= startOfDay(today).getTime() + DAILY_FROM_MS ? 0 : 1;

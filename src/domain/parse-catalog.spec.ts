@@ -210,15 +210,15 @@ describe('parseCatalog, given something wrong', () => {
       ).sort(),
     ).toEqual([
       'b/x jwt_aud: is empty: tokens need an audience',
-      "s/1 basic_unit_primitive: 'ask_issue' is none of the service's unit_primitives",
-      "s/1 unit_primitives: 'ask_isue' is defined by no file in unit_primitives/",
+      "s/1 basic_unit_primitive: 'ask_issue' is not one of the service's unit_primitives",
+      "s/1 unit_primitives: 'ask_isue' is not defined by any file in unit_primitives/",
       's/2 unit_primitives: is empty: a service groups at least one',
-      "u/epic add_ons: 'duo_prro' is defined by no file in add_ons/",
-      "u/epic backend_services: 'gateway' is defined by no file in backend_services/",
-      "u/epic cut_off_date: '2024-02-30' is no date such as 2024-10-17T00:00:00Z",
-      "u/epic license_types: 'free' is defined by no file in license_types/",
-      "u/epic min_gitlab_version: 'new' is no GitLab version such as '16.9'",
-      "u/epic min_gitlab_version_for_free_access: '1.69e1' is no GitLab version such as '16.9'",
+      "u/epic add_ons: 'duo_prro' is not defined by any file in add_ons/",
+      "u/epic backend_services: 'gateway' is not defined by any file in backend_services/",
+      "u/epic cut_off_date: '2024-02-30' is not a date such as 2024-10-17T00:00:00Z",
+      "u/epic license_types: 'free' is not defined by any file in license_types/",
+      "u/epic min_gitlab_version: 'new' is not a GitLab version such as '16.9'",
+      "u/epic min_gitlab_version_for_free_access: '1.69e1' is not a GitLab version such as '16.9'",
     ]);
   });
 
@@ -242,7 +242,7 @@ describe('parseCatalog, given something wrong', () => {
       ];
       const others = kind === 'unit_primitives' ? [askEpic()] : [];
       expect(faultsOf(items({ [kind]: [...others, ...twins] }))).toEqual([
-        "second name: 'twin' is the name in first already",
+        "second name: 'twin' is already the name in first",
       ]);
     },
   );

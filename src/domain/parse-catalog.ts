@@ -36,12 +36,12 @@ interface Definitions {
 
 const EVERY_REALM: readonly GitlabRealm[] = ['gitlab-com', 'self-managed'];
 
-// Unlike a version that an instance sends, a minimum is ours to write: 16.9 and nothing odd after.
+// Stricter than for the version of an instance: we write these minimums ourselves.
 const MINIMUM_VERSION = /^\d+\.\d+(\.\d+)?(-[0-9A-Za-z.-]+)?$/;
 
 /**
- * Makes a catalog of documents whose shape has been checked, or says everything that is wrong with
- * them at once: what a JSON Schema can't see, such as a reference to a name that nothing defines.
+ * Makes a catalog from documents that fit their JSON Schemas. Reports all faults at once that a schema
+ * cannot find, such as a reference to a name that no file defines.
  */
 export function parseCatalog(items: CatalogItems): ParsedCatalog {
   const faults = CATALOG_KINDS.flatMap((kind) => repeatedNames(items[kind]));
@@ -130,7 +130,7 @@ function parseService(
   if (listed.length === 0) report('unit_primitives', 'is empty: a service groups at least one');
   const basic = document.basic_unit_primitive ?? listed[0] ?? '';
   if (listed.length > 0 && !listed.includes(basic)) {
-    report('basic_unit_primitive', `'${basic}' is none of the service's unit_primitives`);
+    report('basic_unit_primitive', `'${basic}' is not one of the service's unit_primitives`);
   }
   return {
     name: document.name,
@@ -150,7 +150,7 @@ function references<Field extends CatalogKind>(
   const names = sortedUnion((document[field] ?? []).map((name) => canonicalName(field, name)));
   for (const name of names) {
     if (!definitions.names[field].has(name)) {
-      report(field, `'${name}' is defined by no file in ${field}/`);
+      report(field, `'${name}' is not defined by any file in ${field}/`);
     }
   }
   return names;
@@ -160,7 +160,7 @@ function cutOffDate(value: Date | string | null, report: Report): Date | null {
   if (value === null) return null;
   const instant = typeof value === 'string' ? parseUtcInstant(value) : value;
   if (instant !== null && !Number.isNaN(instant.getTime())) return instant;
-  report('cut_off_date', `'${String(value)}' is no date such as 2024-10-17T00:00:00Z`);
+  report('cut_off_date', `'${String(value)}' is not a date such as 2024-10-17T00:00:00Z`);
   return null;
 }
 
@@ -172,7 +172,7 @@ function minimumVersion(
   const text = document[field] ?? null;
   if (text === null) return null;
   const version = MINIMUM_VERSION.test(text) ? parseGitlabVersion(text) : null;
-  if (version === null) report(field, `'${text}' is no GitLab version such as '16.9'`);
+  if (version === null) report(field, `'${text}' is not a GitLab version such as '16.9'`);
   return version;
 }
 
@@ -198,13 +198,13 @@ function repeatedNames(items: readonly CatalogItem<NamedDocument>[]): CatalogFau
   return items.flatMap(({ file, document: { name } }) => {
     const first = definedIn.get(name);
     if (first !== undefined)
-      return { file, field: 'name', reason: `'${name}' is the name in ${first} already` };
+      return { file, field: 'name', reason: `'${name}' is already the name in ${first}` };
     definedIn.set(name, file);
     return [];
   });
 }
 
-/** Where an add-on is defined under its historical name too, its definition under today's wins. */
+/** When an add-on is defined under both its names, the definition under today's name wins. */
 function withoutHistoricalTwins(
   addOns: readonly CatalogItem<NamedDocument>[],
 ): CatalogItem<NamedDocument>[] {
@@ -215,12 +215,12 @@ function withoutHistoricalTwins(
   });
 }
 
-// Only an add-on has a historical name: a unit primitive and a service of that name exist as well.
+// Only for add-ons: a unit primitive and a service of that name exist, too.
 function canonicalName(kind: CatalogKind, name: string): string {
   return kind === 'add_ons' ? canonicalAddOnName(name) : name;
 }
 
-// By code unit, like every sort here: the order must not depend on the locale of the machine.
+// By code unit: the order must not depend on the locale of the machine.
 function byName(one: { readonly name: string }, other: { readonly name: string }): number {
   return one.name < other.name ? -1 : 1;
 }

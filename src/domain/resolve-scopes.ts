@@ -6,7 +6,7 @@ import type { License } from './license.js';
 import type { Decision, Resolution } from './scope-decision.js';
 
 export interface ScopeRules {
-  /** Whether a unit primitive's `license_types` bind (ENFORCE_LICENSE_TYPES). */
+  /** Whether the `license_types` of unit primitives are enforced (ENFORCE_LICENSE_TYPES). */
   readonly enforceLicenseTypes: boolean;
 }
 
@@ -16,8 +16,8 @@ type PurchasesByPhase = Readonly<
 
 /**
  * Which unit primitives the license's plan and purchases unlock at `now`, and why.
- * A null `version` lets every version gate pass. Whether the license as a whole is denied is not
- * asked here: `denialOf` tells.
+ * A null `version` passes every version gate. Whether the license is denied as a whole is the question
+ * of `denialOf`.
  */
 export function resolveScopes(
   license: Pick<License, 'plan'>,
@@ -106,7 +106,7 @@ function decideByPurchase(candidate: UnitPrimitive, purchases: PurchasesByPhase)
   return { unitPrimitive, granted: false, reason: 'NO_ACTIVE_PURCHASE', wouldBeGrantedBy };
 }
 
-/** Per phase and add-on the purchase to name: the last to end, or the first to start. */
+/** By phase and add-on, the purchase to name: the last to end, or the first to start. */
 function purchasesByPhase(
   purchases: readonly AddOnPurchase[],
   today: CalendarDay,

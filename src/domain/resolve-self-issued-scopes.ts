@@ -7,24 +7,24 @@ import type { SelfIssuedDecision, SelfIssuedResolution } from './self-issued-dec
 /** The add-ons whose seats are assigned to users. */
 export const SEAT_ADD_ONS: readonly string[] = ['duo_pro', 'duo_enterprise'];
 
-/** Of these a namespace uses the first that it has; any other add-on stands beside them. */
+/** A namespace uses only the first of these that it has. Any other add-on counts as well. */
 const PRECEDENCE: readonly string[] = ['duo_amazon_q', 'duo_enterprise', 'duo_pro'];
 
-/** A purchase of a namespace, with the plan of that namespace. */
+/** A purchase of a namespace, and the plan of that namespace. */
 export interface NamespacePurchase extends AddOnPurchase {
   readonly plan: string;
 }
 
-/** Whom the token is for, with what counts for them. */
+/** The user or the namespace, and the purchases that count. */
 export type SelfIssuedSubject =
   | {
       readonly kind: 'user';
-      /** The purchases of which the user holds a seat. */
+      /** The purchases in which the user has a seat. */
       readonly purchases: readonly NamespacePurchase[];
     }
   | {
       readonly kind: 'namespace';
-      /** Null for one that nothing was ever bought for. */
+      /** Null for a namespace without any purchase, past ones included. */
       readonly plan: string | null;
       readonly purchases: readonly NamespacePurchase[];
     };
@@ -33,7 +33,7 @@ interface Held {
   readonly kind: SelfIssuedSubject['kind'];
   readonly plans: readonly string[];
   readonly active: readonly NamespacePurchase[];
-  /** Active too, but `strongest` takes their place. */
+  /** Active purchases that do not count, because `strongest` takes their place. */
   readonly outranked: readonly NamespacePurchase[];
   readonly strongest: string;
   readonly notStarted: readonly NamespacePurchase[];
@@ -41,9 +41,9 @@ interface Held {
 }
 
 /**
- * What a user or a namespace of the platform may use at `now`, and why. No version matters: the
- * platform always runs the newest.
- * @param wanted the only unit primitives to decide about; null: all of the catalog
+ * What a user or a namespace of the platform may use at `now`, and why. There are no version gates: the
+ * platform always runs the newest version.
+ * @param wanted the unit primitives to decide about; null: the whole catalog
  */
 export function resolveSelfIssuedScopes(
   subject: SelfIssuedSubject,
@@ -105,7 +105,7 @@ function decide(
   const free = candidate.cutOffDate === null || now < candidate.cutOffDate;
   const knowsPlan = held.plans.length > 0;
   const mayHaveIt = eligiblePlans.length === 0 || held.plans.some(isEligible);
-  // Who has bought nothing has no plan either: that the purchase is missing says more.
+  // Without purchases there is no plan. Then "no purchase" is the better reason.
   if (!mayHaveIt && (knowsPlan || free)) {
     return { unitPrimitive, granted: false, reason: 'PLAN_NOT_ELIGIBLE', eligiblePlans };
   }
@@ -125,7 +125,7 @@ function decide(
   return refusal(candidate, held, carries);
 }
 
-/** Why nothing that is active grants it. */
+/** The reason why no active purchase grants it. */
 function refusal(
   { name: unitPrimitive, addOns }: UnitPrimitive,
   held: Held,

@@ -1,6 +1,6 @@
 import type { CalendarDay } from './calendar-day.js';
 
-/** What an instance and a user of the platform may both be told. */
+/** The decisions that instances and users of the platform have in common. */
 export type CommonDecision =
   | { readonly granted: true; readonly reason: 'FREE'; readonly until: Date | null }
   | { readonly granted: false; readonly reason: 'NO_AUDIENCE' }
@@ -24,7 +24,7 @@ export type CommonDecision =
       readonly wouldBeGrantedBy: readonly string[];
     };
 
-/** Why a unit primitive is or is not among the scopes: the answer to the usual support question. */
+/** Why a unit primitive is among the scopes or not: the usual question to support. */
 export type Decision = { readonly unitPrimitive: string } & (
   | CommonDecision
   | {

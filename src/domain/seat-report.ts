@@ -1,4 +1,4 @@
-/** What an instance says of its users and seats. The numbers are whatever it sent. */
+/** The users and seats that an instance reports. The numbers are unchecked. */
 export interface ReportedCounts {
   readonly billableUsers: number | null;
   readonly maxHistoricalUsers: number | null;
@@ -11,21 +11,21 @@ export interface ReportedMetric {
   readonly assigned_seats: number;
 }
 
-/** A number that cannot be true, as text: JSON has numbers that no integer holds. */
+/** A number that cannot be true. It is kept as text, because it may not fit into an integer. */
 export interface AbsurdNumber {
   readonly name: string;
   readonly value: string;
 }
 
-/** What a Postgres integer holds. */
+/** The largest Postgres integer. */
 const MAX_COUNT = 2_147_483_647;
-/** Over-use is common. So much of it is a mistake, or somebody who plays with a key. */
+/** Using more seats than were bought is common. Above this factor it is a mistake or a forgery. */
 const MAX_USERS_PER_SEAT = 100;
 const MAX_NAMED = 20;
 
 /**
- * The numbers of a report that cannot be true, 20 at most; none for a report that may be believed.
- * @param seats of the license; null when it has no such number
+ * The numbers of a report that cannot be true, 20 at most.
+ * @param seats the seats of the license; null when it has none
  */
 export function absurdNumbersOf(
   counts: ReportedCounts,

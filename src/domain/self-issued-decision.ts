@@ -6,7 +6,7 @@ export type SelfIssuedDecision = { readonly unitPrimitive: string } & (
   | CommonDecision
   | {
       readonly granted: true;
-      /** By a seat of the user's; by what the namespace has bought. */
+      /** SEAT_ASSIGNED for a user, ADD_ON_PURCHASED for a namespace. */
       readonly reason: 'SEAT_ASSIGNED' | 'ADD_ON_PURCHASED';
       readonly addOnPurchaseId: string;
       readonly until: CalendarDay;

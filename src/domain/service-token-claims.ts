@@ -2,7 +2,7 @@ import { type License, graceEndsAt } from './license.js';
 import type { Resolution } from './scope-decision.js';
 import { type StatusReference, statusReferenceOf } from './status-list.js';
 
-/** No token ever lives longer, whatever was configured when it was issued. */
+/** The longest lifetime that can be configured. */
 export const MAX_TTL_SECONDS = 604_800;
 
 /** The claims of a service access token; instants are whole seconds since 1970 (RFC 7519). */

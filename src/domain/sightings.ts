@@ -2,31 +2,31 @@ const DAY_MS = 86_400_000;
 
 /** How long a network or a host name is kept after it was last seen. */
 export const SIGHTINGS_KEPT_MS = 14 * DAY_MS;
-/** Of each instance. New values share the last place once the others are taken. */
+/** For each instance. When all places are taken, new values share the last one. */
 export const MAX_PLACES = 20;
 export const OTHER = 'other';
-/** A value that comes back after a longer time has moved back. */
+/** A value that comes back later than this counts as a move back. */
 const RETURNS_WITHIN_MS = 7 * DAY_MS;
 
-/** Requests of an instance in which it had the same network, or named the same host. */
+/** Requests of an instance from the same network, or with the same host name. */
 export interface Sighting {
   readonly value: string;
   readonly requests: number;
   readonly firstSeenAt: Date;
   readonly lastSeenAt: Date;
-  /** When it last came with a license key that had been replaced. */
+  /** The last request with a license key that had been replaced. */
   readonly previousKeyLastUsedAt: Date | null;
 }
 
-/** A network or a host name of an instance, as far back as it is kept. */
+/** A network or a host name of an instance, for as long as it is kept. */
 export interface Seen extends Sighting {
-  /** When it was last seen again after another one, and which that was: the one known longest. */
+  /** The last time that it was seen again after another value, and the oldest such value. */
   readonly returned: { readonly at: Date; readonly after: string } | null;
 }
 
 /**
- * Adds sightings of a few seconds to what is kept. Places go first come, first served, so that a
- * flood of new values pushes out none that was known before.
+ * Adds the sightings of a few seconds to those that are kept. New values never push out old ones, so a
+ * flood of them does no harm.
  */
 export function withSightings(
   kept: readonly Seen[],
@@ -47,7 +47,7 @@ export function withSightings(
   return [...places.values()];
 }
 
-/** Of what came in between only the beginning and the end are known. */
+/** Between two flushes only the first and the last sighting are known. */
 function endsOf(sighting: Sighting): Sighting[] {
   const { firstSeenAt, lastSeenAt } = sighting;
   if (firstSeenAt.getTime() === lastSeenAt.getTime()) return [sighting];
@@ -74,7 +74,7 @@ function seenAgain(sighting: Sighting, places: ReadonlyMap<string, Seen>): Seen 
   };
 }
 
-/** Null when nothing else was seen since `known` was, or too long ago. */
+/** Null when no other value was seen after `known`, or too long ago. */
 function returnOf(known: Seen, at: Date, places: ReadonlyMap<string, Seen>): Seen['returned'] {
   const { lastSeenAt } = known;
   if (at.getTime() - lastSeenAt.getTime() > RETURNS_WITHIN_MS) return null;

@@ -1,19 +1,19 @@
-/** How many tokens one status list tells of. A list has all its bits from the first token on. */
+/** The number of tokens in a status list. A list has all its bits from the start. */
 export const STATUS_LIST_BITS = 2 ** 20;
 
-/** Where a status list tells of a token (draft-ietf-oauth-status-list section 6.2). */
+/** The place of a token in a status list (draft-ietf-oauth-status-list section 6.2). */
 export interface StatusReference {
   readonly idx: number;
   readonly uri: string;
 }
 
-/** @param statusIndex the token's place among all tokens that status lists tell of */
+/** @param statusIndex the token's place, counted over all status lists */
 export function statusReferenceOf(issuer: string, statusIndex: number): StatusReference {
   const list = Math.floor(statusIndex / STATUS_LIST_BITS);
   return { idx: statusIndex % STATUS_LIST_BITS, uri: statusListUri(issuer, list) };
 }
 
-/** The address of a list, which is also the `sub` of what is found there. */
+/** The address of a list, which is also its `sub`. */
 export function statusListUri(issuer: string, list: number): string {
   return `${issuer}/status/${list}`;
 }
@@ -24,11 +24,11 @@ export interface StatusListClaims {
   readonly iat: number;
   readonly exp: number;
   readonly ttl: number;
-  /** One bit a token: 1 is INVALID (section 7.1). */
+  /** One bit for each token: 1 means INVALID (section 7.1). */
   readonly status_list: { readonly bits: 1; readonly lst: string };
 }
 
-/** 32 tokens of a list: those from `word * 32` on, the first in the lowest bit. */
+/** The bits of 32 tokens, from `word * 32` on; the first one is the lowest bit. */
 export interface StatusWord {
   readonly word: number;
   /** Unsigned. */

@@ -1,13 +1,13 @@
 import { type Seen, SIGHTINGS_KEPT_MS } from './sightings.js';
 
 const DAY_MS = 86_400_000;
-/** A network is new for so long. */
+/** A network counts as new for so long. */
 const NEW_FOR_MS = 7 * DAY_MS;
-/** An instance that has used IPv4 alone, or IPv6 alone, for so long does not begin with the other by chance. */
+/** After so long with IPv4 alone, or IPv6 alone, an instance does not start with the other by chance. */
 const ONE_STACK_MS = 7 * DAY_MS;
-/** Seat links of the license before are sent again for two days. */
+/** An instance goes on sending the seat links of its previous license for two days. */
 const HANDOVER_MS = 3 * DAY_MS;
-/** A license that ends so soon is being renewed. */
+/** A license that ends within this time may have been renewed already. */
 const RENEWED_WITHIN_MS = 90 * DAY_MS;
 
 export const SUSPICION_REASONS = [
@@ -18,21 +18,21 @@ export const SUSPICION_REASONS = [
 ] as const;
 export type SuspicionReason = (typeof SUSPICION_REASONS)[number];
 
-/** Why somebody else may be using the license key and the UUID of an instance. */
+/** A sign that somebody else uses the license key and the UUID of an instance. */
 export interface Suspicion {
   readonly reason: SuspicionReason;
   readonly since: Date;
-  /** When it was last so. A suspicion is kept for 14 days from then on. */
+  /** The last time that it was seen. A suspicion is kept for 14 days after that. */
   readonly lastAt: Date;
-  /** The networks, host names or ids of licenses that it is about. */
+  /** The networks, host names or license ids that caused it. */
   readonly values: readonly string[];
 }
 
-/** How long an instance has been using a license. */
+/** The time in which an instance used a license. */
 export interface LicenseUse {
   readonly licenseId: string;
   readonly customerRef: string | null;
-  /** A day: the first one on which the license is over. */
+  /** The first day on which the license is over. */
   readonly expiresOn: string;
   readonly revokedAt: Date | null;
   readonly firstSeenAt: Date;
@@ -43,12 +43,12 @@ export interface InstanceUse {
   readonly networks: readonly Seen[];
   readonly hostNames: readonly Seen[];
   readonly license: LicenseUse;
-  /** The uses of other licenses with the same instance UUID. */
+  /** Other licenses that the same instance UUID uses. */
   readonly otherLicenses: readonly LicenseUse[];
   readonly absurdSeatLinkAt: Date | null;
 }
 
-/** How an instance that is in one place looks as if it were in two. `known`: what was found before. */
+/** The signs that one instance is in two places. `known` are the suspicions so far. */
 export function suspicionsOf(
   use: InstanceUse,
   known: readonly Suspicion[],
@@ -74,8 +74,8 @@ export function suspiciousUntil({ lastAt }: Pick<Suspicion, 'lastAt'>): Date {
 }
 
 /**
- * Known, new, known, new: both are in use. A move (known, new, new) is not that, nor is a fail-over
- * and its end (known, new, known), nor what was there when the network was new long ago.
+ * The order known, new, known, new shows that both networks are in use. A move (known, new, new) does
+ * not, nor does a fail-over that ended (known, new, known). A network counts as new for a time only.
  */
 function newNetworkOf(network: Seen, networks: readonly Seen[]): Suspicion[] {
   const { returned, firstSeenAt } = network;
@@ -87,7 +87,7 @@ function newNetworkOf(network: Seen, networks: readonly Seen[]): Suspicion[] {
   return [{ reason: 'NEW_NETWORK', since: firstSeenAt, lastAt: returned.at, values }];
 }
 
-/** An instance that has both IPv4 and IPv6 uses either; the second one shows up soon after the first. */
+/** An instance with both IPv4 and IPv6 uses either. The second one shows up soon after the first. */
 function isSecondStack(network: Seen, before: Seen, networks: readonly Seen[]): boolean {
   const isFirstOfItsKind = !networks.some(
     (other) =>
@@ -101,7 +101,7 @@ function isIpv6(network: string): boolean {
   return network.includes(':');
 }
 
-/** A license that follows another is used after it. Two that are used side by side are suspicious. */
+/** A license that renews another is used after it. Two licenses used at the same time are suspicious. */
 function secondLicenseOf(one: LicenseUse, other: LicenseUse): Suspicion[] {
   const [before, after] = one.firstSeenAt <= other.firstSeenAt ? [one, other] : [other, one];
   const since = after.firstSeenAt;
@@ -115,7 +115,7 @@ function secondLicenseOf(one: LicenseUse, other: LicenseUse): Suspicion[] {
   return [{ reason: 'TWO_LICENSES', since, lastAt: lastAt > since ? lastAt : since, values }];
 }
 
-/** One, another, the first again. Without the way back an instance was renamed. */
+/** One name, another, then the first again. Without the way back, the instance was only renamed. */
 function flipOf({ value, returned }: Seen, names: readonly Seen[]): Suspicion[] {
   if (returned === null) return [];
   const between = names.find((name) => name.value === returned.after);
@@ -128,7 +128,7 @@ function absurdSeatLinkOf(at: Date | null): Suspicion[] {
   return at === null ? [] : [{ reason: 'ABSURD_SEAT_LINK', since: at, lastAt: at, values: [] }];
 }
 
-/** Of the same reason: what it is about is what was seen last. */
+/** Two suspicions with the same reason become one, with the values that were seen last. */
 function joined(one: Suspicion, other: Suspicion): Suspicion {
   const latest = other.lastAt >= one.lastAt ? other : one;
   return { ...latest, since: one.since < other.since ? one.since : other.since };

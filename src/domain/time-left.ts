@@ -1,6 +1,6 @@
 const HOUR_MS = 3_600_000;
 
-/** How long until an instance loses service; `none`: it has never had a token. */
+/** The time until an instance loses service; `none` when it has never had a token. */
 export const TIMES_LEFT = ['expired', '1h', '6h', '24h', '48h', 'more', 'none'] as const;
 export type TimeLeft = (typeof TIMES_LEFT)[number];
 
@@ -12,7 +12,7 @@ const UP_TO_HOURS = [
   ['48h', 48],
 ] as const satisfies readonly (readonly [TimeLeft, number])[];
 
-/** The shortest time that covers what is left at `now`. */
+/** The shortest of these times that covers the time left. */
 export function timeLeft(losesServiceAt: Date | null, now: Date): TimeLeft {
   if (losesServiceAt === null) return 'none';
   const hours = (losesServiceAt.getTime() - now.getTime()) / HOUR_MS;

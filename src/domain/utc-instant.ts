@@ -1,6 +1,6 @@
 import { isCalendarDay } from './calendar-day.js';
 
-/** Far longer than any form below, and short enough to try them all. */
+/** Longer than any form below. */
 const MAX_LENGTH = 128;
 const INSTANT =
   /^(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ]+((?:[01]\d|2[0-3]):[0-5]\d)(?::([0-5]\d)(?:\.(\d+))?)?)? *(Z|UTC|[+-](?:0\d|1[0-4]):?[0-5]\d)?$/i;
@@ -8,8 +8,8 @@ const INSTANT =
 /**
  * Reads the forms in which YAML carries a date: `2024-10-17`, `2024-10-17T00:00:00Z`,
  * `2024-10-17 00:00:00 UTC`, `2024-10-17T02:00:00+02:00`. Without a zone it is UTC, never the zone
- * of the machine. Null for anything else, such as a day that the calendar lacks or an instant that
- * its offset moves out of the years 0001 to 9999, whose ISO 8601 form nobody else would read.
+ * of the machine. Null for any other text, for a day that does not exist, and for an instant outside
+ * the years 0001 to 9999.
  */
 export function parseUtcInstant(text: string): Date | null {
   if (text.length > MAX_LENGTH) return null;

@@ -1,7 +1,6 @@
 /**
- * A version 7 UUID (RFC 9562 section 5.7): the millisecond of `now`, then `random` (10 bytes of it).
- * A token's `jti` is one, so that its day, and with it its partition of the ledger, is known from
- * the `jti` alone.
+ * A version 7 UUID (RFC 9562 section 5.7): the millisecond of `now`, then 10 bytes of `random`.
+ * The `jti` of a token is one: it contains the token's day, and with it the partition of the ledger.
  */
 export function uuidV7(now: Date, random: Uint8Array): string {
   const bytes = Buffer.alloc(16);
@@ -19,7 +18,7 @@ export function uuidV7(now: Date, random: Uint8Array): string {
   ].join('-');
 }
 
-/** The lowest UUID of version 7 that can be made in the millisecond `at`: ranges of ids begin here. */
+/** The lowest version 7 UUID of the millisecond `at`, where a range of ids begins. */
 export function firstUuidV7(at: Date): string {
   return uuidV7(at, new Uint8Array(10));
 }

@@ -17,10 +17,10 @@ export class EntitlementsController {
 
   @Get('licenses/:id/entitlements')
   @ApiOperation({
-    summary: 'Which scopes the license has at an instant, and why or why not',
+    summary: 'Which scopes the license has at an instant, with the reasons',
     description:
-      'The instant `at` is evaluated on the license, its purchases and the catalog as they stand ' +
-      'today, not as they stood then.',
+      'The answer for the instant `at` uses the license, its purchases and the catalog of today, ' +
+      'not those of that instant.',
   })
   @ApiOkResponse({ type: EntitlementsView })
   async read(

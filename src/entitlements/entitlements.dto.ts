@@ -6,7 +6,7 @@ import { parseUtcInstant } from '../domain/utc-instant.js';
 import { IsGitlabVersion, IsInstant, MayBeAbsent } from '../http/validators.js';
 import type { EntitlementsQuestion, Explanation } from './explain-entitlements.js';
 
-/** A reason that is missing here does not compile below. */
+/** A missing reason is a compile error below. */
 const REASONS = [
   'FREE',
   'ADD_ON_PURCHASED',
@@ -19,12 +19,12 @@ const REASONS = [
 ] as const satisfies readonly Decision['reason'][];
 
 export class EntitlementsQuery {
-  @ApiPropertyOptional({ example: '18.5.0', description: 'None: every version gate passes' })
+  @ApiPropertyOptional({ example: '18.5.0', description: 'Absent: every version gate passes' })
   @MayBeAbsent()
   @IsGitlabVersion()
   gitlab_version?: string;
 
-  @ApiPropertyOptional({ format: 'date-time', description: 'None: now' })
+  @ApiPropertyOptional({ format: 'date-time', description: 'Absent: now' })
   @MayBeAbsent()
   @IsInstant()
   at?: string;
@@ -36,13 +36,13 @@ export class DecisionView {
   @ApiProperty({ enum: REASONS, example: 'NO_ACTIVE_PURCHASE' })
   reason!: (typeof REASONS)[number];
   @ApiPropertyOptional({ format: 'uuid' }) add_on_purchase_id?: string;
-  @ApiPropertyOptional({ type: String, nullable: true, description: 'Until then it is granted' })
+  @ApiPropertyOptional({ type: String, nullable: true, description: 'It is granted until then' })
   until?: string | null;
-  @ApiPropertyOptional({ format: 'date', description: 'The first day of the purchase to come' })
+  @ApiPropertyOptional({ format: 'date', description: 'The first day of the coming purchase' })
   starts_on?: string;
   @ApiPropertyOptional({ format: 'date', description: 'When the last purchase ended' })
   expired_on?: string;
-  @ApiPropertyOptional({ description: 'The first version that would do' })
+  @ApiPropertyOptional({ description: 'The lowest version that gets it' })
   min_gitlab_version?: string;
   @ApiPropertyOptional({ type: [String], description: 'The plans that may have it' })
   eligible_plans?: readonly string[];
@@ -95,7 +95,7 @@ function decisionView(decision: Decision): DecisionView {
   }
 }
 
-/** What is told beside the reason of a decision that instances and users of the platform share. */
+/** The members beside the reason, for decisions that instances and users of the platform share. */
 export function commonDetails(decision: CommonDecision) {
   switch (decision.reason) {
     case 'FREE':

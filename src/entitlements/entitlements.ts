@@ -7,7 +7,7 @@ import { resolveScopes } from '../domain/resolve-scopes.js';
 import type { Resolution } from '../domain/scope-decision.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 
-/** `resolveScopes` under the catalog in force and the operator's rules. */
+/** `resolveScopes` with the current catalog and the operator's rules. */
 @Injectable()
 export class Entitlements {
   constructor(

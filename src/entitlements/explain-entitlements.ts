@@ -9,7 +9,7 @@ import { Database } from '../database/database.js';
 import { Entitlements } from './entitlements.js';
 
 export interface EntitlementsQuestion {
-  /** Null: every version gate is to pass. */
+  /** Null: every version gate passes. */
   readonly gitlabVersion: GitlabVersion | null;
   /** Null: now. */
   readonly at: Date | null;
@@ -18,15 +18,15 @@ export interface EntitlementsQuestion {
 export interface Explanation {
   readonly licenseId: string;
   readonly at: Date;
-  /** As asked for, as far as it is safe to repeat; null when every version gate was to pass. */
+  /** The version of the question, cleaned; null when every version gate passes. */
   readonly gitlabVersion: string | null;
-  /** Why the license as a whole gets no token at that instant. */
+  /** The reason why the license gets no token at all at that instant. */
   readonly denial: LicenseDenial | null;
-  /** The decisions are those of the rules; with a denial the scopes are empty all the same. */
+  /** With a denial, the decisions stay and the scopes are empty. */
   readonly resolution: Resolution;
 }
 
-/** Answers "why is this scope missing" for any version of GitLab and any instant. */
+/** Answers the question "why is this scope missing?" for any GitLab version and any instant. */
 @Injectable()
 export class ExplainEntitlements {
   constructor(

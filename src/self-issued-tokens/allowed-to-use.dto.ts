@@ -7,7 +7,7 @@ import type { AllowedToUseQuestion } from './allowed-to-use.js';
 
 const UNKNOWN = 'UNKNOWN_UNIT_PRIMITIVE';
 
-/** A reason that is missing here does not compile below. */
+/** A missing reason is a compile error below. */
 const REASONS = [
   'FREE',
   'SEAT_ASSIGNED',
@@ -23,14 +23,14 @@ const REASONS = [
 ] as const satisfies readonly (SelfIssuedDecision['reason'] | typeof UNKNOWN)[];
 
 export class AllowedToUseQuery {
-  @ApiPropertyOptional({ example: '7', description: 'Required where no namespace is named' })
+  @ApiPropertyOptional({ example: '7', description: 'Required when no namespace is named' })
   @MayBeAbsent()
   @IsText()
   user?: string;
 
   @ApiPropertyOptional({
     example: '9',
-    description: 'Beside a user: only the seats of its purchases count',
+    description: 'With a user: only the seats of its purchases count',
   })
   @MayBeAbsent()
   @IsText()
@@ -46,7 +46,7 @@ export class AllowedToUseView {
   @ApiProperty({ enum: REASONS, example: 'NO_SEAT' }) reason!: (typeof REASONS)[number];
   @ApiProperty() unit_primitive!: string;
   @ApiPropertyOptional({ format: 'uuid' }) add_on_purchase_id?: string;
-  @ApiPropertyOptional({ type: String, nullable: true, description: 'Until then it is allowed' })
+  @ApiPropertyOptional({ type: String, nullable: true, description: 'It is allowed until then' })
   until?: string | null;
   @ApiPropertyOptional({ format: 'date' }) starts_on?: string;
   @ApiPropertyOptional({ format: 'date' }) expired_on?: string;
@@ -58,12 +58,12 @@ export class AllowedToUseView {
   would_be_granted_by?: readonly string[];
 }
 
-/** @throws {IssuerError} VALIDATION_FAILED when it is about nobody */
+/** @throws {IssuerError} VALIDATION_FAILED when it names neither user nor namespace */
 export function allowedToUseQuestion(query: AllowedToUseQuery): AllowedToUseQuestion {
   const { user = null, namespace = null } = query;
   if (user === null && namespace === null) {
     throw new IssuerError('VALIDATION_FAILED', 'Name a user, a namespace, or both.', {
-      errors: [{ parameter: 'user', detail: 'is required where no namespace is named' }],
+      errors: [{ parameter: 'user', detail: 'is required when no namespace is named' }],
     });
   }
   return { user, namespace, unitPrimitive: query.unit_primitive };

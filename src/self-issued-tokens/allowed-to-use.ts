@@ -7,14 +7,14 @@ import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.j
 import { SelfIssuedSubjectRepository } from './self-issued-subject.repository.js';
 
 export interface AllowedToUseQuestion {
-  /** Null: what the namespace may use as a whole. */
+  /** Null for a question about the namespace itself. */
   readonly user: string | null;
-  /** Beside a user: only the seats of its purchases count. */
+  /** With a user: only the seats of its purchases count. */
   readonly namespace: string | null;
   readonly unitPrimitive: string;
 }
 
-/** Answers before a request is made whether its token would have the scope, and why not. */
+/** Answers whether a self-issued token would have the scope, and why. */
 @Injectable()
 export class AllowedToUse {
   constructor(

@@ -24,7 +24,7 @@ import { SelfIssuedSubjectRepository } from './self-issued-subject.repository.js
 
 export interface SelfIssuedRequest {
   readonly for: PlatformHolder;
-  /** The unit primitives that the token is wanted for; null: all. */
+  /** The unit primitives that the token is for; null: all. */
   readonly unitPrimitives: readonly string[] | null;
   readonly extraClaims: ExtraClaims;
   readonly at: Date;
@@ -81,9 +81,13 @@ export class IssueSelfIssuedToken {
     if (Object.keys(extraClaims).length === 0) return;
     const statusIndex = this.config.tokenStatusList ? Number.MAX_SAFE_INTEGER : null;
     if (draft({ jti: newId(at), statusIndex }).payload.length <= MAX_PAYLOAD_BYTES) return;
-    throw new IssuerError('VALIDATION_FAILED', 'The token would be too large for a header.', {
-      errors: [{ pointer: '#/extra_claims', detail: 'must be shorter' }],
-    });
+    throw new IssuerError(
+      'VALIDATION_FAILED',
+      'The token would be too large for a header: send shorter extra claims.',
+      {
+        errors: [{ pointer: '#/extra_claims', detail: 'must be shorter' }],
+      },
+    );
   }
 
   private instanceId(): string {
@@ -91,7 +95,7 @@ export class IssueSelfIssuedToken {
     if (selfIssuedInstanceId !== null) return selfIssuedInstanceId;
     throw new IssuerError(
       'SELF_ISSUED_TOKENS_OFF',
-      'This issuer makes no self-issued tokens: its operator turns them on with ' +
+      'This issuer makes no self-issued tokens: its operator can switch them on with ' +
         'SELF_ISSUED_INSTANCE_ID.',
     );
   }
@@ -104,7 +108,8 @@ export class IssueSelfIssuedToken {
         : [{ pointer: `#/unit_primitives/${index}`, detail: `${name} is not in the catalog` }],
     );
     if (errors.length === 0) return;
-    const detail = 'The catalog has no unit primitives of these names.';
+    const detail =
+      'Some of these names are not unit primitives: GET catalog/unit_primitives lists them all.';
     throw new IssuerError('VALIDATION_FAILED', detail, { errors });
   }
 
@@ -123,7 +128,7 @@ export class IssueSelfIssuedToken {
   }
 }
 
-/** What the ledger keeps of the request, so that an auditor can make the claims again. */
+/** The ledger keeps this, so that an auditor can make the claims again. */
 function recordOf({ for: holder, unitPrimitives, extraClaims }: SelfIssuedRequest): string {
   return JSON.stringify({
     ...('userId' in holder ? { user: holder.userId } : { namespace: holder.namespaceId }),
@@ -136,9 +141,8 @@ function nothingToGrant({ for: holder }: SelfIssuedRequest): IssuerError {
   return new IssuerError(
     'NOTHING_TO_GRANT',
     'userId' in holder
-      ? 'The user has no seat of an active purchase that grants any of it: GET allowed_to_use says ' +
-          'why for one unit primitive.'
-      : 'The namespace has no active purchase that grants any of it: GET allowed_to_use says why ' +
-          'for one unit primitive.',
+      ? 'No seat of the user grants any of these unit primitives: GET allowed_to_use says why for one.'
+      : 'No active purchase of the namespace grants any of these unit primitives: GET ' +
+          'allowed_to_use says why for one.',
   );
 }

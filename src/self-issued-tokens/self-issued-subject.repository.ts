@@ -6,7 +6,7 @@ import { preparedStatement } from '../database/prepared-statements.js';
 const PURCHASE = `p.id, p.add_on AS "addOn", p.quantity, p.started_at AS "startedAt",
   p.expires_on AS "expiresOn", p.voided_at AS "voidedAt", n.plan`;
 
-// Seats of licenses do not count: their instances know users of their own under the same ids.
+// Only purchases of namespaces: the instances of licenses have users of their own with the same ids.
 const SEATS = preparedStatement(
   'seats_of_user',
   `
@@ -28,12 +28,12 @@ interface NamespaceRow extends Omit<NamespacePurchase, 'id'> {
   readonly id: string | null;
 }
 
-/** What counts for a user or a namespace of the platform, past and future purchases too. */
+/** The purchases that count for a user or a namespace, past and future ones included. */
 @Injectable()
 export class SelfIssuedSubjectRepository {
   constructor(private readonly database: Database) {}
 
-  /** @param namespaceId only the seats of its purchases; null: of all */
+  /** @param namespaceId only seats of its purchases count; null: seats of all purchases */
   async user(userId: string, namespaceId: string | null = null): Promise<SelfIssuedSubject> {
     const { prepared } = this.database;
     const purchases = await prepared.run<NamespacePurchase>(SEATS, [userId, namespaceId]);

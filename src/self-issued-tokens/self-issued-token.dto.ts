@@ -14,7 +14,7 @@ export class IssueSelfIssuedTokenBody extends PlatformHolderBody {
   @ApiPropertyOptional({
     type: [String],
     example: ['duo_chat'],
-    description: 'The only ones that are wanted; absent: all that are granted',
+    description: 'The token gets only these; absent: all that are granted',
   })
   @MayBeAbsent()
   @EachIsText()

@@ -27,9 +27,11 @@ export class SelfIssuedTokensController {
   ) {}
 
   @Post('self_issued_tokens')
-  // RFC 6749 section 5.1: whoever carries a token must not keep it.
+  // RFC 6749 section 5.1: caches must not keep tokens.
   @Header('cache-control', 'no-store')
-  @ApiOperation({ summary: 'A token of one hour for a user or a namespace of the platform' })
+  @ApiOperation({
+    summary: 'Issue a token for one hour, for a user or a namespace of the platform',
+  })
   @ApiCreatedResponse({ type: SelfIssuedTokenView })
   async issue(@Body(bodyValidation) body: IssueSelfIssuedTokenBody): Promise<SelfIssuedTokenView> {
     const request = selfIssuedRequest(body, this.clock.now());

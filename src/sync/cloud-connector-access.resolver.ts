@@ -14,21 +14,21 @@ import {
 import { EncodedJson } from './encode-answer.js';
 import { type SyncHeaders, syncOf } from './sync-request.js';
 
-/** What the GraphQL execution knows of the HTTP request. */
+/** The HTTP request, as far as the resolvers need it, and the outcome. */
 export interface SyncContext {
   readonly headers: SyncHeaders;
   readonly address: string;
   readonly deadline: Deadline;
   /** The outcome when no error is thrown; `answered` when no token was asked for. */
   outcome: 'answered' | 'issued' | 'revoked' | 'activation';
-  /** The admitted request; missing when it was denied, or when its instance is unknown. */
+  /** Missing when the request was denied, or does not say which instance it is. */
   admitted?: Omit<AdmittedRequest, 'address'>;
 }
 
 /** What the fields of one answer share. */
 interface Answer {
   readonly admitted: AdmittedSync;
-  /** Selected twice under two aliases, it is still one token. */
+  /** Two aliases of the field share one token. */
   serviceToken?: Promise<ServiceTokenType | null>;
 }
 

@@ -1,7 +1,7 @@
 import { Field, ObjectType } from '@nestjs/graphql';
 import { GraphQLScalarType } from 'graphql';
 
-/** The catalog leaves as an object of this class: the answer's text takes in its JSON as it is. */
+/** The catalog is an `EncodedJson`, which `encodeAnswer` copies into the answer. */
 export const JsonScalar = new GraphQLScalarType({
   name: 'JSON',
   description: 'Any JSON value',
@@ -29,6 +29,6 @@ export class AvailableServiceType {
   bundledWith!: readonly string[] | null;
 }
 
-/** The fields are resolved one by one, so that one that is not selected is not computed. */
+/** Each field has its own resolver, so that only selected fields are computed. */
 @ObjectType('CloudConnectorAccess')
 export class CloudConnectorAccess {}

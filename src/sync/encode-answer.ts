@@ -1,4 +1,4 @@
-/** JSON text that was made once and goes into many answers. */
+/** JSON that is encoded once, for many answers. */
 export class EncodedJson {
   readonly bytes: Buffer;
 
@@ -12,12 +12,12 @@ const MARK = '\u0000';
 const MARK_IN_JSON = '"\\u0000"';
 
 /**
- * `JSON.stringify`, but an `EncodedJson` goes in as the bytes that it is: the catalog is 25 times as
- * long as the rest of an answer and always the same.
+ * `JSON.stringify` that copies the bytes of an `EncodedJson`. The catalog is always the same, and 25
+ * times as long as the rest of an answer.
  */
 export function encodeAnswer(answer: unknown): Buffer {
   const encoded: Buffer[] = [];
-  // No other string of an answer can be the mark: no token, name or date is a single NUL.
+  // No other string of an answer is a single NUL.
   const text = JSON.stringify(answer, (_name, value: unknown) => {
     if (!(value instanceof EncodedJson)) return value;
     encoded.push(value.bytes);

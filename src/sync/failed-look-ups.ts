@@ -3,13 +3,13 @@ import { Clock } from '../platform/clock.js';
 import { networkOf } from '../platform/ip-network.js';
 import { IssuerError, type IssuerErrorCode } from '../platform/issuer-error.js';
 
-/** What a guess at a license key or an activation code meets. */
+/** The codes that answer a guess at a license key or an activation code. */
 const FAILED: ReadonlySet<IssuerErrorCode> = new Set([
   'LICENSE_NOT_FOUND',
   'ACTIVATION_CODE_GIVEN',
   'ACTIVATION_CODE_UNKNOWN',
 ]);
-/** Failures that an address may have at once, and how fast they are forgotten. */
+/** The failures that an address may have at once. */
 const BURST = 100;
 const FORGOTTEN_PER_SECOND = 1;
 const MAX_ADDRESSES = 10_000;
@@ -22,8 +22,8 @@ interface Bucket {
 }
 
 /**
- * Counts look-ups of unknown keys by address, as a leaky bucket. Only such look-ups are limited: a
- * sync that succeeds never is, whoever else shares its address.
+ * Counts look-ups of unknown keys by address, as a leaky bucket. A sync that succeeds is never limited,
+ * even when others at its address guess keys.
  */
 @Injectable()
 export class FailedLookUps {
@@ -31,7 +31,7 @@ export class FailedLookUps {
 
   constructor(private readonly clock: Clock) {}
 
-  /** Counts one failure. @returns seconds to wait when the address has had too many, else null */
+  /** Counts one failure. @returns the seconds to wait after too many failures, else null */
   count(address: string): number | null {
     const now = this.clock.now().getTime() / 1000;
     const network = networkOf(address, CUSTOMER) ?? address;
@@ -43,13 +43,13 @@ export class FailedLookUps {
     const held = Math.min(failures, BURST + 1);
     this.buckets.set(network, { failures: held, at: now });
     if (this.buckets.size > MAX_ADDRESSES) this.forgetOldest();
-    // The next failure has to fit by then, not only those that were counted.
+    // By then there is room for the next failure.
     return failures > BURST ? Math.ceil((held + 1 - BURST) / FORGOTTEN_PER_SECOND) : null;
   }
 
   /**
-   * Counts the failure that `code` stands for, if it is one. Beyond what its address may have it becomes
-   * RATE_LIMITED: whoever guesses keys learns nothing more. Null: what is answered stays as it is.
+   * Counts the error if its code is that of a guess.
+   * @returns RATE_LIMITED after too many of them, else null: the error itself is the answer
    */
   limited({ code }: IssuerError, address: string): IssuerError | null {
     if (!FAILED.has(code)) return null;

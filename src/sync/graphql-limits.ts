@@ -2,10 +2,10 @@ import { type ASTNode, type ASTVisitor, GraphQLError, type ValidationContext } f
 
 export const MAX_DEPTH = 6;
 export const MAX_TOKENS = 200;
-/** Documents are remembered, and none that a client sends is a tenth as long. */
+/** Parsed documents are cached. Those of real clients have less than a tenth of this length. */
 export const MAX_QUERY_LENGTH = 8192;
 export const ACTIVATION_FIELD = 'cloudActivationActivate';
-/** Each of these does work, or brings a long answer: the catalog has 40 KB. */
+/** Each of these costs work or makes the answer long: the catalog has 40 KB. */
 const FIELDS_ASKED_FOR_ONCE = new Set([
   'cloudConnectorAccess',
   ACTIVATION_FIELD,
@@ -13,13 +13,13 @@ const FIELDS_ASKED_FOR_ONCE = new Set([
   'availableServices',
   'futureSubscriptions',
 ]);
-/** Of any other field. Who asks for the schema names the same ones again and again. */
+/** For any other field. Introspection queries repeat field names. */
 const MAX_MENTIONS = 10;
 
 /**
- * At most one sync or activation a request, one catalog, and few of anything else. Every mention counts,
- * under whatever alias and in whatever fragment, so that no way of writing the document can ask for two
- * tokens or for an answer that is much longer than itself.
+ * Allows one sync or activation in a request, one catalog, and a few of any other field. Every mention of
+ * a field counts, under any alias and in any fragment. So no document can ask for two tokens, or for an
+ * answer that is much longer than itself.
  */
 export function boundedMentions(context: ValidationContext): ASTVisitor {
   const mentions = new Map<string, number>();
@@ -36,8 +36,8 @@ export function boundedMentions(context: ValidationContext): ASTVisitor {
 }
 
 /**
- * At most one spread of a fragment. One that stands three times in each of twelve others asks for
- * 500,000 fields with 200 tokens.
+ * Allows one spread of each fragment. Twelve fragments that each spread the next one three times would ask
+ * for 500,000 fields with 200 tokens.
  */
 export function oneSpreadPerFragment(context: ValidationContext): ASTVisitor {
   const spreads = new Set<string>();
@@ -55,8 +55,8 @@ function tooMany(name: string, most: number, node: ASTNode): GraphQLError {
 }
 
 /**
- * Mercurius takes a query that is no GraphQL for a syntax tree in JSON, past every limit on tokens.
- * True for a text that could be read as JSON: no GraphQL request starts like one.
+ * True for a text that could be JSON; no GraphQL document starts like JSON. Mercurius would read such a
+ * query as a syntax tree, and no limit on tokens would apply.
  */
 export function couldBeJson(query: string): boolean {
   return /^\s*(?:["[\d-]|true|false|null|\{\s*["}])/.test(query);

@@ -11,7 +11,7 @@ export interface GraphqlRequest {
   readonly operationName: string | undefined;
 }
 
-/** @throws {IssuerError} BAD_REQUEST for a body that is no GraphQL request */
+/** @throws {IssuerError} BAD_REQUEST for a body that is not a GraphQL request */
 export function readGraphqlRequest(body: unknown): GraphqlRequest {
   if (!isRecord(body)) throw unusable('send one JSON object, not a batch.');
   const { query, operationName } = body;
@@ -34,8 +34,8 @@ export function readGraphqlRequest(body: unknown): GraphqlRequest {
 }
 
 /**
- * The data of an execution that went well in every part. Otherwise the first error is thrown as a
- * whole: an instance must never take half an answer for a whole one.
+ * The data of an execution without errors. Otherwise the first error is thrown: an instance must never
+ * take half an answer for a whole one.
  */
 export async function dataOf(execution: Promise<ExecutionResult>): Promise<unknown> {
   let result: ExecutionResult;
@@ -46,12 +46,12 @@ export async function dataOf(execution: Promise<ExecutionResult>): Promise<unkno
   }
   const [first] = result.errors ?? [];
   if (!first) return result.data;
-  // Without a path no field was tried yet: the request was at fault (a subscription, a variable).
+  // Without a path no field was executed: the request has the fault (a subscription, a variable).
   if (first.path === undefined && !first.originalError) throw refusalOf(first);
   throw first.originalError ?? first;
 }
 
-/** GraphQL's own messages quote the request, and with it maybe a license key: ours do not. */
+/** GraphQL's messages quote the request, which may contain a license key. Ours do not. */
 function asRefusal(error: unknown): unknown {
   const errors: unknown = error instanceof Error ? Reflect.get(error, 'errors') : null;
   if (!Array.isArray(errors) || asIssuerError(error)?.code !== 'BAD_REQUEST') return error;
@@ -75,7 +75,7 @@ function whatIsWrong(error: GraphQLError): string {
 }
 
 function unusable(reason: string): IssuerError {
-  return new IssuerError('BAD_REQUEST', `This is no usable request: ${reason}`);
+  return new IssuerError('BAD_REQUEST', `The request cannot be used: ${reason}`);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

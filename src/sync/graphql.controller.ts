@@ -35,11 +35,11 @@ export class GraphqlController {
   async answer(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const context: SyncContext = {
       headers: request.headers,
-      // Looked up only for a failed or an admitted key: behind proxies it takes a while.
+      // Computed only when it is needed: behind proxies it takes a while.
       get address() {
         return addressOf(request);
       },
-      // The wait for its turn counts.
+      // The time in which the request waited for its turn counts.
       deadline: new Deadline(this.deadlineMs - millisecondsSinceArrival(request.raw)),
       outcome: 'answered',
     };
@@ -68,7 +68,7 @@ export class GraphqlController {
     return refusal === INTERNAL ? thrown : refusal;
   }
 
-  /** Activations are counted where they are decided. */
+  /** Activations are counted by their resolver. */
   private count(context: SyncContext, code: string, outcome: string = context.outcome): void {
     if (context.outcome !== 'activation') this.metrics.syncs.inc({ outcome, code });
   }

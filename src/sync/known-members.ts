@@ -12,9 +12,9 @@ const KNOWN = new Set([
 ]);
 
 /**
- * The same document without what a newer instance tells when it activates and this schema does not
- * know: GraphQL would refuse all of it. Variables that nothing uses any more go too. A document that
- * cannot be parsed, or activates nothing, comes back as it is.
+ * Removes input members that a newer instance sends when it activates and this schema does not know:
+ * GraphQL would refuse the whole document. Also removes variables that are unused then. Returns any
+ * other document unchanged, and one that cannot be parsed.
  */
 export function withKnownMembers(query: string): string {
   if (!query.includes(ACTIVATION_FIELD)) return query;
@@ -44,8 +44,8 @@ export function withKnownMembers(query: string): string {
 }
 
 /**
- * The same variables without such members: an input may also come as one variable. GraphQL would print
- * the whole input for each member that it does not know, a megabyte fifty times.
+ * Removes the same members from variables, because an input may also come as a variable. For each unknown
+ * member GraphQL would print the whole input: a megabyte fifty times.
  */
 export function withKnownVariables(variables: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
@@ -53,7 +53,7 @@ export function withKnownVariables(variables: Record<string, unknown>): Record<s
   );
 }
 
-/** The input of an activation is the only object that the schema knows. */
+/** The input of an activation is the only input object of the schema. */
 function withKnownOnly(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withKnownOnly);
   if (typeof value !== 'object' || value === null) return value;

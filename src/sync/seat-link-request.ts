@@ -7,11 +7,11 @@ import { hostNameOf, uuidOf, versionTextOf } from './reported-instance.js';
 
 type Members = Readonly<Record<string, unknown>>;
 
-/** More than there are add-ons. */
+/** There are fewer add-ons than this. */
 const MAX_METRICS = 100;
 
 /**
- * Reads the body of a seat link; members that it does not know are left alone, absent ones are null.
+ * Reads the body of a seat link. Ignores unknown members; absent ones become null.
  * @throws {IssuerError} VALIDATION_FAILED with the name of each wrong member
  */
 export function seatLinkOf(body: unknown, now: Date): SeatLink {
@@ -30,8 +30,8 @@ export function seatLinkOf(body: unknown, now: Date): SeatLink {
   };
   const licenseKey = body['license_key'];
   if (typeof licenseKey !== 'string') faults.push('license_key must be a text');
-  // GitLab can send a text that says "not set". It is answered like a client that sends none: refused,
-  // it would try again for two days and never hear of its next license.
+  // GitLab can send a text that says "not set", which counts as absent. A refused instance would try again
+  // for two days, and would not get its next license.
   const instanceId = uuidOf(body['instance_id']);
   if (isPresent(body['instance_id']) && typeof body['instance_id'] !== 'string') {
     faults.push('instance_id must be a text');
@@ -40,7 +40,7 @@ export function seatLinkOf(body: unknown, now: Date): SeatLink {
   return { licenseKey, instanceId, reported, report };
 }
 
-/** A clock that is ahead must not keep later reports out. */
+/** At most `now`: a clock that is ahead must not keep out later reports. */
 function reportedAtOf(body: Members, faults: string[], now: Date): Date {
   const given = body['timestamp'];
   if (!isPresent(given)) return now;
@@ -49,7 +49,7 @@ function reportedAtOf(body: Members, faults: string[], now: Date): Date {
   return instant === null || instant > now ? now : instant;
 }
 
-/** Whether it can be true is not asked here: an instance that is refused tries again for two days. */
+/** Impossible numbers are accepted here: a refused instance would try again for two days. */
 function countOf(
   body: Members,
   name: 'billable_users_count' | 'max_historical_user_count',
@@ -81,7 +81,7 @@ function metricOf(given: unknown): AddOnMetric | null {
   return { add_on_type, purchased_seats, assigned_seats };
 }
 
-/** The newest clients send null for an add-on that there is none of after a downgrade. */
+/** After a downgrade the newest clients send null for an add-on that is gone. */
 function isMetric(given: unknown): boolean {
   return !isRecord(given) || (given['add_on_type'] !== null && given['purchased_seats'] !== null);
 }
@@ -95,9 +95,13 @@ function isPresent(value: unknown): boolean {
 }
 
 function refusal(faults: readonly string[]): IssuerError {
-  return new IssuerError('VALIDATION_FAILED', 'This is no usable seat link.', {
-    errors: faults.map((detail) => ({ pointer: '#', detail })),
-  });
+  return new IssuerError(
+    'VALIDATION_FAILED',
+    'The seat link cannot be used: each of `errors` names a wrong member.',
+    {
+      errors: faults.map((detail) => ({ pointer: '#', detail })),
+    },
+  );
 }
 
 function isRecord(value: unknown): value is Members {

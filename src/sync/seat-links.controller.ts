@@ -40,7 +40,7 @@ export class SeatLinksController {
       this.note(seatLink, answer, request.ip, now);
       const outcome = answer.isKeptApart ? 'kept_apart' : 'recorded';
       this.metrics.seatLinks.inc({ outcome, code: '' });
-      // A string would have its charset told, which instances do not expect.
+      // With a string, Fastify would add a charset, which instances do not expect.
       return Buffer.from(JSON.stringify(answerOf(answer)));
     } catch (thrown) {
       const refused = asIssuerError(thrown);
@@ -62,7 +62,7 @@ export class SeatLinksController {
   }
 }
 
-/** Nothing is reconciled here, so no date is ever told for it. */
+/** There is no reconciliation here, so its dates are null. */
 function answerOf({ licenseKey, futureLicenses, isFirstOfCustomer }: SeatLinkAnswer): unknown {
   return {
     license: licenseKey,

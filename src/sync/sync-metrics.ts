@@ -13,18 +13,18 @@ export class SyncMetrics {
     this.syncs = new Counter({
       name: 'issuer_syncs_total',
       help:
-        'Token syncs by outcome (issued; answered, when no token was asked for; revoked, when an ' +
-        'admin has revoked the tokens; denied; failed) and code.',
+        'Token syncs by code and outcome: issued, answered (no token was asked for), revoked (an admin ' +
+        'revoked the tokens), denied, failed.',
       ...labels,
     });
     this.activations = new Counter({
       name: 'issuer_activations_total',
-      help: 'Activations by outcome (activated, refused) and code.',
+      help: 'Activations by code and outcome: activated, refused.',
       ...labels,
     });
     this.seatLinks = new Counter({
       name: 'issuer_seat_links_total',
-      help: 'Seat links by outcome (recorded; kept_apart, when their numbers cannot be true; refused) and code.',
+      help: 'Seat links by code and outcome: recorded, kept_apart (their numbers cannot be true), refused.',
       ...labels,
     });
   }

@@ -41,7 +41,7 @@ function versionOf(text: string): GitlabVersion {
 }
 
 function instanceIdOf(header: string | string[] | undefined): InstanceIdHeader {
-  // GitLab can send a text that says "not set", where it has no UUID.
+  // Without a UUID, GitLab can send a text that says "not set".
   if (header === undefined || header === '') return { instanceId: null, instanceIdInvalid: false };
   const valid = typeof header === 'string' && isUuid(header);
   return { instanceId: valid ? header : null, instanceIdInvalid: !valid };

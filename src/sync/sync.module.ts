@@ -20,7 +20,7 @@ import { boundedMentions, MAX_DEPTH, MAX_TOKENS, oneSpreadPerFragment } from './
     GraphQLModule.forRoot<MercuriusDriverConfig>({
       driver: MercuriusDriver,
       autoSchemaFile: true,
-      // Ours answers `POST /graphql`; Mercurius would also take a GET, with the key in the URL.
+      // GraphqlController answers `POST /graphql`. Mercurius would also accept a GET, with the key in the URL.
       routes: false,
       graphiql: false,
       jit: 1,
@@ -28,7 +28,7 @@ import { boundedMentions, MAX_DEPTH, MAX_TOKENS, oneSpreadPerFragment } from './
       queryDepth: MAX_DEPTH,
       validationRules: [boundedMentions, oneSpreadPerFragment],
       graphql: { parseOptions: { maxLexicalTokens: MAX_TOKENS } },
-      // The controller renders errors; Mercurius' own formatter also logs them, with their input.
+      // The controller renders errors. Mercurius' formatter would also log them, with their input.
       errorFormatter: ({ data, errors }) => ({
         statusCode: 200,
         response: { data: data ?? null, errors },

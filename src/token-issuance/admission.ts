@@ -13,11 +13,11 @@ import type { Deadline } from '../database/deadline.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { type FoundLicense, LicenseLookUp } from './license-look-up.js';
 
-/** One sync as its instance asked for it, at one instant. */
+/** A sync as its instance sent it. */
 export interface Sync {
   readonly licenseKey: string;
   readonly gitlabVersion: GitlabVersion;
-  /** The UUID that the instance sent; null when it sent none, or something else. */
+  /** The UUID that the instance sent; null when it sent none, or an invalid one. */
   readonly instanceId: string | null;
   /** Whether it sent something that is not a UUID. */
   readonly instanceIdInvalid: boolean;

@@ -14,7 +14,7 @@ import { tokensRevoked } from '../token-revocation/tokens-revoked.js';
 /** What a license key stands for: the license, its purchases, and the instance that is asking. */
 export interface FoundLicense {
   readonly license: License;
-  /** The purchases that are active at the asked instant. */
+  /** The purchases that are active at the instant of the question. */
   readonly purchases: readonly AddOnPurchase[];
   /** The named instance, or the one last seen with the license when none is named. */
   readonly instance: RegisteredInstance | null;
@@ -25,7 +25,7 @@ export interface FoundLicense {
 }
 
 interface Row {
-  /** Which question the row answers, from 1 on. */
+  /** The number of the question that the row answers, from 1 on. */
   readonly n: number;
   readonly id: string;
   readonly plan: string;
@@ -48,17 +48,17 @@ interface Row {
   readonly by_old_key: boolean;
 }
 
-/** Two at a time: one can be read while the other one is on its way. */
+/** Two at a time: one is read while the other one is on its way. */
 const BATCHES = { concurrent: 2, items: 200 };
 
 const LICENSE_COLUMNS = 'id, plan, kind, trial, seats, starts_on, expires_on, revoked_at';
 
 /**
- * For each question one row a purchase, or one without. Old keys are looked at only for a key that no
- * license has: the limit stops the union before. The arrays stand in a subquery of their own, so that
- * their lengths do not count as known: a plan for one key would look cheaper than the general one, and
- * would be made anew for each batch. The subqueries are lateral so that each is a
- * look-up in an index: a join of the whole tables would be planned while they are small.
+ * Returns one row for each purchase, and one row for a license without any. The limit stops the union
+ * after a current key, so old keys are read only when no license has the key. A subquery of its own hides
+ * the lengths of the arrays: otherwise a plan for one key would look cheaper than the general plan, and
+ * each batch would be planned again. The subqueries are lateral, so that each is a look-up in an index.
+ * Otherwise, while the tables are small, the planner would join them as a whole.
  */
 const LICENSE_LOOK_UP = preparedStatement(
   'license_look_up',
@@ -121,7 +121,7 @@ export class LicenseLookUp {
     private readonly metrics: DatabaseMetrics,
   ) {}
 
-  /** Null when this key works for no license. */
+  /** Null when no license has this key, current or old. */
   async byKeyDigest(
     keyDigest: Buffer,
     instanceId: string | null,

@@ -16,7 +16,7 @@ export class LintRefusals {
   ) {
     this.refusals = new Counter({
       name: 'issuer_lint_refusals_total',
-      help: 'Tokens that were not signed because their claims had faults: each one is a bug.',
+      help: 'Tokens that were not signed because their claims had faults. Each one is a bug.',
       registers: [registry],
     });
   }

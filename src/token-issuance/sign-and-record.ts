@@ -27,7 +27,7 @@ export interface SignedToken {
   readonly expiresAt: Date;
 }
 
-/** The one place where claims become a token: no signature leaves without its row in the ledger. */
+/** The only place where claims become a token. No token leaves without its row in the ledger. */
 @Injectable()
 export class SignAndRecord {
   constructor(
@@ -61,7 +61,7 @@ export class SignAndRecord {
     }
   }
 
-  /** Signature and flush run side by side; the token leaves only when both are done. */
+  /** Signs and records at the same time. The token leaves when both are done. */
   private async once({ draft, record, deadline }: TokenToIssue): Promise<SignedToken> {
     const drafted = draft({
       jti: newId(record.issuedAt),
@@ -79,7 +79,7 @@ export class SignAndRecord {
   }
 }
 
-/** An HSM that fails, or keys that changed again while they were being read again. */
+/** The HSM failed, or the keys changed again while they were read again. */
 function isOfKey(error: unknown): error is Error {
   return error instanceof HsmError || error instanceof KeyNotCurrentError;
 }

@@ -2,12 +2,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 
-/** The increment of the sequence `status_indices`: its migration says so, too. */
+/** The increment of the sequence `status_indices`, as in its migration. */
 const BLOCK = 256;
-/** The next block is fetched once no more than these are left, so that hardly a sync waits for it. */
+/** The next block is fetched when so many are left, so that hardly any sync waits for it. */
 const LOW = 128;
 
-/** Hands out the places of tokens in status lists, each once among all replicas. */
+/** Hands out places in status lists. No two replicas hand out the same one. */
 @Injectable()
 export class StatusIndices {
   private readonly left: number[] = [];
@@ -18,12 +18,12 @@ export class StatusIndices {
     @Inject(SERVICE_CONFIG) private readonly config: Pick<ServiceConfig, 'tokenStatusList'>,
   ) {}
 
-  /** Null when tokens get no status. */
+  /** Null when status lists are off. */
   async take(): Promise<number | null> {
     if (!this.config.tokenStatusList) return null;
     while (this.left.length === 0) await this.fetch();
     const index = this.left.shift();
-    // What fails here fails again, and is told, once there is nothing left.
+    // A failure is reported by the next fetch, when no place is left.
     if (this.left.length <= LOW) this.fetch().catch(() => undefined);
     return index ?? null;
   }

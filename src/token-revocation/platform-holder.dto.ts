@@ -21,8 +21,8 @@ export function platformHolderOf({ user, namespace }: PlatformHolderBody): Platf
   if (namespace !== undefined && user === undefined) return { namespaceId: namespace };
   const [pointer, detail] =
     user === undefined
-      ? ['#/user', 'is required where no namespace is named']
-      : ['#/namespace', 'must be absent where a user is named'];
+      ? ['#/user', 'is required when no namespace is named']
+      : ['#/namespace', 'must be absent when a user is named'];
   throw new IssuerError('VALIDATION_FAILED', 'Name one user or one namespace.', {
     errors: [{ pointer, detail }],
   });

@@ -130,10 +130,10 @@ describe('loadCatalog, given something wrong', () => {
       'backend_services/list.yml: (file): must be object',
       'license_types/empty.yml: (file): must be object',
       'services/chat.yml: gitlab_realm[0]: must be one of gitlab-com, self-managed',
-      "services/chat.yml: unit_primitives: 'ask_isue' is defined by no file in unit_primitives/",
-      "unit_primitives/ask_build.yml: cut_off_date: 'soon' is no date such as 2024-10-17T00:00:00Z",
+      "services/chat.yml: unit_primitives: 'ask_isue' is not defined by any file in unit_primitives/",
+      "unit_primitives/ask_build.yml: cut_off_date: 'soon' is not a date such as 2024-10-17T00:00:00Z",
       'unit_primitives/ask_build.yml: description: is missing',
-      "unit_primitives/ask_epic.yml: add_ons: 'duo_prro' is defined by no file in add_ons/",
+      "unit_primitives/ask_epic.yml: add_ons: 'duo_prro' is not defined by any file in add_ons/",
       'unit_primitives/ask_epic.yml: cut_off_date: must be string,null',
       'unit_primitives/ask_epic.yml: license_types[0]: must be string',
       expect.stringMatching(/^unit_primitives\/broken\.yml: \(line \d\): /),
@@ -148,7 +148,7 @@ describe('loadCatalog, given something wrong', () => {
     expect(lines[0]).toContain(folder);
     expect(lines[1]).toMatch(/^add_ons\/duo_pro\.yml: name: must match pattern/);
     expect(lines[2]).toMatch(
-      /^unit_primitives\/ask_epic\.yml: add_ons: 'duo_pro' is defined by no/,
+      /^unit_primitives\/ask_epic\.yml: add_ons: 'duo_pro' is not defined by/,
     );
     expect(lines[3]).toMatch(/catalog:validate/);
     expect(warnings).toContain('notes.txt: is no part of a catalog, ignored');
@@ -199,7 +199,7 @@ describe('loadCatalog, given something wrong', () => {
         'unit_primitives/ask_epic.yml': `name: ask_epic\ndescription: Asks\nmin_gitlab_version: ${written}\n`,
       });
       expect(faultsOf(folder)).toEqual([
-        `unit_primitives/ask_epic.yml: min_gitlab_version: '${written}' is no GitLab version such as '16.9'`,
+        `unit_primitives/ask_epic.yml: min_gitlab_version: '${written}' is not a GitLab version such as '16.9'`,
       ]);
     },
   );

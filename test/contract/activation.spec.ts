@@ -71,7 +71,7 @@ describe('an activation', () => {
       licenseKey: null,
       futureSubscriptions: null,
       newSubscription: null,
-      errors: [expect.stringContaining('used by other instances')],
+      errors: [expect.stringContaining('Other instances have used')],
     });
     expect(await instancesOf(licenseId)).toEqual([{ instance_id: instanceId }]);
   });
@@ -94,7 +94,7 @@ describe('an activation', () => {
     expect((await activate(issuer, code, early)).payload?.errors).toEqual([]);
     clock.set(new Date(expires_at));
     expect((await activate(issuer, code, randomUUID())).payload?.errors).toEqual([
-      `This activation code expired on ${expires_at}: ask for another.`,
+      `This activation code expired on ${expires_at}: ask for another code.`,
     ]);
     expect((await activate(issuer, code, early)).payload?.errors).toEqual([]);
   });
@@ -115,7 +115,7 @@ describe('an activation', () => {
     expect((await issuer.admin('DELETE', `activation_codes/${id}`)).status).toBe(200);
     for (const instance of [instanceId, randomUUID()]) {
       const { payload } = await activate(issuer, code, instance);
-      expect(payload?.errors).toEqual([expect.stringContaining('taken back')]);
+      expect(payload?.errors).toEqual([expect.stringContaining('was revoked')]);
     }
     const other = await codeOf();
     await issuer.admin('POST', `licenses/${other.licenseId}/revoke`);
