@@ -50,11 +50,7 @@ export class AuditReferences {
     const sql = 'SELECT digest, document FROM policy_snapshots';
     const { rows } = await this.pool.query<{ digest: Buffer; document: PlainPolicy }>(sql);
     for (const { digest, document } of rows) {
-      const { issuer, ttl_seconds, not_before_skew_seconds, enforce_license_types } = document;
-      // An undefined member is left out of the JSON.
-      const { self_issued_instance_id } = document;
-      const policy = { issuer, ttl_seconds, not_before_skew_seconds, enforce_license_types };
-      this.compare('policy', digest, JSON.stringify({ ...policy, self_issued_instance_id }));
+      this.compare('policy', digest, policyJson(document));
     }
     return new Map(rows.map(({ digest, document }) => [digest.toString('hex'), document]));
   }
@@ -114,7 +110,15 @@ function plainCatalog({ unitPrimitives, backendServices }: CatalogDocument) {
   };
 }
 
-/** JSON with sorted members, as a catalog's digest is made. */
+/** The text of the digest of a policy. The database does not keep the order of members. */
+function policyJson(policy: PlainPolicy): string {
+  const { issuer, ttl_seconds, not_before_skew_seconds, enforce_license_types } = policy;
+  const { self_issued_instance_id } = policy;
+  const first = { issuer, ttl_seconds, not_before_skew_seconds, enforce_license_types };
+  return JSON.stringify({ ...first, self_issued_instance_id });
+}
+
+/** The text of the digest of a catalog: JSON with sorted members. */
 function canonicalJson(document: unknown): string {
   return JSON.stringify(document, (_key, value: unknown) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;

@@ -64,7 +64,7 @@ function lineOf(row: AuditedRow): string {
     ...[row.jti, row.license_id, row.instance_id, row.kid, ...digests, row.gitlab_version],
     ...[issuedAt, expiresAt, row.claims_digest.toString('hex')],
     row.status_index === null ? null : Number(row.status_index),
-    ...(row.self_issued === null ? [] : [row.self_issued]),
+    row.self_issued,
   ];
   return `${JSON.stringify(members)}\n`;
 }

@@ -14,8 +14,8 @@ export interface PlainPolicy {
   readonly ttl_seconds: number;
   readonly not_before_skew_seconds: number;
   readonly enforce_license_types: boolean;
-  /** Absent where self-issued tokens are off. */
-  readonly self_issued_instance_id?: string;
+  /** Null when self-issued tokens are off. */
+  readonly self_issued_instance_id: string | null;
 }
 
 /** A catalog of `catalog_snapshots`, with the names that the rules use. */

@@ -28,7 +28,7 @@ export function selfIssuedFindings(facts: SelfIssuedFacts): TokenFinding[] {
   if (catalog === null) return [['SNAPSHOT_CHANGED', 'there is no snapshot of its catalog']];
   const policies = facts.policies.flatMap((policy) => {
     const sub = policy.self_issued_instance_id;
-    return sub === undefined ? [] : [{ ...policy, sub }];
+    return sub === null ? [] : [{ ...policy, sub }];
   });
   if (policies.length === 0) {
     return [['NOT_ENTITLED', 'self-issued tokens were off under the policy of its batch']];

@@ -29,10 +29,7 @@ export class IssuanceSnapshots {
       ttl_seconds: config.serviceTokenTtlSeconds,
       not_before_skew_seconds: config.notBeforeSkewSeconds,
       enforce_license_types: config.enforceLicenseTypes,
-      // Only where it is set: other configurations keep the digest that they always had.
-      ...(config.selfIssuedInstanceId === null
-        ? {}
-        : { self_issued_instance_id: config.selfIssuedInstanceId }),
+      self_issued_instance_id: config.selfIssuedInstanceId,
     });
     this.policyDigest = createHash('sha256').update(this.policy).digest();
   }

@@ -99,8 +99,7 @@ function line(token: ChainedToken): string {
     token.expiresAt.toISOString(),
     token.claimsDigest.toString('hex'),
     token.statusIndex,
-    // The line of an instance's token is what it was before there were others.
-    ...(token.selfIssued === null ? [] : [token.selfIssued]),
+    token.selfIssued,
   ];
   return `${JSON.stringify(members)}\n`;
 }

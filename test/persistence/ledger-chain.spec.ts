@@ -24,7 +24,7 @@ const LINE = `concat('["', concat_ws('","', jti, license_id, instance_id, kid,
     encode(scope_set_digest, 'hex'), encode(catalog_digest, 'hex'), gitlab_version,
     to_char(issued_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
     to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-    encode(claims_digest, 'hex')), '",', coalesce(status_index::text, 'null'), E']\\n') AS line`;
+    encode(claims_digest, 'hex')), '",', coalesce(status_index::text, 'null'), E',null]\\n') AS line`;
 
 describe('the chain of the ledger', () => {
   const clock = new FakeClock(new Date('2026-03-10T12:00:00.250Z'));
