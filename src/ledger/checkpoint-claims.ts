@@ -1,4 +1,4 @@
-/** What a checkpoint says; hashes are hexadecimal. */
+/** The claims of a checkpoint; hashes are hexadecimal. */
 export interface CheckpointClaims {
   readonly iss: string;
   readonly iat: number;
@@ -11,7 +11,7 @@ export interface CheckpointClaims {
   readonly batches_hash: string;
 }
 
-/** What is signed of a day that was dropped. */
+/** The claims of the note of a dropped day. */
 export interface DroppedDayClaims {
   readonly iss: string;
   /** When it was dropped, in seconds. */

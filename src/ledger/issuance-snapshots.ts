@@ -6,14 +6,14 @@ import { Database } from '../database/database.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 
 /**
- * Keeps every catalog that was ever in force, and every configuration that went into a token, so
- * that an old token can be explained and audited.
+ * Stores every catalog and every token policy that was ever in force, so that an old token can be
+ * explained and audited.
  */
 @Injectable()
 export class IssuanceSnapshots {
-  /** The digest of the catalog in force, as a row of the ledger names it. */
+  /** The digest of the catalog in force, for the rows of the ledger. */
   readonly catalogDigest: Buffer;
-  /** The digest of the policy in force, as a batch of the ledger names it. */
+  /** The digest of the policy in force, for the batches of the ledger. */
   readonly policyDigest: Buffer;
   private readonly policy: string;
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { newId } from '../platform/new-id.js';
 
-/** What the hash of a batch covers of a token: every column that never changes. */
+/** What the hash of a batch covers: every column of a row that never changes. */
 export interface ChainedToken {
   readonly jti: string;
   readonly licenseId: string | null;
@@ -14,11 +14,11 @@ export interface ChainedToken {
   readonly expiresAt: Date;
   readonly claimsDigest: Buffer;
   readonly statusIndex: number | null;
-  /** JSON of what a self-issued token was asked with; null for the token of an instance. */
+  /** The request for a self-issued token as JSON; null for the token of an instance. */
   readonly selfIssued: string | null;
 }
 
-/** One flush of the ledger as a link of its chain. */
+/** The rows of one flush, as a link of the chain. */
 export interface LedgerBatch {
   readonly chainId: string;
   readonly number: number;
@@ -31,13 +31,13 @@ export interface LedgerBatch {
 }
 
 /**
- * The chain of one process: each batch that it writes is hashed with the one before. A process has
- * its own, so that no writer waits for another; checkpoints tie the chains together.
+ * The chain of one process: each batch is hashed with the hash of the batch before. Every process has
+ * its own chain, so no writer waits for another. Checkpoints tie the chains together.
  */
 export class LedgerChain {
   private head: { readonly id: string; number: number; hash: Buffer } | null = null;
 
-  /** The batch that `tokens` would make; it becomes part of the chain by `advance`. */
+  /** The batch that `tokens` would make. `advance` makes it part of the chain. */
   next(tokens: readonly ChainedToken[], policyDigest: Buffer, now: Date): LedgerBatch {
     this.head ??= openChain(now);
     const jtis = tokens.map(({ jti }) => jti).sort();
@@ -55,18 +55,18 @@ export class LedgerChain {
     };
   }
 
-  /** The batch is in the database. */
+  /** To be called when the batch is in the database. */
   advance(batch: LedgerBatch): void {
     this.head = { id: batch.chainId, number: batch.number + 1, hash: batch.hash };
   }
 
-  /** Nobody knows whether the last batch was kept: the next one begins a chain of its own. */
+  /** To be called when nobody knows whether the last batch was written: the next batch begins a new chain. */
   abandon(): void {
     this.head = null;
   }
 }
 
-/** What stands where the first batch of a chain would have the hash before it. */
+/** The `previousHash` of the first batch of a chain. */
 export function genesisHash(chainId: string): Buffer {
   return createHash('sha256').update(chainId).digest();
 }

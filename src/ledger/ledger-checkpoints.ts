@@ -14,7 +14,7 @@ interface Uncovered {
   readonly tokens: number;
 }
 
-/** One transaction's worth; the next checkpoint takes the rest. */
+/** The most that one transaction covers. The next checkpoint takes the rest. */
 const MAX_BATCHES = 10_000;
 
 const COVER = `
@@ -22,7 +22,7 @@ const COVER = `
   FROM unnest($2::uuid[], $3::integer[]) AS covered (chain_id, number)
   WHERE b.chain_id = covered.chain_id AND b.number = covered.number`;
 
-/** Ties the chains of all processes together: a signed statement about every batch so far. */
+/** Ties the chains of all processes together by signed statements about their batches. */
 @Injectable()
 export class LedgerCheckpoints {
   constructor(
@@ -33,8 +33,9 @@ export class LedgerCheckpoints {
   ) {}
 
   /**
-   * Covers what no checkpoint covers yet; without anything new it writes nothing. Any number of
-   * replicas may try at once: one of them does it. @returns how many checkpoints it made
+   * Covers the batches that no checkpoint covers yet. Any number of replicas may call this at once: one
+   * of them does the work.
+   * @returns how many checkpoints were written
    */
   async write(): Promise<number> {
     let made = 0;

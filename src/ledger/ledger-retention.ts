@@ -9,7 +9,7 @@ import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.j
 import { SignForAudit } from './sign-for-audit.js';
 
 const DAY_MS = 86_400_000;
-/** A day is read once before it goes; a large one takes longer than a request may. */
+/** Each day is read once before it is dropped. A large day takes longer than a request may. */
 const PATIENCE_MS = 600_000;
 const LOCK_NOT_AVAILABLE = '55P03';
 
@@ -18,9 +18,9 @@ interface LedgerDay {
   readonly partition: string;
 }
 
-/** What is noted of a day before it goes. */
+/** What the note of a dropped day says. */
 interface DayCount {
-  /** False without the lock, or while a batch of it is under no checkpoint. */
+  /** False while a batch of the day has no checkpoint. */
   readonly ready: boolean;
   readonly tokens: number;
   readonly first_checkpoint: number | null;
@@ -34,7 +34,7 @@ const COUNT = `
 
 const DAYS = `SELECT day, issued_tokens_partition(day) AS partition FROM issued_tokens_days() AS day`;
 
-/** Lets whole days of the ledger go once their last token has been over for long enough. */
+/** Drops whole days of the ledger when their last token has been expired for long enough. */
 @Injectable()
 export class LedgerRetention {
   constructor(
@@ -46,9 +46,9 @@ export class LedgerRetention {
   ) {}
 
   /**
-   * Drops the days that are due, the oldest first. A day waits while a batch of it is under no
-   * checkpoint, and while somebody uses the ledger without a break: syncs come first.
-   * @returns the days that were dropped
+   * Drops the days that are due, the oldest first. A day waits while one of its batches has no
+   * checkpoint, and while the ledger is in use without a pause: syncs come first.
+   * @returns the dropped days
    */
   async dropOldDays(): Promise<CalendarDay[]> {
     const client = await this.database.pool.connect();
@@ -69,7 +69,7 @@ export class LedgerRetention {
       if (!(await this.isOver(client, partition, expiredBy))) break;
       if (!(await this.drop(client, day, now))) break;
       dropped.push(day);
-      this.logger.info({ day }, 'a day of the ledger is past its retention and was dropped');
+      this.logger.info({ day }, 'a day of the ledger was past its retention and was dropped');
     }
     return dropped;
   }
@@ -83,13 +83,13 @@ export class LedgerRetention {
     return last === null || last < expiredBy;
   }
 
-  /** @returns false when it has to wait: another replica is at it, or the ledger is in use */
+  /** @returns false when the day has to wait: another replica drops it, or the ledger is in use */
   private async drop(client: PoolClient, day: CalendarDay, now: Date): Promise<boolean> {
     await client.query('BEGIN');
     try {
-      // Whoever waits for a lock on the whole ledger holds up the syncs that come after.
+      // While we wait for a lock on the whole ledger, later syncs wait behind us.
       await client.query(`SET LOCAL lock_timeout = '100ms'`);
-      // And whoever stands still while it holds that lock is ended by the database.
+      // If this process freezes while it holds the lock, the database ends the transaction.
       await client.query(
         `SET LOCAL idle_in_transaction_session_timeout = ${this.config.databaseTimeoutMs}`,
       );

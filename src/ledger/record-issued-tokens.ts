@@ -2,10 +2,10 @@ import type { Resolution } from '../domain/scope-decision.js';
 import { preparedStatement } from '../database/prepared-statements.js';
 import type { LedgerBatch } from './ledger-chain.js';
 
-/** What the ledger keeps of a token: everything but the token. */
+/** What the ledger stores about a token: everything but the token itself. */
 export interface IssuedToken {
   readonly jti: string;
-  /** Null for a self-issued token, as are the instance and its version. */
+  /** Null for a self-issued token, as are instance and version. */
   readonly licenseId: string | null;
   /** The row of the instance, not the UUID that it sends. */
   readonly instanceRowId: string | null;
@@ -17,20 +17,20 @@ export interface IssuedToken {
   readonly expiresAt: Date;
   /** SHA-256 of the signed payload. */
   readonly claimsDigest: Buffer;
-  /** Its place among all tokens that status lists tell of; null when none tells of it. */
+  /** Its place in the status lists; null when it is in none. */
   readonly statusIndex: number | null;
-  /** JSON of what a self-issued token was asked with; null for the token of an instance. */
+  /** The request for a self-issued token as JSON; null for the token of an instance. */
   readonly selfIssued: string | null;
 }
 
-export interface Row extends IssuedToken {
+export interface LedgerRow extends IssuedToken {
   readonly scopeSetDigest: Buffer;
   readonly catalogDigest: Buffer;
 }
 
 /**
- * One statement, one flush: the batch as a link of its chain, its rows, and what each instance was
- * last seen with.
+ * Writes a batch in one statement, and so in one flush: the link of the chain, its rows, and the last
+ * token of each instance.
  */
 export const RECORD = preparedStatement(
   'record_issued_tokens',
@@ -68,7 +68,7 @@ export const RECORD = preparedStatement(
 );
 
 /** The parameters of `RECORD`. */
-export function recordValues(rows: readonly Row[], batch: LedgerBatch): unknown[] {
+export function recordValues(rows: readonly LedgerRow[], batch: LedgerBatch): unknown[] {
   return [
     rows.map(({ jti }) => jti),
     rows.map(({ licenseId }) => licenseId),

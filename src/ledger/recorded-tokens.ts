@@ -5,10 +5,10 @@ import { MAX_TTL_SECONDS } from '../domain/service-token-claims.js';
 import { firstUuidV7 } from '../domain/uuid-v7.js';
 import { IssuerError } from '../platform/issuer-error.js';
 
-/** A token as the ledger knows it. */
+/** A token as the ledger has recorded it. */
 export interface RecordedToken {
   readonly jti: string;
-  /** Null for a self-issued token, as are the instance and its version. */
+  /** Null for a self-issued token, as are instance and version. */
   readonly licenseId: string | null;
   /** The row of the instance. */
   readonly instanceId: string | null;
@@ -18,15 +18,15 @@ export interface RecordedToken {
   readonly expiresAt: Date;
   readonly revokedAt: Date | null;
   readonly statusIndex: number | null;
-  /** Whom a self-issued token is for, and what it was asked with; null for that of an instance. */
+  /** The request for a self-issued token; null for the token of an instance. */
   readonly selfIssued: Readonly<Record<string, unknown>> | null;
 }
 
-/** What is looked for; null: whatever. */
+/** Which tokens to list. A null member matches every token. */
 export interface TokenFilter {
   readonly licenseId: string | null;
   readonly instanceId: string | null;
-  /** Whom a self-issued token is for, by the platform's own ids. */
+  /** The platform's own id of the user or namespace that a self-issued token is for. */
   readonly user: string | null;
   readonly namespace: string | null;
   readonly kid: string | null;
@@ -39,7 +39,7 @@ export interface TokenPage {
   readonly nextCursor: string | null;
 }
 
-/** Rows of the ledger that one page may look at where no index knows what is looked for. */
+/** How many rows one page may look at when no index finds the tokens. */
 const MAX_EXAMINED = 10_000;
 
 const FIRST_JTI = firstUuidV7(new Date(0));
@@ -49,17 +49,17 @@ const COLUMNS = `jti, license_id AS "licenseId", instance_id AS "instanceId", ki
   revoked_at AS "revokedAt", status_index::float8 AS "statusIndex",
   self_issued AS "selfIssued"`;
 
-/** No token that is live at `now` has a lower `jti`: older partitions of the ledger stay closed. */
+/** No token that is live at `now` has a lower `jti`, so older partitions need not be opened. */
 export function firstLiveJti(now: Date): string {
   return firstUuidV7(new Date(now.getTime() - MAX_TTL_SECONDS * 1000));
 }
 
-/** The same among self-issued tokens, which live for an hour at most. */
+/** The same for self-issued tokens, which live for an hour at most. */
 export function firstLiveSelfIssuedJti(now: Date): string {
   return firstUuidV7(new Date(now.getTime() - SELF_ISSUED_TTL_SECONDS * 1000));
 }
 
-/** Reads the ledger as an admin asks for it, never all of it. */
+/** Reads the ledger for admins, never the whole of it. */
 @Injectable()
 export class RecordedTokens {
   /** @throws {IssuerError} NOT_FOUND */
@@ -84,9 +84,9 @@ export class RecordedTokens {
   }
 
   /**
-   * The tokens after `after`, oldest first. The tokens of an instance or a license and the revoked
-   * ones are found by an index. Anything else is a walk along the ledger, so many rows a page: such a
-   * page may be short, or empty, and not be the last.
+   * The tokens after `after`, oldest first. An index finds the tokens of an instance or a license, and
+   * the revoked ones. Other filters walk along the ledger and look at a limited number of rows a page.
+   * Such a page may be short or even empty without being the last.
    */
   async list(
     manager: EntityManager,
@@ -105,7 +105,7 @@ export class RecordedTokens {
     };
   }
 
-  /** Where a walk stopped that did not come to the end of the ledger. */
+  /** Where a walk stopped before the end of the ledger; null at the end. */
   private async lastExamined(
     manager: EntityManager,
     filter: TokenFilter,
@@ -135,7 +135,7 @@ function search(filter: TokenFilter, after: string | null, now: Date) {
   if (namespace !== null) also.push(`self_issued->>'namespace' = ${parameter(namespace)}`);
   if (kid !== null) also.push(`kid = ${parameter(kid)}`);
   if (live !== null) also.push(`expires_at ${live ? '>' : '<='} ${parameter(now)}`);
-  // OFFSET 0 has the rows found by their own index, not along the ledger in the order of the page.
+  // OFFSET 0 makes Postgres use the index of the filter instead of walking in the order of the page.
   const extent = walks ? `ORDER BY jti LIMIT ${MAX_EXAMINED}` : 'OFFSET 0';
   const sql = `
     SELECT ${COLUMNS} FROM (SELECT * FROM issued_tokens WHERE ${within.join(' AND ')} ${extent}) t
@@ -143,7 +143,7 @@ function search(filter: TokenFilter, after: string | null, now: Date) {
   return { sql, values, walks };
 }
 
-/** The ledger has an index by instance; a license has few of them. */
+/** The ledger has an index by instance, and a license has few instances. */
 export function ofLicense(parameter: string): string {
   return `instance_id = ANY (ARRAY(SELECT id FROM instances WHERE license_id = ${parameter}))`;
 }

@@ -3,22 +3,22 @@ import { Injectable } from '@nestjs/common';
 import type { Resolution } from '../domain/scope-decision.js';
 import { Database } from '../database/database.js';
 
-/** Bounds the memory; a catalog yields a few dozen sets. */
+/** Bounds the memory. A catalog gives a few dozen sets. */
 const MAX_REMEMBERED = 10_000;
 
-/** The few distinct sets of scopes and audiences, each stored once under its digest. */
+/** Stores each distinct set of scopes and audiences once, under its digest. */
 @Injectable()
 export class ScopeSets {
   private readonly stored = new Map<string, Buffer>();
 
   constructor(private readonly database: Database) {}
 
-  /** Takes nothing for stored any more. */
+  /** Forgets which sets are stored, so that each is written again. */
   forget(): void {
     this.stored.clear();
   }
 
-  /** The digest of the set, which is in the database by then. */
+  /** The digest of the set. Resolves when the set is in the database. */
   async digestOf({ scopes, audiences }: Pick<Resolution, 'scopes' | 'audiences'>): Promise<Buffer> {
     const text = JSON.stringify([scopes, audiences]);
     const known = this.stored.get(text);

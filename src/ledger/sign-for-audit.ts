@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AuxiliaryKeys } from '../auxiliary-keys/auxiliary-keys.service.js';
 import type { CheckpointClaims, DroppedDayClaims } from './checkpoint-claims.js';
 
-/** Signs what the auditor will ask for later, with an auxiliary key: never with a token's key. */
+/** Signs what the auditor verifies later. It uses an auxiliary key, never a key of tokens. */
 @Injectable()
 export class SignForAudit {
   constructor(private readonly keys: AuxiliaryKeys) {}
