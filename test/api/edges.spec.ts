@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { promisify } from 'node:util';
-import { Get, Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import { Get, Module, RequestMethod } from '@nestjs/common';
+import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants';
+import { DiscoveryService, MetadataScanner, NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AccessControlModule } from '../../src/access-control/access-control.module.js';
 import { AdminApi, AskedBy } from '../../src/access-control/admin-api.js';
@@ -23,42 +24,12 @@ import { Clock } from '../../src/platform/clock.js';
 import { createLogger } from '../../src/platform/logging.js';
 import { licenseBody, registerLicense, registerPaidLicense } from '../support/builders.js';
 import { selfSignedCertificate } from '../support/self-signed-certificate.js';
+import { INSTANCES, readOperations } from '../support/operations.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 import { answerToBytes, expectProblem } from './problem.js';
 
 const MEBIBYTE = 1_048_576;
 const ID = '00000000-0000-7000-8000-000000000000';
-/** Every route of the admin API, as its OpenAPI document must list it. */
-const ROUTES = [
-  'GET /api/v1/add_on_purchases/{id}',
-  'PATCH /api/v1/add_on_purchases/{id}',
-  'DELETE /api/v1/add_on_purchases/{id}',
-  'DELETE /api/v1/add_on_purchases/{id}/seat_assignments',
-  'GET /api/v1/add_on_purchases/{id}/seat_assignments',
-  'POST /api/v1/add_on_purchases/{id}/seat_assignments',
-  'GET /api/v1/allowed_to_use',
-  'GET /api/v1/catalog',
-  'GET /api/v1/catalog/unit_primitives',
-  'GET /api/v1/instances',
-  'GET /api/v1/instances/{id}',
-  'GET /api/v1/licenses',
-  'POST /api/v1/licenses',
-  'GET /api/v1/licenses/{id}',
-  'PATCH /api/v1/licenses/{id}',
-  'GET /api/v1/licenses/{id}/add_on_purchases',
-  'POST /api/v1/licenses/{id}/add_on_purchases',
-  'GET /api/v1/licenses/{id}/entitlements',
-  'POST /api/v1/licenses/{id}/reinstate',
-  'POST /api/v1/licenses/{id}/revoke',
-  'GET /api/v1/namespaces/{id}',
-  'PATCH /api/v1/namespaces/{id}',
-  'GET /api/v1/namespaces/{id}/add_on_purchases',
-  'POST /api/v1/namespaces/{id}/add_on_purchases',
-  'POST /api/v1/self_issued_tokens',
-  'GET /api/v1/replicas',
-  'DELETE /api/v1/replicas/{id}',
-  'GET /api/v1/signing_keys',
-] as const;
 const TOO_WIDE = 'has more than 2500 members and items';
 const TOO_DEEP = 'is more than 8 levels deep';
 const UNBOUNDED = [
@@ -91,23 +62,35 @@ describe('the edges of the admin API', () => {
     return fetch(issuer.url + path, { method, ...init });
   }
 
+  /** Each route of the admin API, for the ids of nothing. */
+  async function adminRoutes(): Promise<[method: string, path: string][]> {
+    const names = (await readOperations(issuer.url)).map(({ name }) => name);
+    const ofAdmins = names.filter((name) => / \/api\/v1\//.test(name) && !INSTANCES.includes(name));
+    // So many there were when this was written: an empty document would prove nothing.
+    expect(ofAdmins.length).toBeGreaterThanOrEqual(45);
+    return ofAdmins.map((name) => name.split(' ') as [string, string]);
+  }
+
   function post(path: string, body: string | Uint8Array, type: string): Promise<Response> {
     const authorization = `Bearer ${issuer.adminToken}`;
     const headers = { authorization, 'content-type': type };
     return call('POST', path, { headers, body: Buffer.from(body) });
   }
 
-  describe.each(ROUTES)('%s', (route) => {
-    const [method = '', template = ''] = route.split(' ');
-    const path = template.replace('{id}', ID);
-
-    it('lets nobody in without a token', async () => {
+  it('let nobody in without a token, whatever route of the OpenAPI document is called', async () => {
+    for (const [method, path] of await adminRoutes()) {
       const response = await call(method, path);
-      expect(response.headers.get('www-authenticate')).toBe('Bearer');
+      expect([method, path, response.headers.get('www-authenticate')]).toEqual([
+        method,
+        path,
+        'Bearer',
+      ]);
       await expectProblem(response, 401, 'UNAUTHENTICATED');
-    });
+    }
+  });
 
-    it('lets nobody in with a wrong one, nor with the right one in other words', async () => {
+  it('let nobody in with a wrong token, nor with the right one in other words', async () => {
+    for (const [method, path] of await adminRoutes()) {
       for (const authorization of [
         `Bearer ${randomBytes(32).toString('base64url')}`,
         `Bearer ${issuer.adminToken}x`,
@@ -122,7 +105,7 @@ describe('the edges of the admin API', () => {
       }
       const inUrl = await call(method, `${path}?access_token=${issuer.adminToken}`);
       await expectProblem(inUrl, 401, 'UNAUTHENTICATED');
-    });
+    }
   });
 
   it('ask for the token before they look at the request', async () => {
@@ -261,8 +244,8 @@ describe('the edges of the admin API', () => {
       const listed = Object.entries(paths).flatMap(([path, methods]) =>
         Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
       );
-      expect(listed).toEqual(expect.arrayContaining([...ROUTES]));
-      for (const path of listed) expect(path).toContain(' /api/v1/');
+      const ofAdmins = routesOf(issuer).filter((name) => !INSTANCES.includes(name));
+      expect(listed.sort()).toEqual(ofAdmins.filter((name) => name.includes(' /api/v1/')).sort());
     });
 
     it('by a document that asks for the bearer token on each of them', async () => {
@@ -658,3 +641,20 @@ class EchoController {
 
 @Module({ controllers: [EchoController] })
 class EchoModule {}
+
+/** What the controllers answer to, as they declare it. */
+function routesOf({ running: { app } }: TestIssuer): string[] {
+  const controllers = app.get(DiscoveryService, { strict: false }).getControllers();
+  return controllers.flatMap(({ metatype }) => {
+    const prototype = (metatype as { prototype: Readonly<Record<string, object>> }).prototype;
+    const prefix = Reflect.getMetadata(PATH_METADATA, metatype as object) as string;
+    return new MetadataScanner().getAllMethodNames(prototype).flatMap((name) => {
+      const handler = prototype[name] ?? {};
+      const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod | undefined;
+      if (method === undefined) return [];
+      const path = `/${prefix}/${Reflect.getMetadata(PATH_METADATA, handler) as string}`;
+      const template = path.replaceAll(/\/+/g, '/').replace(/(.)\/$/, '$1');
+      return [`${RequestMethod[method]} ${template.replaceAll(/:(\w+)/g, '{$1}')}`];
+    });
+  });
+}
