@@ -124,6 +124,8 @@ export class BoundedServer {
       this.connections.sweep(performance.now());
     };
     const sweeping = setInterval(guarded(this.logger, 'sweep of connections', sweep), SWEEP_MS);
+    // A server that never listened never closes; its process should end all the same.
+    sweeping.unref();
     const stop = () => {
       clearInterval(sweeping);
     };
