@@ -128,9 +128,9 @@ describe('a token whose status is told', () => {
   it('is told as revoked by other replicas within moments, with places that never collide', async () => {
     const replica = await startTestIssuer({ clock, sharing: issuer, environment: ON });
     const tokens: Awaited<ReturnType<typeof issued>>[] = [];
-    // No more at once than the service lets wait.
+    // Few at once: on a busy machine the service turns away what waits for too long.
     while (tokens.length < 600) {
-      const some = Array.from({ length: 100 }, (_one, n) =>
+      const some = Array.from({ length: 20 }, (_one, n) =>
         issued(randomUUID(), n % 2 ? issuer : replica),
       );
       tokens.push(...(await Promise.all(some)));
