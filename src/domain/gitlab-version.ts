@@ -10,9 +10,9 @@ const MAX_READ_LENGTH = 1024;
 const LEADING_VERSION = /^(\d+)\.(\d+)(?:\.(\d+))?/;
 
 /**
- * Reads `19.4.0-ee`, `17.5.0`, `14.1.0-pre` or `17.4`: whatever follows the numbers is ignored, a
- * missing patch counts as 0. What follows is the caller's text, which answers repeat and the ledger
- * keeps: `text` has no more of it than is safe, up to 64 characters of `[A-Za-z0-9_.+-]`. Null when the text does not start with at least `major.minor`.
+ * Reads `19.4.0-ee`, `17.5.0`, `14.1.0-pre` or `17.4`. A missing patch counts as 0, and what follows the
+ * numbers is ignored. Answers repeat `text` and the ledger keeps it, so it is cut to at most 64 characters
+ * of `[A-Za-z0-9_.+-]`. Null when the text does not start with `major.minor`.
  */
 export function parseGitlabVersion(text: string): GitlabVersion | null {
   const match = LEADING_VERSION.exec(text.slice(0, MAX_READ_LENGTH));
@@ -21,7 +21,7 @@ export function parseGitlabVersion(text: string): GitlabVersion | null {
   return { text: safe, parts: [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)] };
 }
 
-/** A null minimum lets every version pass, and so does a null version ("whatever the version"). */
+/** True for a null minimum, and for a null version, which stands for every version. */
 export function reachesVersion(
   version: GitlabVersion | null,
   minimum: GitlabVersion | null,

@@ -110,7 +110,7 @@ describe('the state of an instance', () => {
 });
 
 describe('the end of service', () => {
-  it('is that of the grace of an expired license, however close it is', () => {
+  it('is the end of the grace of an expired license, however close it is', () => {
     const ends = '2026-06-03T00:00:00.000Z';
     const given = { license: { expiresOn: '2026-05-20' }, tokens: [token({ expires: ends })] };
     for (const now of [SYNCED, '2026-06-01T13:59:59.999Z']) {
@@ -120,12 +120,12 @@ describe('the end of service', () => {
     expect(healthAt(ends, given)).toMatchObject({ state: 'denied', losesServiceAt: ends });
   });
 
-  it('is that of the last token when the end of the license was moved before it', () => {
+  it('is the end of the last token when the license was shortened after its issue', () => {
     const moved = healthAt(SYNCED, { license: { expiresOn: '2026-05-20' } });
     expect(moved).toMatchObject({ state: 'ok', losesServiceAt: EXPIRES });
   });
 
-  it('is that of the longest of several tokens', () => {
+  it('is the end of the longest of several tokens', () => {
     const tokens = [token({ jti: 'older', expires: '2026-06-05T00:00:00Z' }), token()];
     const health = healthAt(OVERDUE, { tokens });
     expect(health).toMatchObject({ liveTokens: 2, losesServiceAt: '2026-06-05T00:00:00.000Z' });
@@ -146,7 +146,7 @@ describe('the end of service', () => {
     expect(healthAt(SYNCED, justEnough).losesServiceAt).toBe(GRACE_ENDS);
   });
 
-  it('is that of the token of an offline cloud license, which no instance renews by itself', () => {
+  it('is the end of the token of an offline cloud license, which no instance renews by itself', () => {
     const health = healthAt(SYNCED, { license: { kind: 'offline_cloud' } });
     expect(health).toMatchObject({ state: 'ok', nextSyncDueAt: null, losesServiceAt: EXPIRES });
   });

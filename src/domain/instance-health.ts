@@ -30,12 +30,12 @@ export interface InstanceHealth {
   readonly denial: SyncDenial | null;
   readonly nextSyncDueAt: Date | null;
   /**
-   * The instant from which the instance has no token that a validator takes if nothing changes; in
-   * the past when it has lost it already, null when it has never had one.
+   * When the instance loses its last token that validators accept, if nothing changes. In the past when
+   * that has happened; null when it has never had a token.
    */
   readonly losesServiceAt: Date | null;
   readonly liveTokens: number;
-  /** How many of them carry scopes that the next token would not. */
+  /** How many of them have scopes that the next token will not have. */
   readonly liveTokensWithExcessScopes: number;
   /** All those scopes, sorted. */
   readonly excessScopes: readonly string[];
@@ -51,10 +51,10 @@ export interface NewestToken extends LiveToken {
 }
 
 /**
- * How an instance stands at `now`. A revoked token counts like any other until it expires: validators
- * that read no status list take it. What ends it sooner is a sync that is answered with null.
+ * The health of an instance at `now`. A revoked token counts until it expires, because validators without
+ * status lists accept it. It ends sooner only when a sync is answered with null.
  * @param live the tokens that have not expired at `now` and whose key is published
- * @param newestJti of the last token that was handed out, expired or not
+ * @param newestJti the last token that was issued, expired or not
  */
 export function instanceHealth(
   record: SyncRecord,
@@ -70,7 +70,7 @@ export function instanceHealth(
     return scopes.length === 0 ? [] : [{ scopes, expiresAt: token.expiresAt }];
   });
   const dueAt = nextSyncDueAt(record, entitled.license.kind);
-  // Without any, its last one has expired, or lost its key.
+  // Without a live token: the last one has expired, or its key was unpublished.
   const validUntil =
     lastOf(live.map(({ expiresAt }) => expiresAt)) ?? earlier(record.tokenExpiresAt, now);
   return {
@@ -86,7 +86,7 @@ export function instanceHealth(
   };
 }
 
-/** The order of a sync: revoked tokens win over a denial. */
+/** In the order of a sync: revoked tokens come before a denial. */
 function denialAt({ license, scopes, tokensRevoked }: Entitled, at: Date): SyncDenial | null {
   if (tokensRevoked) return 'TOKENS_REVOKED';
   return denialOf(license, at) ?? (scopes.length === 0 ? 'NOTHING_TO_GRANT' : null);
@@ -112,10 +112,10 @@ function losesServiceAt(
   if (validUntil === null || validUntil <= now) return validUntil;
   if (dueAt === null || isSyncOverdue(dueAt, now)) return validUntil;
   const asksAt = dueAt > now ? dueAt : now;
-  // That sync makes the instance delete what it has.
+  // After that sync the instance deletes its tokens.
   if (entitled.tokensRevoked) return asksAt < validUntil ? asksAt : validUntil;
   if (denialAt(entitled, asksAt) !== null || validUntil < asksAt) return validUntil;
-  // Renewed until the license's grace is over, which no token outlives unless its end was moved.
+  // It is renewed until the grace ends. A token outlives the grace only when the license was shortened.
   return lastOf([validUntil, graceEndsAt(entitled.license)]);
 }
 

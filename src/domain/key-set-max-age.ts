@@ -1,25 +1,25 @@
-/** Far below what validators are assumed to keep keys for, so that caches between do not add to it. */
+/** Far below the time for which validators cache keys, so that caches between add little to it. */
 const LONGEST_SECONDS = 3600;
-/** While it is not known when the keys change next: a restart without the database. */
+/** While the next change of the keys is unknown: after a restart without the database. */
 const UNPLANNED_SECONDS = 300;
-/** While a change is late: short, for it may come at any moment, but not for everybody at once. */
+/** While a change is late: it may come at any moment. */
 const OVERDUE_SECONDS = 10;
-/** The share by which copies expire earlier, so that those made together do not expire together. */
+/** Copies expire earlier by up to this share, so that not all of them expire together. */
 const JITTER = 0.2;
 
 export interface KeySetSchedule {
-  /** When the published keys change next; in the past while that is late, null when not known. */
+  /** When the published keys change next: in the past while that is late, null when it is unknown. */
   readonly nextChangeAt: Date | null;
-  /** How long validators are assumed to keep keys. At least 1. */
+  /** How long validators are assumed to cache keys. At least 1. */
   readonly cacheSeconds: number;
   readonly now: Date;
-  /** From 0, the longest that is allowed, to 1. */
+  /** From 0 (the longest time that is allowed) to 1. */
   readonly jitter: number;
 }
 
 /**
- * For how many whole seconds a copy of the key set may be used (`max-age`, RFC 9111 section 5.2.2.1):
- * never beyond the next planned change, and 0 only in the second before it.
+ * The whole seconds for which a copy of the key set may be used (`max-age`, RFC 9111 section 5.2.2.1).
+ * They end at the next planned change at the latest. They are 0 only in the second before it.
  */
 export function keySetMaxAgeSeconds({
   nextChangeAt,

@@ -25,7 +25,7 @@ const STATUS = { status_list: { idx: 0, uri: 'https://issuer.test/status/0' } };
 const faultsOf = (changed: object) => serviceTokenFaults({ ...SOUND, ...changed }, POLICY, NOW);
 
 describe('the lint of claims', () => {
-  it('finds nothing in claims as they should be, with a place in a status list or without', () => {
+  it('finds no fault in sound claims, with a place in a status list or without', () => {
     expect(serviceTokenFaults(SOUND, POLICY, NOW)).toEqual([]);
     expect(faultsOf({ status: STATUS })).toEqual([]);
   });
@@ -95,7 +95,7 @@ describe('the lint of claims', () => {
     },
   );
 
-  it('takes the longest lifetime that is configured, and never more than a week', () => {
+  it('accepts the configured lifetime, and never more than a week', () => {
     const week = { ...POLICY, ttlSeconds: 604_800 };
     const year = { ...POLICY, ttlSeconds: 31_536_000 };
     const after = (seconds: number) => ({ ...SOUND, exp: IAT + seconds });
@@ -105,7 +105,7 @@ describe('the lint of claims', () => {
     expect(serviceTokenFaults(after(604_801), year, NOW)).toHaveLength(1);
   });
 
-  it('takes no payload that would make a header line longer than common proxies let pass', () => {
+  it('refuses a payload that makes the header line too long for common proxies', () => {
     const empty = JSON.stringify({ ...SOUND, gitlab_instance_uid: '' }).length;
     const filled = (bytes: number) => ({ gitlab_instance_uid: 'x'.repeat(bytes - empty) });
     expect(faultsOf(filled(MAX_PAYLOAD_BYTES))).toEqual([]);
@@ -124,7 +124,7 @@ describe('the lint of claims', () => {
     expect(secretive.join()).not.toContain('a secret');
   });
 
-  it('finds nothing in any claims that are made for a license without a denial', () => {
+  it('finds no fault in any claims that are made for a license without a denial', () => {
     const days = { min: new Date('2026-01-01'), max: new Date('2027-01-20'), noInvalidDate: true };
     const names = fc.uniqueArray(fc.stringMatching(/^[a-z][a-z_]{0,40}$/), {
       minLength: 1,

@@ -35,7 +35,7 @@ function faultsOf(given: CatalogItems): string[] {
 }
 
 describe('parseCatalog', () => {
-  it('takes what a unit primitive does not state for unknown, unlimited or none', () => {
+  it('reads an absent member as unknown, unlimited or none', () => {
     expect(catalogOf(items()).unitPrimitives).toEqual([
       {
         name: 'ask_epic',
@@ -160,7 +160,7 @@ describe('parseCatalog', () => {
       ]);
     });
 
-    it('stays what it is for the unit primitive and the service of that name', () => {
+    it('stays the name of the unit primitive and of the service', () => {
       const catalog = catalogOf(
         items({
           unit_primitives: [askEpic({ name: 'code_suggestions' })],

@@ -71,7 +71,7 @@ describe('the plan of the keys', () => {
     ['its retirement, having signed nothing', retired(), DAY],
     ['its retirement, by a clock that ran ahead', retired({ tokensExpireBy: at(-DAY) }), DAY],
     ['its revocation, at once', retired({ tokensExpireBy: at(DAY), revokedAt: START }), 0],
-  ])('forgets a retired key a cache after %s', (_what, kept, seconds) => {
+  ])('unpublishes a retired key one cache time after %s', (_what, kept, seconds) => {
     expect(unpublishAt(kept, POLICY)).toEqual(at(seconds));
     const plan = planKeyRotation([current(), key('next'), kept], POLICY, at(seconds));
     expect(dueStep(plan, at(seconds))).toEqual({ step: 'unpublish', kid: 'retired' });

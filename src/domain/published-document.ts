@@ -1,4 +1,4 @@
-/** The public half of an RS256 key as it is published: these members and no others. */
+/** The public half of an RS256 key, with exactly the members that are published. */
 export interface PublicJwk {
   readonly kty: 'RSA';
   readonly n: string;
@@ -23,10 +23,10 @@ const MIN_MODULUS_BITS = 2048;
 const BASE64URL = /^[A-Za-z0-9_-]+$/;
 
 /**
- * What in `document` would break a validator in the field; an empty list means that it may be
- * published. One such validator merges the keys of every issuer that it knows: there a key without
- * `kid` or with a null or numeric member takes down all of them, a key of another type every key
- * after it, and an empty set is cached for a day like any other.
+ * The faults of `document` that would break a known validator; when the list is empty, the document may
+ * be published. One validator merges the keys of all its issuers. There, a key without `kid`, or with a
+ * null or numeric member, breaks all keys; a key of another type breaks every key after it; and an empty
+ * set is cached for a day.
  */
 export function keySetFaults(document: unknown): string[] {
   if (!isRecord(document)) return ['the key set is no object'];

@@ -53,10 +53,15 @@ describe('serviceTokenClaims', () => {
     expect(claimsAt(now).iat).toBe(seconds(iat));
   });
 
-  it.each([0, 5, 3600])('date nbf back by the configured %d seconds', (notBeforeSkewSeconds) => {
-    const { iat, nbf } = claimsAt('2026-06-15T12:00:00.400Z', { policy: { notBeforeSkewSeconds } });
-    expect(iat - nbf).toBe(notBeforeSkewSeconds);
-  });
+  it.each([0, 5, 3600])(
+    'have an nbf that is %d seconds before iat, as configured',
+    (notBeforeSkewSeconds) => {
+      const { iat, nbf } = claimsAt('2026-06-15T12:00:00.400Z', {
+        policy: { notBeforeSkewSeconds },
+      });
+      expect(iat - nbf).toBe(notBeforeSkewSeconds);
+    },
+  );
 
   // The grace of a license that is over on 2027-01-01 ends at 00:00 UTC of 2027-01-15.
   it.each([

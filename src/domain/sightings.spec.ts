@@ -24,7 +24,7 @@ const requestsOf = (seen: readonly Seen[]) =>
   Object.fromEntries(seen.map(({ value, requests }) => [value, requests]));
 
 describe('what is kept of networks and host names', () => {
-  it('is how often each was seen, when first and when last', () => {
+  it('is the number of requests, and the first and the last time', () => {
     const seen = seenOn([
       [1, sighting('a', 0, 1, 5)],
       [3, sighting('b', 2), sighting('a', 3, 3, 2)],
@@ -41,7 +41,7 @@ describe('what is kept of networks and host names', () => {
     expect(withSightings(seenOn([[0, a]]), [], at(14))).toEqual([]);
   });
 
-  it('is 20 values at most: a flood of new ones pushes out none, and shares a place', () => {
+  it('is 20 values at most: a flood of new ones shares one place and pushes out none', () => {
     const flood = Array.from({ length: 100 }, (_, index) => sighting(`flood ${index}`, 2));
     const seen = seenOn([
       [1, sighting('known', 0)],

@@ -16,11 +16,11 @@ describe('uuidV7', () => {
   it.each([
     [0x00, '00000000-0000-7000-8000-000000000000'],
     [0xff, '00000000-0000-7fff-bfff-ffffffffffff'],
-  ])('keeps version and variant whatever the random bytes, here %d', (byte, uuid) => {
+  ])('keeps version and variant for any random bytes, here %d', (byte, uuid) => {
     expect(uuidV7(new Date(0), new Uint8Array(10).fill(byte))).toBe(uuid);
   });
 
-  it('tells its millisecond, for which it is an id', () => {
+  it('contains its millisecond', () => {
     fc.assert(
       fc.property(instants, random, (instant, bytes) => {
         const uuid = uuidV7(new Date(instant), bytes);
@@ -42,7 +42,7 @@ describe('uuidV7', () => {
     );
   });
 
-  it('takes all 74 random bits that are left for it', () => {
+  it('uses all 74 random bits', () => {
     const whole = uuidV7(new Date(0), new Uint8Array(10));
     const changed = new Set<string>();
     for (let bit = 0; bit < 80; bit += 1) {

@@ -35,7 +35,7 @@ describe('encodeAnswer', () => {
     );
   });
 
-  it('is what JSON.stringify would say of the same answer with ready-made JSON in it', () => {
+  it('is the same text as JSON.stringify makes of the answer with ready-made JSON in it', () => {
     const readyMade = fc.oneof(traps, answers, fc.dictionary(traps, traps));
     fc.assert(
       fc.property(parts, readyMade, readyMade, parts, (before, one, other, after) => {
@@ -52,7 +52,7 @@ describe('encodeAnswer', () => {
     );
   });
 
-  it('takes ready-made JSON as it is, white space and order included', () => {
+  it('copies ready-made JSON, white space and order included', () => {
     const text = '{ "b": 1,\n  "a": "$& \\u0000 é" }';
     const catalog = new EncodedJson(text);
     expect(encodeAnswer({ data: { catalog } }).toString()).toBe(`{"data":{"catalog":${text}}}`);

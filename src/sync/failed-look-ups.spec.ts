@@ -13,7 +13,7 @@ describe('FailedLookUps', () => {
     failedLookUps = new FailedLookUps(clock);
   });
 
-  /** What each of `times` failures at once is answered. */
+  /** The answer to each of `times` failures at once. */
   function fail(times: number, address = ADDRESS): (number | null)[] {
     return Array.from({ length: times }, () => failedLookUps.count(address));
   }
@@ -54,7 +54,7 @@ describe('FailedLookUps', () => {
     },
   );
 
-  it('keeps its word also between two seconds', () => {
+  it('is right about the wait also between two seconds', () => {
     fail(BURST);
     clock.advance(600);
     const seconds = failedLookUps.count(ADDRESS) ?? 0;
@@ -62,7 +62,7 @@ describe('FailedLookUps', () => {
     expect(isLimited(ADDRESS)).toBe(false);
   });
 
-  it('counts each address for itself', () => {
+  it('counts each address by itself', () => {
     fail(BURST + 1);
     expect(isLimited('192.0.2.2')).toBe(false);
     expect(isLimited(ADDRESS)).toBe(true);
@@ -95,7 +95,7 @@ describe('FailedLookUps', () => {
     expect(isLimited(other)).toBe(false);
   });
 
-  it('does not mind a clock that is set back', () => {
+  it('works when the clock is set back', () => {
     fail(2);
     clock.advance(-3_600_000);
     expect(fail(BURST - 2)).toEqual(Array(BURST - 2).fill(null));

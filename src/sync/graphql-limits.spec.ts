@@ -9,7 +9,7 @@ const VARIABLES = '($licenseKey: String!, $gitlabVersion: String!)';
 describe('couldBeJson', () => {
   const blanks = fc.string({ unit: fc.constantFrom(' ', '\t', '\n', '\r'), maxLength: 4 });
 
-  it('is true for whatever a JSON parser accepts', () => {
+  it('is true for everything that a JSON parser accepts', () => {
     fc.assert(
       fc.property(fc.json({ stringUnit: 'binary' }), blanks, blanks, (text, before, after) => {
         expect(couldBeJson(`${before}${text}${after}`)).toBe(true);
@@ -65,7 +65,7 @@ describe('couldBeJson', () => {
     ],
     ['a comma first, which GraphQL ignores', ', query { catalog }'],
     ['nothing', ''],
-  ])('is false for what clients send: %s', (_what, document) => {
+  ])('is false for documents of clients: %s', (_what, document) => {
     expect(couldBeJson(document)).toBe(false);
   });
 });

@@ -69,7 +69,7 @@ describe('the instance id of a sync', () => {
 });
 
 describe('the version of a sync', () => {
-  it('has a text that is safe to keep: a ledger is no place for a text of the caller', () => {
+  it('has a text that is safe to store in the ledger', () => {
     const { gitlabVersion } = sync({}, "18.5'; DROP TABLE issued_tokens");
     expect(gitlabVersion).toEqual({ text: '18.5', parts: [18, 5, 0] });
   });

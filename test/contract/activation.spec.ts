@@ -34,7 +34,7 @@ describe('an activation', () => {
     return Number(found?.split(' ').at(-1) ?? 0);
   }
 
-  it('answers with the license key as it was registered, whoever made it', async () => {
+  it('answers with the license key as it was registered', async () => {
     const registered = await codeOf({}, { license_key: KEY });
     const answer = await activate(issuer, registered.code, randomUUID());
     expect(answer).toMatchObject({
@@ -46,7 +46,7 @@ describe('an activation', () => {
     expect(payload?.licenseKey).toBe(generated.licenseKey);
   });
 
-  it('makes the instance known, so that its first sync needs no headers', async () => {
+  it('registers the instance, so that its first sync needs no headers', async () => {
     const { code, licenseKey } = await codeOf();
     const instanceId = randomUUID().toUpperCase();
     const uniqueInstanceId = randomUUID();
@@ -76,7 +76,7 @@ describe('an activation', () => {
     expect(await instancesOf(licenseId)).toEqual([{ instance_id: instanceId }]);
   });
 
-  it('counts uses to the last one: of many at once exactly as many win', async () => {
+  it('allows exactly as many uses as the code has, also when many come at once', async () => {
     const { code, licenseId } = await codeOf({ max_uses: 3 });
     const answers = await Promise.all(
       Array.from({ length: 12 }, () => activate(issuer, code, randomUUID())),
@@ -86,7 +86,7 @@ describe('an activation', () => {
     expect(await instancesOf(licenseId)).toHaveLength(3);
   });
 
-  it('accepts a code until the instant at which it expires, and from a known instance later', async () => {
+  it('accepts a code until it expires, and later from an instance that has used it', async () => {
     const expires_at = new Date(clock.now().getTime() + 3_600_000).toISOString();
     const { code } = await codeOf({ max_uses: 5, expires_at });
     const early = randomUUID();
@@ -124,13 +124,13 @@ describe('an activation', () => {
     expect(await instancesOf(other.licenseId)).toEqual([]);
   });
 
-  it('refuses an instance that names no UUID', async () => {
+  it('refuses an instance without a UUID', async () => {
     const { code } = await codeOf();
     const { payload } = await activate(issuer, code, 'not set');
     expect(payload?.errors).toEqual([expect.stringContaining('instanceIdentifier')]);
   });
 
-  it('tells of the licenses that the same customer has yet to start, and of no others', async () => {
+  it('lists the future licenses of the same customer, and no others', async () => {
     const customer_ref = `customer-${randomUUID()}`;
     const { code } = await codeOf({}, { customer_ref });
     const next = { starts_on: '2027-01-01', expires_on: '2028-01-01' };
@@ -152,7 +152,7 @@ describe('an activation', () => {
     ]);
   });
 
-  it('echoes and logs neither code nor key, whatever is wrong with the request', async () => {
+  it('never echoes or logs a code or a key, whatever is wrong with the request', async () => {
     const { code, licenseKey } = await codeOf();
     const wrong = await activate(issuer, code, randomUUID(), { automated: code });
     expect(wrong.errors[0]?.extensions?.code).toBe('BAD_REQUEST');
@@ -162,7 +162,7 @@ describe('an activation', () => {
     expect(said).not.toContain(licenseKey);
   });
 
-  it('takes one activation a request, under whatever alias', async () => {
+  it('accepts one activation in a request, under any alias', async () => {
     const { code } = await codeOf({ max_uses: 2 });
     const input = (id: string) =>
       `{ activationCode: "${code}", instanceIdentifier: "${id}", automated: false, gitlabVersion: "18.6", hostname: "h" }`;
@@ -178,7 +178,7 @@ describe('an activation', () => {
     });
   });
 
-  it('leaves alone what a newer instance tells beside what is known', async () => {
+  it('ignores members that only newer instances send', async () => {
     const { code } = await codeOf();
     const query = ACTIVATE.replace(
       '$hostname: String!',
@@ -188,7 +188,7 @@ describe('an activation', () => {
     expect(payload?.errors).toEqual([]);
   });
 
-  it('leaves it alone in an input that comes as one variable, too, however much it is', async () => {
+  it('ignores them in an input that is one variable, too, however long they are', async () => {
     const { code } = await codeOf();
     const query = `mutation($input: CloudActivationActivateInput!) {
       cloudActivationActivate(input: $input) { licenseKey errors } }`;
@@ -211,7 +211,7 @@ describe('an activation', () => {
     expect(await metric('issuer_syncs_total{outcome="answered",code=""}')).toBe(syncs);
   });
 
-  it('answers guesses, of keys in seat links too, while admins have all of their connections', async () => {
+  it('answers guesses, also of keys in seat links, without a connection of the admin side', async () => {
     const { app, config } = issuer.running;
     const { dataSource } = app.get(Database).manager;
     const taken = Array.from({ length: adminPoolSize(config.databasePoolSize) }, () =>

@@ -17,7 +17,7 @@ import { select } from './ledger.js';
 const DAY_MS = 86_400_000;
 const PATH = '/oauth/discovery/auxiliary_keys';
 
-describe('the keys for what is no token', () => {
+describe('the keys for other documents than tokens', () => {
   const clock = new FakeClock();
   let issuer: TestIssuer;
   let replica: TestIssuer;
@@ -61,7 +61,7 @@ describe('the keys for what is no token', () => {
     expect(again.status).toBe(304);
   });
 
-  it('are the same on each replica, and never in the key set of validators nor the other way', async () => {
+  it('are the same on each replica, and share no key with the key set of validators', async () => {
     const auxiliary = await kidsOf(PATH);
     expect(await kidsOf(PATH, replica)).toEqual(auxiliary);
     const tokens = await kidsOf('/oauth/discovery/keys');
@@ -69,7 +69,7 @@ describe('the keys for what is no token', () => {
     expect(tokens.filter((kid) => auxiliary.includes(kid))).toEqual([]);
   });
 
-  it('sign what anybody can verify who knows no more than where they are', async () => {
+  it('sign documents that anybody can verify with the published keys alone', async () => {
     const jws = await signed(replica, { iss: 'me', number: 7 });
     const keys = createRemoteJWKSet(new URL(PATH, issuer.url));
     const { payload, protectedHeader } = await jwtVerify(jws, keys, { typ: 'statement+jwt' });
@@ -77,7 +77,7 @@ describe('the keys for what is no token', () => {
     expect(protectedHeader).toMatchObject({ alg: 'ES256', typ: 'statement+jwt' });
   });
 
-  it('sign nothing that a validator would take for a token', async () => {
+  it('sign nothing that a validator would accept as a token', async () => {
     const instanceId = '8d1c1f3e-2b7a-4c0e-9f53-6a1b2c3d4e5f';
     const now = Math.floor(clock.now().getTime() / 1000);
     const token = await signed(issuer, {
@@ -95,7 +95,7 @@ describe('the keys for what is no token', () => {
     expect(verdict).toEqual({ accepted: false, error: 'Forbidden by auth provider' });
   });
 
-  it('rotate on schedule, once for all replicas, and are published for good', async () => {
+  it('rotate on schedule, once for all replicas, and stay published for good', async () => {
     const both = await kidsOf(PATH);
     const early = await signed(issuer, { early: true });
     const first = await kidOf(issuer);
@@ -129,7 +129,7 @@ describe('the keys for what is no token', () => {
     ]);
   });
 
-  it('are not joined by one that somebody added who has only the database', async () => {
+  it('do not include a key that was added with access to the database alone', async () => {
     const key = await generateAuxiliaryKey();
     const [own] = await select<{ sealed_kid: Buffer }>(
       issuer,
@@ -149,7 +149,7 @@ describe('the keys for what is no token', () => {
     expect(await auxiliaryKeys.trusted(kid)).toMatchObject({ kid });
   });
 
-  it('are kept by the database: none is deleted, none returns', async () => {
+  it('cannot be deleted or brought back in the database', async () => {
     for (const [sql, told] of [
       ['DELETE FROM auxiliary_keys', 'rows are kept for good'],
       [

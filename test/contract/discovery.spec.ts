@@ -39,7 +39,7 @@ describe('what the issuer publishes', () => {
     return (await (await get(KEYS)).json()) as { keys: readonly JWK[] };
   }
 
-  it('in discovery are exactly three members, so that none has to be meaningless', async () => {
+  it('in discovery are exactly three members', async () => {
     const response = await get(DISCOVERY);
     expect(response.status).toBe(200);
     expect(response.headers.get('content-type')).toBe('application/json');
@@ -50,21 +50,21 @@ describe('what the issuer publishes', () => {
     });
   });
 
-  it('in the key set is nothing but keys: another member takes validators down', async () => {
+  it('in the key set is nothing but keys: another member would break validators', async () => {
     const response = await get(KEYS);
     expect(response.status).toBe(200);
     expect(response.headers.get('content-type')).toBe('application/json');
     expect(Object.keys((await response.json()) as object)).toEqual(['keys']);
   });
 
-  it('are two different keys from the first start on', async () => {
+  it('has two different keys from the first start on', async () => {
     const { keys } = await keySet();
     expect(keys).toHaveLength(2);
     expect(new Set(keys.map(({ kid }) => kid)).size).toBe(2);
     expect(new Set(keys.map(({ n }) => n)).size).toBe(2);
   });
 
-  it('of a key are exactly the six members that validators read, and no private one', async () => {
+  it('has of each key exactly the six members that validators read, and no private one', async () => {
     for (const key of (await keySet()).keys) {
       expect(Object.keys(key).sort()).toEqual(['alg', 'e', 'kid', 'kty', 'n', 'use']);
       expect(key).toMatchObject({ kty: 'RSA', use: 'sig', alg: 'RS256', e: 'AQAB' });
@@ -72,14 +72,14 @@ describe('what the issuer publishes', () => {
     }
   });
 
-  it('as the kid of a key is its thumbprint of RFC 7638', async () => {
+  it('names each key by its thumbprint (RFC 7638)', async () => {
     for (const { kty, n, e, kid } of (await keySet()).keys) {
       if (!kty || !n || !e) throw new Error('a key lacks what makes it one');
       expect(kid).toBe(await calculateJwkThumbprint({ kty, n, e }, 'sha256'));
     }
   });
 
-  it('is one key that signs and one that will', async () => {
+  it('has one key that signs and one that will', async () => {
     const { licenseKey } = await registerPaidLicense(issuer);
     const instanceId = '8d1c1f3e-2b7a-4c0e-9f53-6a1b2c3d4e5f';
     const client = new GitlabInstance(issuer.url, { licenseKey, instanceId });
@@ -98,24 +98,24 @@ describe('what the issuer publishes', () => {
   });
 
   describe.each([DISCOVERY, KEYS])('at %s', (path) => {
-    it('needs no credential and may be read from anywhere', async () => {
+    it('can be read without a credential, from any origin', async () => {
       const response = await get(path, { origin: 'https://elsewhere.example' });
       expect(response.headers.get('access-control-allow-origin')).toBe('*');
     });
 
-    it('may be cached, far shorter than validators keep keys anyway', async () => {
+    it('may be cached for far less time than validators keep keys', async () => {
       expect(maxAgeOf(await get(path))).toBeGreaterThanOrEqual(2880);
       expect(maxAgeOf(await get(path))).toBeLessThanOrEqual(3600);
     });
 
-    it('has an ETag that stays as long as the text does', async () => {
+    it('has an ETag that changes only with the text', async () => {
       const [one, other] = [await get(path), await get(path)];
       expect(one.headers.get('etag')).toMatch(/^"[\w-]{20,}"$/);
       expect(other.headers.get('etag')).toBe(one.headers.get('etag'));
       expect(await other.text()).toBe(await one.text());
     });
 
-    it('answers 304 without a body to whoever has it', async () => {
+    it('answers 304 without a body to a client with this ETag', async () => {
       const etag = (await get(path)).headers.get('etag') ?? '';
       for (const known of [etag, `W/${etag}`, `"other", ${etag}`, `W/"x",W/${etag}`, '*']) {
         const response = await get(path, { 'if-none-match': known });
@@ -126,7 +126,7 @@ describe('what the issuer publishes', () => {
       }
     });
 
-    it('answers in full to whoever has another one', async () => {
+    it('answers in full to a client with another ETag', async () => {
       const bare = ((await get(path)).headers.get('etag') ?? '').slice(1, -1);
       for (const known of ['"other"', bare, '""', '"*"', '']) {
         const response = await get(path, { 'if-none-match': known });
@@ -141,7 +141,7 @@ describe('what the issuer publishes', () => {
     });
   });
 
-  it('is found by an OpenID client through a proxy that ends TLS', async () => {
+  it('can be read by an OpenID client through a proxy that ends TLS', async () => {
     const origin = 'https://issuer.example';
     const proxied = await startTestIssuer({ environment: { ISSUER_URL: `${origin}/` } });
     const client = await openid.discovery(new URL(origin), 'a-client', undefined, openid.None(), {
@@ -155,7 +155,7 @@ describe('what the issuer publishes', () => {
     await proxied.stop();
   });
 
-  it('is not to be found below another path', async () => {
+  it('is not served below another path', async () => {
     for (const path of [`/issuer${DISCOVERY}`, `${KEYS}/`, '/.well-known/jwks.json']) {
       expect((await get(path)).status).toBe(404);
     }
@@ -196,11 +196,11 @@ describe.each(PATHS)('how long caches may keep %s', (path) => {
     expect(Math.max(...seconds)).toBeLessThanOrEqual(longest);
   });
 
-  it('is told differently, so that what was fetched together is not fetched together again', async () => {
+  it('varies, so that caches do not all fetch again together', async () => {
     expect(new Set(await maxAges(HOUR_SECONDS)).size).toBeGreaterThan(10);
   });
 
-  it('is seconds while a change is late, and neither zero nor no-store for everybody (Vault #11438)', async () => {
+  it('is a few seconds while a change is late, never zero or no-store (Vault #11438)', async () => {
     for (const late of [0, 60, 24 * HOUR_SECONDS]) {
       const seconds = await maxAges(-late);
       expect(Math.min(...seconds)).toBeGreaterThanOrEqual(8);
@@ -215,7 +215,7 @@ describe.each(PATHS)('how long caches may keep %s', (path) => {
   });
 });
 
-describe('a backend service that knows nothing but the issuer', () => {
+describe('a backend service that knows only the URL of the issuer', () => {
   const validatorsClock = new FakeClock();
   let token: string;
 
@@ -252,7 +252,7 @@ describe('a backend service that knows nothing but the issuer', () => {
     });
   });
 
-  it('finds in it the scopes of what was bought, and of nothing else', async () => {
+  it('finds exactly the scopes that were bought', async () => {
     const verdict = await judge(backendHeaders(token, INSTANCE_ID));
     if (!verdict.accepted) throw new Error(verdict.error);
     expect(verdict.scopes).toContain('complete_code');
@@ -270,7 +270,7 @@ describe('a backend service that knows nothing but the issuer', () => {
     }
   });
 
-  it('drops any path of the URL that it was given, and still finds the keys', async () => {
+  it('ignores a path in the issuer URL, and still finds the keys', async () => {
     const odd = validator(AI_GATEWAY, `${issuer.url}/some/path`);
     expect((await odd.judge(backendHeaders(token, INSTANCE_ID))).accepted).toBe(true);
   });
@@ -310,7 +310,7 @@ describe('a backend service that knows nothing but the issuer', () => {
     expect((await judge(backendHeaders(token, INSTANCE_ID))).accepted).toBe(accepted);
   });
 
-  it('refuses it once a single character of it is another', async () => {
+  it('refuses it when any single character is changed', async () => {
     const [header = '', payload = '', signature = ''] = token.split('.');
     const claims = decodeJwt(token);
     const forged = Buffer.from(JSON.stringify({ ...claims, scopes: ['ask_epic'] })).toString(
@@ -339,7 +339,7 @@ describe('a backend service that knows nothing but the issuer', () => {
     expect(await judge(backendHeaders(forged, INSTANCE_ID))).toEqual(FORBIDDEN);
   });
 
-  it('goes on with the keys that it has when the issuer is gone', async () => {
+  it('goes on with its cached keys when the issuer is down', async () => {
     const other = await startTestIssuer({ clock });
     const { licenseKey } = await registerLicense(other);
     const identity = { licenseKey, instanceId: INSTANCE_ID };
@@ -350,7 +350,7 @@ describe('a backend service that knows nothing but the issuer', () => {
     expect((await backend.judge(backendHeaders(last, INSTANCE_ID))).accepted).toBe(true);
   });
 
-  it('does not take the token of one issuer for that of another', async () => {
+  it('does not accept the token of one issuer as that of another', async () => {
     const other = await startTestIssuer({ clock });
     const verdict = await validator(AI_GATEWAY, other.url).judge(
       backendHeaders(token, INSTANCE_ID),

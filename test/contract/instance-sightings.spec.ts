@@ -77,7 +77,7 @@ describe('where an instance is used', () => {
     ]);
   });
 
-  it('is shown of an instance by itself as in the list, and nothing before its first request', async () => {
+  it('is the same for one instance as in the list, and empty before its first request', async () => {
     await sync('192.0.2.1');
     const [unseen] = await listSeen(issuer, `license_id=${license.id}`);
     expect(unseen).toMatchObject({ networks: [], host_names: [], suspicions: [] });
@@ -85,7 +85,7 @@ describe('where an instance is used', () => {
     expect(await (await issuer.admin('GET', `instances/${instance.id}`)).json()).toEqual(instance);
   });
 
-  it('is added to from one look to the next, and kept for 14 days', async () => {
+  it('is added up from one flush to the next, and kept for 14 days', async () => {
     await sync('192.0.2.1');
     await writeSightings(issuer);
     clock.advance(13 * DAY);
@@ -95,14 +95,14 @@ describe('where an instance is used', () => {
     expect((await shown()).networks).toMatchObject([{ network: '198.51.100.0/24' }]);
   });
 
-  it('counts the instance that a request without an id is about, and no header that is no UUID', async () => {
+  it('counts for the instance of a request without an id, and ignores headers without a valid UUID', async () => {
     await sync('192.0.2.1');
     await sync('192.0.2.2', { instanceId: null }, GENERATIONS['the documented script']);
     await sync('203.0.113.9', { instanceId: 'not set' });
     expect((await shown()).networks).toMatchObject([{ network: '192.0.2.0/24', requests: 2 }]);
   });
 
-  it('counts nobody who is not let in: unknown keys, revoked licenses', async () => {
+  it('does not count denied requests: unknown keys, revoked licenses', async () => {
     await sync('192.0.2.1');
     await sync('203.0.113.1', { licenseKey: 'nobody has registered this key' });
     await issuer.admin('POST', `licenses/${license.id}/revoke`);
@@ -111,7 +111,7 @@ describe('where an instance is used', () => {
     expect((await shown()).networks).toMatchObject([{ network: '192.0.2.0/24', requests: 1 }]);
   });
 
-  it('tells of requests with an old license key, by which a thief may be known', async () => {
+  it('shows requests with an old license key, which may come from a thief', async () => {
     await sync('192.0.2.1');
     await issuer.admin('POST', `licenses/${license.id}/replace_key`);
     clock.advance(1000);
@@ -123,7 +123,7 @@ describe('where an instance is used', () => {
     ]);
   });
 
-  it('stays bounded, whatever the holder of a key makes up', async () => {
+  it('stays bounded, whatever the holder of a key invents', async () => {
     for (let index = 0; index < 60; index += 1) {
       await sync(`10.${index}.0.1`, { hostName: `host-${index}.example.com` });
       if (index % 20 === 0) await writeSightings(issuer);
@@ -136,7 +136,7 @@ describe('where an instance is used', () => {
     expect(JSON.stringify(networks)).not.toContain('no address');
   });
 
-  it('is written apart: no request waits for it', async () => {
+  it('is written in the background: no request waits for it', async () => {
     await sync('192.0.2.1');
     const rows = () => select(issuer, 'SELECT * FROM instance_sightings');
     const before = await rows();
@@ -145,7 +145,7 @@ describe('where an instance is used', () => {
     expect(await rows()).toEqual(before);
   });
 
-  it('is written once a stop begins', async () => {
+  it('is written when a stop begins', async () => {
     const other = await startTestIssuer({ clock, sharing: issuer });
     const instance = new GitlabInstance(other.url, { licenseKey: license.licenseKey, instanceId });
     await instance.serviceToken();
@@ -174,7 +174,7 @@ describe('the use of an instance', () => {
   const sync = (from: string, about: Partial<Identity> = {}) =>
     syncFrom(issuer, from, { licenseKey: license.licenseKey, instanceId, ...about });
 
-  describe('from a new network and a known one in turns', () => {
+  describe('that alternates between a new network and a known one', () => {
     async function inTurns(...addresses: string[]): Promise<void> {
       for (const address of addresses) {
         clock.advance(3_600_000);
@@ -184,7 +184,7 @@ describe('the use of an instance', () => {
     const KNOWN = '192.0.2.1';
     const NEW = '203.0.113.1';
 
-    it('is suspicious: told once in the log, and shown with the networks', async () => {
+    it('is suspicious: it is logged once, and shown with the networks', async () => {
       await inTurns(KNOWN, NEW, KNOWN, NEW);
       const { id, suspicions } = await shown();
       expect(suspicions).toEqual([
@@ -205,7 +205,7 @@ describe('the use of an instance', () => {
       expect(warned[0]).not.toContain(license.licenseKey);
     });
 
-    it('is found across looks, each of which saw one of them', async () => {
+    it('is found across flushes that saw one network each', async () => {
       for (const address of [KNOWN, NEW, KNOWN, NEW]) {
         await inTurns(address);
         await writeSightings(issuer);
@@ -236,13 +236,13 @@ describe('the use of an instance', () => {
       expect((await shown()).suspicions).toEqual([]);
     });
 
-    it('is not suspicious after a move, nor with a fail-over and its end', async () => {
+    it('is not suspicious after a move, nor after a fail-over that ends', async () => {
       await inTurns(KNOWN, KNOWN, NEW, NEW, NEW, KNOWN, KNOWN);
       expect((await shown()).suspicions).toEqual([]);
     });
   });
 
-  it('is suspicious where its host name flips', async () => {
+  it('is suspicious when its host name alternates', async () => {
     for (const hostName of ['a.example.com', 'b.example.com', 'A.example.com']) {
       clock.advance(DAY);
       await sync('192.0.2.1', { hostName });
@@ -276,7 +276,7 @@ describe('the use of an instance', () => {
   });
 });
 
-describe('who fetched the key set', () => {
+describe('the clients that fetched the key set', () => {
   const START = new Date('2026-06-15T12:00:00Z');
   let client: Client;
 

@@ -113,7 +113,7 @@ const cases: fc.Arbitrary<ScopeCase> = fc
   );
 
 describe('the scopes that a license is granted', () => {
-  it('are those that a second reading of the rules grants, for the same reasons', () => {
+  it('are those of a second implementation of the rules, for the same reasons', () => {
     fc.assert(
       fc.property(cases, (given) => {
         expect(resolvedByTheService(given)).toEqual(expectedScopes(given));

@@ -65,7 +65,7 @@ describe('a seat link', () => {
     return ((await response.json()) as { items: InstanceJson[] }).items;
   }
 
-  it('answers with the license and what is to come, in the members that instances know', async () => {
+  it('answers with the license and the future ones, in the members that instances know', async () => {
     const customer_ref = randomUUID();
     const { licenseKey } = await registerLicense(issuer, { customer_ref });
     const about = { starts_on: '2027-01-01', expires_on: '2028-01-01', customer_ref };
@@ -95,7 +95,7 @@ describe('a seat link', () => {
     });
   });
 
-  it('makes the instance known, so that its first sync needs no headers', async () => {
+  it('registers the instance, so that its first sync needs no headers', async () => {
     const { licenseKey } = await registerPaidLicense(issuer);
     const instanceId = randomUUID();
     const unique_instance_id = randomUUID();
@@ -108,7 +108,7 @@ describe('a seat link', () => {
     });
   });
 
-  it('shows what was reported, and who uses more than was bought, without failing a sync', async () => {
+  it('shows what was reported, and over-use, without failing a sync', async () => {
     const { id, licenseKey } = await registerPaidLicense(issuer, { seats: 10 });
     const [fair, crowded, seated] = [randomUUID(), randomUUID(), randomUUID()];
     await send(seatLink(licenseKey, fair));
@@ -143,12 +143,12 @@ describe('a seat link', () => {
     expect(instance?.seats).toMatchObject({ billable_users_count: 9 });
   });
 
-  it('accepts what older clients send: a key and nothing else', async () => {
+  it('accepts a key alone, which is all that older clients send', async () => {
     const { licenseKey } = await registerLicense(issuer);
     expect((await send({ license_key: licenseKey })).status).toBe(200);
   });
 
-  it('answers an instance that has no UUID as one that sends none, and remembers nothing of it', async () => {
+  it('answers an instance with an invalid UUID like one without, and stores nothing of it', async () => {
     const { id, licenseKey } = await registerLicense(issuer);
     const { status, json } = await send(seatLink(licenseKey, 'not set'));
     expect({ status, json }).toMatchObject({ status: 200, json: { license: licenseKey } });
@@ -206,7 +206,7 @@ describe('a seat link', () => {
     });
   });
 
-  it('tells of a cancellation by the key that was registered for it, else refuses', async () => {
+  it('announces a cancellation with the registered cancellation key, and refuses without one', async () => {
     const { id, licenseKey } = await registerLicense(issuer);
     await issuer.admin('POST', `licenses/${id}/revoke`);
     expect((await send(seatLink(licenseKey, randomUUID()))).status).toBe(422);
@@ -220,7 +220,7 @@ describe('a seat link', () => {
     expect((await send(seatLink(licenseKey, randomUUID()))).status).toBe(422);
   });
 
-  it('tells of no cancellation by the key of the license itself, however it is written', async () => {
+  it('never announces a cancellation with the key of the license itself, however it is written', async () => {
     const { id, licenseKey } = await registerLicense(issuer);
     const path = `licenses/${id}/cancellation_key`;
     for (const license_key of [licenseKey, ` ${licenseKey}\r\n`]) {
@@ -246,14 +246,14 @@ describe('a seat link', () => {
     expect(errors?.[0]?.detail).toMatch(/^must be a text of at least 16 and at most 65536 char/);
   });
 
-  it('takes no blanks for a cancellation key', async () => {
+  it('refuses blanks as a cancellation key', async () => {
     const { id } = await registerLicense(issuer);
     const body = { license_key: ` ${'x'.repeat(15)}\n` };
     const response = await issuer.admin('PUT', `licenses/${id}/cancellation_key`, body);
     await expectProblem(response, 422, 'VALIDATION_FAILED', ['#/license_key']);
   });
 
-  it('never says the key that it refuses, in an answer or in the log', async () => {
+  it('never repeats a refused key, in an answer or in the log', async () => {
     const key = `secret-${randomUUID()}`;
     const { text } = await send(seatLink(key, randomUUID(), { billable_users_count: key }));
     expect(text + issuer.logs.join('\n')).not.toContain(key);
@@ -361,7 +361,7 @@ describe('a seat link whose numbers cannot be true', () => {
     expect((await instance())?.absurd_seat_link).not.toBeNull();
   });
 
-  it('is one of an add-on too, and says what cannot be true alone', async () => {
+  it('can be about an add-on, and shows only the impossible numbers', async () => {
     const metrics = '[{"add_on_type":"duo_pro","purchased_seats":5,"assigned_seats":-3}]';
     const { status } = await send(`${users('9')}, "add_on_metrics": ${metrics}`);
     expect(status).toBe(200);
@@ -437,7 +437,7 @@ describe('64 writers on 10 seats', () => {
     expect(await write()).toEqual({ statuses: { 201: 10, 409: 54 }, held: 10 });
   });
 
-  it('get more without the constraint: nothing else keeps them', async () => {
+  it('get more without the constraint: nothing else limits them', async () => {
     const client = new Client({ connectionString: issuer.database.url });
     await client.connect();
     await client.query(

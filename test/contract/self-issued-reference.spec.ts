@@ -40,7 +40,7 @@ function item<Document>(document: Document) {
 }
 
 describe('the rules for users and namespaces of the platform', () => {
-  it('are read alike by the service and by the auditor', () => {
+  it('mean the same to the service and to the auditor', () => {
     fc.assert(
       fc.property(cases, (given) => {
         const unit_primitives = given.primitives.map((each, n) => ({

@@ -56,7 +56,7 @@ describe('a self-issued token', () => {
       )
     )[0];
 
-  it('says what the contract wants, and verifies with what is published', async () => {
+  it('has the claims of the contract, and verifies with the published keys', async () => {
     const response = await post({ user: '7', unit_primitives: ['duo_chat'] });
     expect(response.status).toBe(201);
     expect(response.headers.get('cache-control')).toBe('no-store');
@@ -84,7 +84,7 @@ describe('a self-issued token', () => {
     await expect(validator.judge(headers)).resolves.toMatchObject({ accepted: false });
   });
 
-  it('has a row in the ledger like any other, with what it was asked with, and no owner', async () => {
+  it('has a row in the ledger, with its request and without a license', async () => {
     const extra_claims = { gitlab_namespace_ids: ['9', 10], gitlab_project_id: 3 };
     const { token } = await issued({ user: '7', unit_primitives: ['duo_chat'], extra_claims });
     const claims = decodeJwt(token);
@@ -106,7 +106,7 @@ describe('a self-issued token', () => {
     expect(key?.tokens_expire_by.getTime()).toBeGreaterThanOrEqual(Date.parse('2026-03-10T13:00Z'));
   });
 
-  it('follows the seats of a user, and what is bought for a namespace', async () => {
+  it('depends on the seats of a user, and on the purchases of a namespace', async () => {
     const user = await issued({ user: '7' });
     expect(user.scopes).toEqual(expect.arrayContaining(['code_suggestions', 'duo_chat', ...FREE]));
     expect((await issued({ user: '8' })).scopes).toEqual(FREE);
@@ -116,7 +116,7 @@ describe('a self-issued token', () => {
     expect(decodeJwt(namespace.token).sub).toBe(PLATFORM);
   });
 
-  it('does not follow a seat on a license: its instance has users of its own', async () => {
+  it('does not depend on a seat of a license: its instance has users of its own', async () => {
     const license = await registerLicense(issuer);
     const { id } = await recordPurchase(issuer, license.id, { add_on: 'duo_pro' });
     await assignSeats(issuer, id, '77');
@@ -136,7 +136,7 @@ describe('a self-issued token', () => {
     await expectProblem(await wanted('12'), 422, 'NOTHING_TO_GRANT');
   });
 
-  it('grants of what is wanted only what there is', async () => {
+  it('grants only those wanted unit primitives that are available', async () => {
     const { scopes } = await issued({ user: '7', unit_primitives: ['duo_chat', 'ask_epic'] });
     expect(scopes).toEqual(['duo_chat']);
     const nothing = await post({ user: '7', unit_primitives: ['ask_epic'] });
@@ -189,7 +189,7 @@ describe('a self-issued token', () => {
     expect(await placeOf()).toBe(before + 1);
   });
 
-  it('is listed, shown and revoked by its jti, and its status list tells of it', async () => {
+  it('is listed, shown and revoked by its jti, also in its status list', async () => {
     const { token } = await issued({ namespace: '9' });
     const { jti, status } = decodeJwt(token);
     const read = async () => (await issuer.admin('GET', `service_tokens/${jti ?? ''}`)).json();
@@ -218,7 +218,7 @@ describe('a self-issued token', () => {
     expect(await select(issuer, sql, [jti])).toHaveLength(1);
   });
 
-  it('counts among what is hit when its key is revoked', async () => {
+  it('is counted when its key is revoked', async () => {
     await issued({ namespace: '9' });
     const sql = `SELECT count(*)::int AS live FROM issued_tokens WHERE expires_at > $1`;
     const [row] = await select<{ live: number }>(issuer, sql, [clock.now()]);

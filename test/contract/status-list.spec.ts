@@ -21,7 +21,7 @@ interface Status {
   readonly uri: string;
 }
 
-describe('a token whose status is told', () => {
+describe('a token with a place in a status list', () => {
   const clock = new FakeClock();
   let issuer: TestIssuer;
   let link: DatabaseLink;
@@ -90,7 +90,7 @@ describe('a token whose status is told', () => {
     await off.stop();
   });
 
-  it('is told as revoked as soon as its revocation is answered', async () => {
+  it('is revoked in the list as soon as its revocation is answered', async () => {
     const [one, other] = [await issued(), await issued()];
     const before = await listOf(fetchList());
     expect(before.revoked).toEqual([]);
@@ -125,7 +125,7 @@ describe('a token whose status is told', () => {
     },
   );
 
-  it('is told as revoked by other replicas within moments, with places that never collide', async () => {
+  it('is revoked in the lists of other replicas within moments, and places never collide', async () => {
     const replica = await startTestIssuer({ clock, sharing: issuer, environment: ON });
     const tokens: Awaited<ReturnType<typeof issued>>[] = [];
     // Few at once: on a busy machine the service turns away what waits for too long.
@@ -144,7 +144,7 @@ describe('a token whose status is told', () => {
     await replica.stop();
   });
 
-  it('needs no list that keeps it once it has expired', async () => {
+  it('may leave the list once it has expired', async () => {
     const { jti, idx } = await issued();
     await revoke(`service_tokens/${jti}`);
     clock.advance(7 * 24 * HOUR_MS);
@@ -153,7 +153,7 @@ describe('a token whose status is told', () => {
     expect((await listOf(fetchList())).revoked).toEqual([]);
   });
 
-  it('has a list that may be kept for its ttl, and stays the same while it says the same', async () => {
+  it('has a list that may be cached for its ttl, and changes only with its content', async () => {
     await issued();
     const first = await fetchList();
     expect(first.headers.get('cache-control')).toBe('public, max-age=300');
@@ -179,7 +179,7 @@ describe('a token whose status is told', () => {
     expect((await listOf(fetchList(issuer, 1))).payload.sub).toBe(`${issuer.url}/status/1`);
   });
 
-  it('keeps its last list while the database is away, until that expires', async () => {
+  it('has its last list while the database is away, until the list expires', async () => {
     const { jti, idx } = await issued();
     const environment = { ...ON, DATABASE_URL: link.url, DATABASE_TIMEOUT_MS: '1000' };
     const cut = await startTestIssuer({ clock, sharing: issuer, environment });
@@ -205,7 +205,7 @@ describe('a token whose status is told', () => {
     await cut.stop();
   });
 
-  it('is not to be mistaken for its list, which no validator takes for a token', async () => {
+  it('cannot be confused with its list: no validator accepts a list as a token', async () => {
     const { token } = await issued();
     const { jwt } = await listOf(fetchList());
     const backend = new BackendValidator(issuer.url, 'gitlab-ai-gateway', () => clock.now());

@@ -33,7 +33,7 @@ describe('a revocation beside syncs: check, then revoke (Keycloak CVE-2026-1035)
     return counts ?? { revoked: 0, live: 0 };
   }
 
-  it('refuses what was looked up before it, and nothing of others that shares the flush', async () => {
+  it('refuses syncs that were looked up before it, and no others in the same flush', async () => {
     const revoked = await registerPaidLicense(issuer);
     const other = await registerPaidLicense(issuer);
     const session = new Client({ connectionString: issuer.database.url });
@@ -62,7 +62,7 @@ describe('a revocation beside syncs: check, then revoke (Keycloak CVE-2026-1035)
     expect(await tokensOf(other.id)).toEqual({ revoked: 0, live: 10 });
   });
 
-  it('leaves no token live, whenever it comes among syncs on two replicas', async () => {
+  it('leaves no token live, at whatever moment it comes among syncs on two replicas', async () => {
     for (let round = 0; round < 5; round += 1) {
       const { id, licenseKey } = await registerPaidLicense(issuer);
       const syncs = Array.from({ length: 30 }, (_one, n) =>

@@ -37,7 +37,7 @@ describe('the issuance ledger', () => {
     client = new GitlabInstance(issuer.url, { licenseKey, instanceId: INSTANCE_ID });
   });
 
-  it('holds, once the answer is there, a row that tells all of the token', async () => {
+  it('has a row with everything about the token before the answer is sent', async () => {
     const { token } = await client.serviceToken();
     const claims = decodeJwt(token);
     const row = (await ledgerRows(issuer)).find(({ jti }) => jti === claims.jti);
@@ -54,7 +54,7 @@ describe('the issuance ledger', () => {
     });
   });
 
-  it('gives another jti to a token whose key was gone when it was signed, for the first has its row', async () => {
+  it('gives a token another jti when its key was gone: the first jti may have its row', async () => {
     const signingKeys = issuer.running.app.get(SigningKeys);
     const key = signingKeys.current();
     let gone = true;
@@ -85,7 +85,7 @@ describe('the issuance ledger', () => {
     expect(row?.catalog_digest.toString('hex')).toBe(catalog.digest);
   });
 
-  it('gets a row for each answer, for each answer has a token of its own', async () => {
+  it('gets a row for each answer, because each answer has its own token', async () => {
     const before = await ledgerSize(issuer);
     const tokens = await Promise.all(Array.from({ length: 10 }, () => client.serviceToken()));
     expect(new Set(tokens.map(({ token }) => token)).size).toBe(10);
@@ -113,7 +113,7 @@ describe('the issuance ledger', () => {
     expect(await ledgerSize(issuer)).toBe(before + 1);
   });
 
-  it('gets no row where no token was asked for, and no instance becomes known', async () => {
+  it('gets no row when no token was asked for, and registers no instance', async () => {
     const fresh = await registerPaidLicense(issuer);
     const before = await ledgerSize(issuer);
     const instance = new GitlabInstance(issuer.url, { ...fresh, instanceId: INSTANCE_ID });
@@ -130,14 +130,14 @@ describe('the issuance ledger', () => {
     ).toEqual([]);
   });
 
-  it('makes room for a day that nobody prepared', async () => {
+  it('makes a missing partition', async () => {
     clock.set('2026-12-24T08:00:00Z');
     const { token } = await client.serviceToken();
     const row = (await ledgerRows(issuer)).at(-1);
     expect(row).toMatchObject({ jti: decodeJwt(token).jti, issued_at: clock.now() });
   });
 
-  it('keeps a version without whatever else a caller wrote behind it', async () => {
+  it('keeps a version without the text that a caller put after it', async () => {
     const query = syncQuery('serviceToken { token }', { namesOperation: true });
     const gitlabVersion = `19.1.0-pre <b>\u0000${'x'.repeat(500)}`;
     const { data } = await client.send({ query, variables: { licenseKey, gitlabVersion } });
@@ -146,7 +146,7 @@ describe('the issuance ledger', () => {
     expect(row?.gitlab_version).toBe('19.1.0-pre');
   });
 
-  it('holds no text of any token, nor does any other table, nor a key in the clear', async () => {
+  it('has no token and no clear-text key in any table', async () => {
     const { token } = await client.serviceToken();
     const tables = await select<{ name: string }>(
       issuer,
@@ -274,7 +274,7 @@ describe('a sync whose tokens are revoked', () => {
     await expectNull(instance(licenseKey, 'GITLAB_INSTANCE_UUID_NOT_SET'));
   });
 
-  it('is told what is wrong with a request that names no license', async () => {
+  it('gets the error of a request without a license', async () => {
     const { id, licenseKey } = await registerPaidLicense(issuer);
     await revoke(`licenses/${id}`);
     expect((await instance(`${licenseKey}x`).sync()).code).toBe('LICENSE_NOT_FOUND');
@@ -283,7 +283,7 @@ describe('a sync whose tokens are revoked', () => {
     expect((await instance(licenseKey).send({ query: '{ no }' })).code).toBe('BAD_REQUEST');
   });
 
-  it('for one instance leaves the others of its license alone', async () => {
+  it('for one instance does not concern the others of its license', async () => {
     const { id, licenseKey } = await registerPaidLicense(issuer);
     await instance(licenseKey, ONE).serviceToken();
     await instance(licenseKey, OTHER).serviceToken();
@@ -295,7 +295,7 @@ describe('a sync whose tokens are revoked', () => {
     await instance(licenseKey, ONE).serviceToken();
   });
 
-  it('for one instance, where none is named, is about the one last seen', async () => {
+  it('for one instance concerns the one last seen when the request names none', async () => {
     const { id, licenseKey } = await registerPaidLicense(issuer);
     await instance(licenseKey, ONE).serviceToken();
     clock.advance(1000);
@@ -344,7 +344,7 @@ describe('a sync whose tokens are revoked', () => {
     },
   );
 
-  it('is counted as what it is', async () => {
+  it('is counted as revoked', async () => {
     const { id, licenseKey } = await registerPaidLicense(issuer);
     await revoke(`licenses/${id}`);
     const revokedSyncs = async () => {

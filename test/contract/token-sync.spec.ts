@@ -61,13 +61,13 @@ const NOT_SET = 'GITLAB_INSTANCE_UUID_NOT_SET';
 const QUERY = syncQuery('serviceToken { token expiresAt }', { namesOperation: true });
 const ACTIVATION_CODE = 'Ab3dEf6hIj9kLm2nOp5qRs8t';
 const MEBIBYTE = 1_048_576;
-/** In every request below as if it were a key; a name of GraphQL, so that it fits everywhere. */
+/** Stands for a key in every request below. It is a name of GraphQL, so that it fits everywhere. */
 const SECRET = 'SECRETKEY_OF_A_CUSTOMER';
 const VARIABLES = '($licenseKey: String!, $gitlabVersion: String!)';
 const ACCESS = 'cloudConnectorAccess(licenseKey: $licenseKey, gitlabVersion: $gitlabVersion)';
 const TOKEN = `${ACCESS} { serviceToken { token } }`;
 const BURST = 100;
-/** So many free unit primitives that no header line can carry the token which grants them. */
+/** So many free unit primitives that their token does not fit into a header line. */
 const TOO_MANY = Object.fromEntries(
   Array.from({ length: 200 }, (_, n) => {
     const name = `a_unit_primitive_with_number_${n}`;
@@ -77,7 +77,7 @@ const TOO_MANY = Object.fromEntries(
     ];
   }),
 );
-/** What every generation of clients may select: a field that were missing would fail its sync. */
+/** Every field that some generation of clients selects. A missing one would fail its sync. */
 const SDL = [
   'scalar JSON',
   'type AvailableService { name: String!  serviceStartTime: String  bundledWith: [String!] }',
@@ -149,7 +149,7 @@ describe('token sync', () => {
     expect(data).toEqual({ serviceToken: expected });
   });
 
-  it('lets the variable win over the header where both name a version', async () => {
+  it('takes the version from the variable, not from the header', async () => {
     const client = instance(NEWEST);
     const query = syncQuery('serviceToken { token }', { namesOperation: true });
     const variables = { ...client.variables(), gitlabVersion: '16.7.0' };
@@ -182,7 +182,7 @@ describe('token sync', () => {
     }
   });
 
-  it('takes two keys that differ only inside for two keys', async () => {
+  it('tells two keys apart that differ only inside', async () => {
     const key = 'first line of a key\nsecond line of a key';
     await registerPaidLicense(issuer, { license_key: key });
     for (const other of [key.replace('\n', '\n\n'), key.replace('\n', ' '), key.toUpperCase()]) {
@@ -258,13 +258,13 @@ describe('what a sync grants', () => {
     expect(await select(issuer, 'SELECT 1 FROM instances WHERE license_id = $1', [id])).toEqual([]);
   });
 
-  it('is not looked at where the tokens of the license are revoked', async () => {
+  it('does not matter when the tokens of the license are revoked', async () => {
     const { id, licenseKey } = await registerLicense(issuer);
     await issuer.admin('POST', `licenses/${id}/service_tokens/revoke`);
     expect(await sync(licenseKey)).toMatchObject({ errors: [], effect: 'deletes its tokens' });
   });
 
-  it('is looked at last: whom it cannot name it denies before', async () => {
+  it('is decided last: a sync without an instance is denied before', async () => {
     const { licenseKey } = await registerLicense(issuer);
     const unnamed = new GitlabInstance(issuer.url, { licenseKey });
     expect((await unnamed.sync()).code).toBe('INSTANCE_UNKNOWN');
@@ -284,7 +284,7 @@ describe('what a sync grants', () => {
     });
   });
 
-  it('needs the version that a primitive asks for, compared by its numbers', async () => {
+  it('needs the minimum version of a primitive, compared by its numbers', async () => {
     const { id, licenseKey } = await registerLicense(issuer);
     await recordPurchase(issuer, id, { add_on: 'duo_enterprise' });
     const old = { scopes: ['beta'], aud: ['gitlab-other'] };
@@ -309,7 +309,7 @@ describe('what a sync grants', () => {
     expect(await granted(licenseKey)).toBe('NOTHING_TO_GRANT');
   });
 
-  it('runs from the first day of a purchase to the last before it ends, in UTC', async () => {
+  it('lasts from the first day of a purchase until the day before it ends, in UTC', async () => {
     const { id, licenseKey } = await registerLicense(issuer);
     await recordPurchase(issuer, id, {
       add_on: 'duo_pro',
@@ -329,7 +329,7 @@ describe('what a sync grants', () => {
     }
   });
 
-  it('takes a purchase without a start for one that has started', async () => {
+  it('counts a purchase without a start as started', async () => {
     const { id, licenseKey } = await registerLicense(issuer);
     await recordPurchase(issuer, id, { add_on: 'duo_pro', started_at: null });
     expect(await granted(licenseKey)).toMatchObject({ scopes: ['ask_epic'] });
@@ -351,7 +351,7 @@ describe('what a sync grants', () => {
     expect(await granted(licenseKey)).toBe('NOTHING_TO_GRANT');
   });
 
-  it('keeps to the plans that a primitive lists', async () => {
+  it('follows the plans that a primitive lists', async () => {
     const ultimate = await registerLicense(issuer);
     const premium = await registerLicense(issuer, { plan: 'premium' });
     for (const { id } of [ultimate, premium])
@@ -361,7 +361,7 @@ describe('what a sync grants', () => {
     expect(await granted(premium.licenseKey)).toBe('NOTHING_TO_GRANT');
   });
 
-  it('takes the purchases of one license for that license only', async () => {
+  it('counts the purchases of one license for that license only', async () => {
     const paid = await registerLicense(issuer);
     await recordPurchase(issuer, paid.id, { add_on: 'duo_pro' });
     const unpaid = await registerLicense(issuer);
@@ -377,7 +377,7 @@ describe('the claims of a service token', () => {
     clock.set('2026-03-10T12:00:00.900Z');
   });
 
-  /** Checked with nothing but what the issuer publishes. */
+  /** Verified with the published keys alone. */
   async function verified(token: string): Promise<Claims> {
     const { keys } = (await (await fetch(`${issuer.url}/oauth/discovery/keys`)).json()) as {
       keys: readonly JWK[];
@@ -407,7 +407,7 @@ describe('the claims of a service token', () => {
     });
   });
 
-  it('come under the header typ, alg and kid', async () => {
+  it('have a header with typ, alg and kid', async () => {
     const { licenseKey } = await registerPaidLicense(issuer);
     const client = new GitlabInstance(issuer.url, { licenseKey, instanceId: INSTANCE_ID });
     const { token } = await client.serviceToken();
@@ -416,7 +416,7 @@ describe('the claims of a service token', () => {
     expect(header).toMatchObject({ typ: 'JWT', alg: 'RS256' });
   });
 
-  it('last three days from a whole second and hold from five seconds before', async () => {
+  it('last three days from a whole second, and are valid from five seconds before', async () => {
     const { licenseKey } = await registerPaidLicense(issuer);
     const { claims, expiresAt } = await synced(licenseKey);
     const iat = Date.parse('2026-03-10T12:00:00Z') / 1000;
@@ -424,14 +424,14 @@ describe('the claims of a service token', () => {
     expect(expiresAt).toBe('2026-03-13T12:00:00.000Z');
   });
 
-  it('carry the moment of issue in the jti', async () => {
+  it('have the moment of issue in the jti', async () => {
     const { licenseKey } = await registerPaidLicense(issuer);
     const { claims } = await synced(licenseKey);
     const milliseconds = Number.parseInt(claims.jti.replace('-', '').slice(0, 12), 16);
     expect(milliseconds).toBe(clock.now().getTime());
   });
 
-  it('grant the sorted union of what is free and of every active purchase', async () => {
+  it('have the sorted union of the free scopes and those of every active purchase', async () => {
     const { id, licenseKey } = await registerLicense(issuer);
     const free = ['duo_workflow_execute_workflow', 'observability_all', 'security_scans'];
     expect((await synced(licenseKey)).claims.scopes).toEqual(free);
@@ -539,14 +539,14 @@ describe('the instance that a token names', () => {
     expect((await claimsOf(named(ONE))).sub).toBe(ONE);
   });
 
-  it('keeps the case in which the instance writes itself, byte for byte', async () => {
+  it('keeps its UUID byte for byte, upper case included', async () => {
     const mixed = '8D1C1F3E-2b7a-4C0E-9f53-6A1B2C3D4E5F';
     expect((await claimsOf(named(mixed))).sub).toBe(mixed);
     clock.advance(1000);
     expect((await claimsOf(unnamed())).sub).toBe(mixed);
   });
 
-  it('takes any version of UUID, as instances have them', async () => {
+  it('accepts any version of UUID', async () => {
     const nil = '00000000-0000-0000-0000-000000000000';
     expect((await claimsOf(named(nil))).sub).toBe(nil);
   });
@@ -571,7 +571,7 @@ describe('the instance that a token names', () => {
     expect((await stranger.sync()).code).toBe('INSTANCE_UNKNOWN');
   });
 
-  it('has an empty header counted as none', async () => {
+  it('treats an empty header as absent', async () => {
     await named(ONE).serviceToken();
     const { data } = await unnamed().send(
       {
@@ -585,7 +585,7 @@ describe('the instance that a token names', () => {
     expect(decodeJwt(data?.serviceToken?.token ?? '').sub).toBe(ONE);
   });
 
-  it('has a uid of our own that never changes, for each instance another', async () => {
+  it('has a uid of our own, which differs by instance and never changes', async () => {
     const first = await claimsOf(named(ONE));
     const other = await claimsOf(named(OTHER));
     clock.advance(86_400_000);
@@ -599,7 +599,7 @@ describe('the instance that a token names', () => {
     expect(new Set([first.uid, other.uid, ONE, OTHER]).size).toBe(4);
   });
 
-  it('gets one row and one uid when its first syncs come all at once', async () => {
+  it('gets one row and one uid when its first syncs come at the same time', async () => {
     const tokens = await Promise.all(Array.from({ length: 12 }, () => claimsOf(named(ONE))));
     expect(new Set(tokens.map(({ uid }) => uid)).size).toBe(1);
     const rows = await select(issuer, 'SELECT id FROM instances WHERE license_id = $1', [
@@ -643,9 +643,9 @@ describe('the instance that a token names', () => {
   });
 });
 
-describe('what a sync tells beside the token', () => {
+describe('what a sync answers beside the token', () => {
   const CATALOG = join(__dirname, '../../config/catalog');
-  /** The files as they lie there, read past the service. */
+  /** The catalog's files, read without the service. */
   function files(kind: string): Item[] {
     const folder = join(CATALOG, kind);
     return readdirSync(folder)
@@ -658,7 +658,7 @@ describe('what a sync tells beside the token', () => {
 
   beforeAll(async () => {
     clock.set('2026-03-10T12:00:00Z');
-    // Without a purchase and with an old version: what is told is not filtered by either.
+    // Without a purchase and with an old version, because neither filters the answer.
     const { licenseKey } = await registerLicense(issuer, { plan: 'premium' });
     client = new GitlabInstance(issuer.url, { licenseKey }, GENERATIONS['GitLab 16.8']);
     const { data } = await client.sync(['catalog', 'availableServices']);
@@ -667,12 +667,12 @@ describe('what a sync tells beside the token', () => {
   });
 
   describe('the catalog', () => {
-    it('is an object, not a text, of the four lists', () => {
+    it('is an object with four lists, not a text', () => {
       expect(Object.keys(catalog).sort()).toEqual([...LISTS].sort());
       for (const list of LISTS) expect(catalog[list].length).toBeGreaterThan(1);
     });
 
-    it.each(LISTS)('has in %s what the shipped files say, without what they leave open', (list) => {
+    it.each(LISTS)('has in %s exactly what the shipped files state', (list) => {
       const shipped = files(list).map((item) =>
         Object.fromEntries(
           Object.entries(item)
@@ -724,7 +724,7 @@ describe('what a sync tells beside the token', () => {
       }
     });
 
-    it('names in its relations only what it lists', () => {
+    it('refers only to names that it lists', () => {
       const names = (list: (typeof LISTS)[number]) => catalog[list].map(({ name }) => name);
       for (const unitPrimitive of catalog.unit_primitives) {
         for (const relation of ['backend_services', 'add_ons', 'license_types'] as const) {
@@ -745,7 +745,7 @@ describe('what a sync tells beside the token', () => {
       return found;
     }
 
-    /** The rule of the protocol a second time, on the files. */
+    /** The rule of the protocol, implemented again on the files. */
     function expected(): AvailableServiceJson[] {
       const own = groups.filter(({ gitlab_realm = ['self-managed'] }) =>
         gitlab_realm.includes('self-managed'),
@@ -767,7 +767,7 @@ describe('what a sync tells beside the token', () => {
       ].sort((one, other) => (one.name < other.name ? -1 : 1));
     }
 
-    it('are those of the rule, for every service of the realm and every primitive beside', () => {
+    it('follow the rule, for every service of the realm and every single primitive', () => {
       expect(services).toEqual(expected());
     });
 
@@ -784,7 +784,7 @@ describe('what a sync tells beside the token', () => {
       expect(names).toContain('code_suggestions');
     });
 
-    it('carry the cut-off of the basic primitive and the union of the add-ons', () => {
+    it('have the cut-off of the basic primitive and the union of the add-ons', () => {
       expect(services.find(({ name }) => name === 'code_suggestions')).toEqual({
         name: 'code_suggestions',
         serviceStartTime: '2024-02-15T00:00:00.000Z',
@@ -814,7 +814,7 @@ describe('a sync is denied', () => {
     return new GitlabInstance(issuer.url, { licenseKey, instanceId }).sync();
   }
 
-  /** The one form of a denial: stored tokens stay, nothing was minted, and the admin is told why. */
+  /** Every denial looks like this: stored tokens stay, nothing was issued, and the admin sees why. */
   async function expectDenied(answer: SyncAnswer, code: string): Promise<void> {
     expect(answer).toMatchObject({ status: 200, contentType: 'application/json', code });
     expect(answer.effect).toBe('keeps its tokens');
@@ -896,7 +896,7 @@ describe('a sync is denied', () => {
     },
   );
 
-  it('with INSTANCE_ID_INVALID even where the license knows an instance', async () => {
+  it('with INSTANCE_ID_INVALID even when the license has an instance', async () => {
     const { licenseKey } = await registerPaidLicense(issuer);
     await sync(licenseKey);
     before += 1;
@@ -908,7 +908,7 @@ describe('a sync is denied', () => {
     await expectDenied(await sync(licenseKey, null), 'INSTANCE_UNKNOWN');
   });
 
-  it('whatever was selected, for a license that gets nothing', async () => {
+  it('for any selection, when the license is denied', async () => {
     const { id, licenseKey } = await registerPaidLicense(issuer);
     await revoke(id);
     const client = new GitlabInstance(issuer.url, { licenseKey, instanceId: INSTANCE_ID });
@@ -922,7 +922,7 @@ describe('a sync is denied', () => {
     await expectDenied(await client.sync(['catalog', 'serviceToken']), 'INSTANCE_ID_INVALID');
   });
 
-  it('for the first reason in order where there are several', async () => {
+  it('for the first of several reasons', async () => {
     const everything = { kind: 'legacy', starts_on: '2026-04-01', expires_on: '2026-05-01' };
     const legacy = await registerLicense(issuer, everything);
     await revoke(legacy.id);
@@ -971,7 +971,7 @@ describe('an unusable request', () => {
     const { licenseKey } = await registerPaidLicense(issuer);
     client = new GitlabInstance(issuer.url, { licenseKey, instanceId: INSTANCE_ID });
     variables = client.variables();
-    // The same document several times, so that a compiled form of it is at work below.
+    // Several times, so that the compiled form of the document is used below.
     for (let n = 0; n < 3; n += 1) await client.send({ query: QUERY, variables });
   });
 
@@ -1099,7 +1099,7 @@ describe('an unusable request', () => {
     await expectRefused(client.send(asLongAs(MEBIBYTE + 1)));
   });
 
-  it('with a key in its URL finds it repeated neither in the answer nor in the log', async () => {
+  it('with a key in its URL is answered and logged without the key', async () => {
     const answer = await fetch(`${issuer.url}/graphql?licenseKey=${SECRET}`, { method: 'PUT' });
     expect(await answer.text()).not.toContain(SECRET);
     expect(issuer.logs.join('')).not.toContain(SECRET);
@@ -1127,7 +1127,7 @@ describe('a sync is limited', () => {
     expect(await ledgerSize(issuer)).toBe(before);
   }
 
-  describe('to one cloudConnectorAccess a request, however a second is written', () => {
+  describe('to one cloudConnectorAccess in a request, however a second is written', () => {
     it.each([
       ['under two aliases', `query ${VARIABLES} { a: ${TOKEN} b: ${TOKEN} }`],
       ['under an alias and its own name', `query ${VARIABLES} { ${TOKEN} b: ${TOKEN} }`],
@@ -1149,7 +1149,7 @@ describe('a sync is limited', () => {
       await expectRefused(query);
     });
 
-    it('while one in a fragment is one', async () => {
+    it('and one in a fragment counts as one', async () => {
       const query = `query ${VARIABLES} { ...it } fragment it on Query { ${TOKEN} }`;
       expect((await ask(query)).data?.serviceToken?.token).toMatch(/^eyJ/);
     });
@@ -1173,7 +1173,7 @@ describe('a sync is limited', () => {
       await expectRefused(`query ${VARIABLES} { ${ACCESS} { ${selection} } }`);
     });
 
-    it('while one of each is what clients ask for', async () => {
+    it('and one of each is allowed, as clients ask for them', async () => {
       const all = 'catalog availableServices { name bundledWith } serviceToken { token }';
       const { data, code } = await ask(`query ${VARIABLES} { ${ACCESS} { ${all} } }`);
       expect(code).toBeNull();
@@ -1181,7 +1181,7 @@ describe('a sync is limited', () => {
     });
   });
 
-  it('to one use of a fragment: some that use one another ask for millions of fields', async () => {
+  it('to one use of a fragment: nested fragments could ask for millions of fields', async () => {
     const names = Array.from({ length: 14 }, (_, n) => `f${n}`);
     const spreads = (name: string | undefined, times: number) =>
       name === undefined ? 'types { name }' : `...${name} `.repeat(times);
@@ -1217,7 +1217,7 @@ describe('a sync is limited', () => {
     await expectRefused(`{ ${'a'.repeat(500)} ${'b '.repeat(50_000)} }`);
   });
 
-  it('in the length of its document, for documents are remembered', async () => {
+  it('in the length of its document, because documents are cached', async () => {
     const query = (n: number) => `query ${VARIABLES} { ${ACCESS} { catalog } } # ${'x'.repeat(n)}`;
     expect((await ask(query(7000))).code).toBeNull();
     await expectRefused(query(8192));
@@ -1250,7 +1250,7 @@ describe('a sync is limited', () => {
     await expectRefused(query);
   });
 
-  it('to POST: a key in the URL of a GET brings nothing', async () => {
+  it('to POST: a GET with a key in its URL gets nothing', async () => {
     const before = await ledgerSize(issuer);
     const { licenseKey, gitlabVersion } = client.variables();
     const url = new URL(`${issuer.url}/graphql`);
@@ -1272,7 +1272,7 @@ describe('the limit of failed look-ups', () => {
   let licenseKey: string;
 
   beforeAll(async () => {
-    // What the proxy says is believed, so that one test can come from several addresses.
+    // The proxy is trusted, so that one test can come from several addresses.
     issuer = await startTestIssuer({ clock, environment: { TRUSTED_PROXIES: '127.0.0.1/32' } });
     ({ licenseKey } = await registerPaidLicense(issuer));
   });
@@ -1293,7 +1293,7 @@ describe('the limit of failed look-ups', () => {
       if (code !== 'UNAVAILABLE') return code;
     }
   }
-  /** All at once: the clock stands still, so their order is of no account. */
+  /** All at once. The clock stands still, so their order does not matter. */
   async function guess(times: number, address: string): Promise<(string | null)[]> {
     return Promise.all(Array.from({ length: times }, (_, n) => guessOnce(`guess ${n}`, address)));
   }
@@ -1308,7 +1308,7 @@ describe('the limit of failed look-ups', () => {
     expect(await ledgerSize(issuer)).toBe(before);
   });
 
-  it('lets a good key from the same address through, as often as it comes', async () => {
+  it('never limits a good key from the same address', async () => {
     await guess(BURST + 1, '198.51.100.2');
     for (let n = 0; n < BURST / 2; n += 1) {
       expect((await sync(licenseKey, '198.51.100.2')).effect).toBe('stores the token');
@@ -1324,7 +1324,7 @@ describe('the limit of failed look-ups', () => {
     expect(await guess(1, '198.51.100.3')).toEqual(['LICENSE_NOT_FOUND']);
   });
 
-  it('counts activation codes and endless keys too, which anybody can guess as well', async () => {
+  it('counts activation codes and endless keys, too', async () => {
     await guess(BURST - 2, '198.51.100.4');
     expect((await sync('Ab3dEf6hIj9kLm2nOp5qRs8t', '198.51.100.4')).code).toBe(
       'ACTIVATION_CODE_GIVEN',
@@ -1333,31 +1333,31 @@ describe('the limit of failed look-ups', () => {
     expect((await sync('Ab3dEf6hIj9kLm2nOp5qRs8t', '198.51.100.4')).code).toBe('RATE_LIMITED');
   });
 
-  it('is another one for each address', async () => {
+  it('applies to each address by itself', async () => {
     await guess(BURST + 1, '198.51.100.5');
     expect(await guess(1, '198.51.100.6')).toEqual(['LICENSE_NOT_FOUND']);
   });
 
-  it('takes the addresses of one customer in IPv6, a /64, for one', async () => {
+  it('counts a /64 of IPv6 as one address', async () => {
     await guess(BURST, '2001:db8:1:2::1');
     expect(await guess(1, '2001:db8:1:2:ffff::9')).toEqual(['RATE_LIMITED']);
     expect(await guess(1, '2001:db8:1:3::1')).toEqual(['LICENSE_NOT_FOUND']);
   });
 
-  it('finds a /64 also where the address leaves its zeros out', async () => {
+  it('finds the /64 of an address that omits zeros', async () => {
     await guess(BURST, '2001:db8::1');
     expect(await guess(1, '2001:db8::2')).toEqual(['RATE_LIMITED']);
     expect(await guess(1, '2001:db8:0:0:0:0:0:3')).toEqual(['RATE_LIMITED']);
     expect(await guess(1, '2001:db8:0:1::4')).toEqual(['LICENSE_NOT_FOUND']);
   });
 
-  it('takes two addresses of IPv4 for two also where the listener shows them as IPv6', async () => {
+  it('tells IPv4 addresses apart also when the listener shows them as IPv6', async () => {
     await guess(BURST, '::ffff:198.51.100.8');
     expect(await guess(1, '::ffff:198.51.100.8')).toEqual(['RATE_LIMITED']);
     expect(await guess(1, '::ffff:198.51.100.9')).toEqual(['LICENSE_NOT_FOUND']);
   });
 
-  it('forgets a failure a second, as Retry-After promises', async () => {
+  it('forgets one failure per second, as Retry-After promises', async () => {
     await guess(BURST + 1, '198.51.100.7');
     const { retryAfter } = await sync('a guess', '198.51.100.7');
     clock.advance(Number(retryAfter) * 1000);
@@ -1366,7 +1366,7 @@ describe('the limit of failed look-ups', () => {
   });
 });
 
-describe('a token that no validator could take', () => {
+describe('a token that is too large for a header', () => {
   let issuer: TestIssuer;
   let client: GitlabInstance;
 
@@ -1391,7 +1391,7 @@ describe('a token that no validator could take', () => {
     await expect(select(issuer, 'SELECT FROM ledger_batches')).resolves.toEqual([]);
   });
 
-  it('is told of in the log by its faults, and counted', async () => {
+  it('is logged with its faults, and counted', async () => {
     const told = issuer.logs.map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(told.filter(({ faults }) => faults !== undefined)).toEqual([
       expect.objectContaining({
@@ -1442,7 +1442,7 @@ describe('the GraphQL schema', () => {
   }
 });
 
-/** What instances meet once the key of their license was replaced. */
+/** Instances after the key of their license was replaced. */
 describe('a replaced license key', () => {
   beforeAll(() => {
     clock.set('2026-03-10T03:30:00Z');
@@ -1465,7 +1465,7 @@ describe('a replaced license key', () => {
     return ((await response.json()) as { license_key: string }).license_key;
   }
 
-  it('brings the new one by the next seat link, with which the instance goes on for good', async () => {
+  it('is replaced on the instance by the next seat link', async () => {
     const { id, licenseKey } = await registerPaidLicense(issuer);
     const instanceId = randomUUID();
     await new GitlabInstance(issuer.url, { licenseKey, instanceId }).serviceToken();
@@ -1511,8 +1511,8 @@ describe('a replaced license key', () => {
     expect(payload?.licenseKey).toBe(replaced);
   });
 
-  describe('and the key that tells of a cancellation', () => {
-    it('are two: an old key in its grace is refused as one', async () => {
+  describe('and the cancellation key', () => {
+    it('differ: an old key in its grace cannot be a cancellation key', async () => {
       const { id, licenseKey } = await registerLicense(issuer);
       await replaceKey(id);
       const put = () =>
@@ -1520,7 +1520,7 @@ describe('a replaced license key', () => {
       await expectProblem(await put(), 422, 'VALIDATION_FAILED', ['#/license_key']);
     });
 
-    it('are two: one that becomes the key of the license announces no cancellation', async () => {
+    it('differ: a cancellation key that becomes the key of the license announces nothing', async () => {
       const { id, licenseKey } = await registerLicense(issuer);
       const cancelled = `from a cancellation ${randomUUID()}`;
       await issuer.admin('PUT', `licenses/${id}/cancellation_key`, { license_key: cancelled });
