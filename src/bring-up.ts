@@ -15,7 +15,8 @@ import { Readiness } from './probes/readiness.js';
 import { namingTheDatabase } from './database/refused-database.js';
 import { StartRefusedError } from './platform/start-refused.js';
 import { HsmRefusedError } from './start-obstacle.js';
-import { SealingJobs } from './scheduler/sealing-jobs.js';
+import { JobRunner } from './scheduler/job-runner.js';
+import { RewrapSealedValues } from './sealing/rewrap-sealed-values.js';
 import { RotateSigningKeys } from './signing-keys/rotate-signing-keys.js';
 import { SigningKeyRepository } from './signing-keys/signing-key.repository.js';
 import { HsmError } from './signing-keys/hsm-error.js';
@@ -50,7 +51,11 @@ export async function bringUp(
   await app.get(ApiTokens).setBootstrapToken(database.manager, access.bootstrapAdminToken);
   app.get(Notifications).start(access.directUrl);
   // In the background: it may take a while, and syncs do not need it.
-  guarded(app.get<Logger>(LOGGER), 'rewrap', () => app.get(SealingJobs).rewrap())();
+  const rewrap = {
+    name: 're-wrap sealed values',
+    run: () => app.get(RewrapSealedValues).run(),
+  };
+  guarded(app.get<Logger>(LOGGER), rewrap.name, () => app.get(JobRunner).run(rewrap))();
 }
 
 /** Takes every step of a key's life that came due meanwhile, but only if the keys can be opened. */

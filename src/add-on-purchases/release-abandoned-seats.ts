@@ -5,6 +5,7 @@ import { Database } from '../database/database.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { SeatAssignmentRepository } from './seat-assignment.repository.js';
 
+export const RELEASE_SEATS_EVERY_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 /** A purchase that is prolonged within this time keeps its seats. */
 const KEPT_DAYS = 14;

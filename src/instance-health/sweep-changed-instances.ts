@@ -6,6 +6,7 @@ import { type ChangeCursor, InstanceSweepsRepository } from './instance-sweeps.r
 import { ServiceTokenRevocationRepository } from '../token-revocation/service-token-revocation.repository.js';
 import { SweepPages } from './sweep-pages.js';
 
+export const SWEEP_CHANGED_EVERY_MS = 5000;
 const MAX_CHANGES = 1000;
 
 /** Where the last look at the history ended, and which revocations held then. */

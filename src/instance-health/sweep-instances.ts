@@ -8,6 +8,8 @@ import { newId } from '../platform/new-id.js';
 import { type SweepResult, InstanceSweepsRepository } from './instance-sweeps.repository.js';
 import { type SweptInstance, SweepPages } from './sweep-pages.js';
 
+/** How often a replica checks whether a sweep is due. */
+export const CHECK_SWEEP_EVERY_MS = 10_000;
 const EVERY_MS = 300_000;
 
 /** Sweeps all instances; one replica at a time does it for all of them. */

@@ -12,6 +12,7 @@ import type { Report } from './finding.js';
 import { compareCheckpoint, SeenCheckpoint } from './seen-checkpoint.js';
 import { firstJtiAt, type JtiRange, rangeOfDays } from './jti-range.js';
 
+export const AUDIT_SAMPLE_EVERY_MS = 600_000;
 const DAY_MS = 86_400_000;
 /** Rows do not enter the ledger in the order of their `jti`. After this time none is missing. */
 const SETTLED_AFTER_MS = 30_000;

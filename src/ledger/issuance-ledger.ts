@@ -30,6 +30,8 @@ const DEADLOCK_DETECTED = '40P01';
 const CHECK_VIOLATION = '23514';
 const REVOKED = 'issued_tokens_revoked_check';
 
+export const CREATE_PARTITIONS_EVERY_MS = 3_600_000;
+
 /**
  * Records tokens durably before they leave the service. Requests that come together share a flush, so
  * under load many rows cost one write to disk.

@@ -14,6 +14,10 @@ interface Uncovered {
   readonly tokens: number;
 }
 
+export const WRITE_CHECKPOINT_EVERY_MS = 60_000;
+/** How long a stop waits for a last checkpoint. Otherwise the next process writes it. */
+export const LAST_CHECKPOINT_MS = 1500;
+
 /** The most that one transaction covers. The next checkpoint takes the rest. */
 const MAX_BATCHES = 10_000;
 

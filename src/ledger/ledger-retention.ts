@@ -8,6 +8,7 @@ import { LOGGER, type Logger } from '../platform/logging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { SignForAudit } from './sign-for-audit.js';
 
+export const DROP_OLD_DAYS_EVERY_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 /** Each day is read once before it is dropped. A large day takes longer than a request may. */
 const PATIENCE_MS = 600_000;

@@ -4,6 +4,8 @@ import { Clock } from '../platform/clock.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { LicenseRepository } from './license.repository.js';
 
+export const DROP_OLD_KEYS_EVERY_MS = 300_000;
+
 /** Drops the digests of old license keys whose grace is over. */
 @Injectable()
 export class DropOldLicenseKeys {

@@ -1,19 +1,20 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { isUnavailable } from '../database/away.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
+import type { Task } from './jobs.js';
 
-/** Runs the work of a job so that no failure of it ends the process or its later turns. */
+/** Runs a task so that its failure does not end the process or its later turns. */
 @Injectable()
 export class JobRunner {
   constructor(@Inject(LOGGER) private readonly logger: Logger) {}
 
-  /** A job that fails is tried again at its next turn; with the database away it says nothing. */
-  async run(job: string, work: () => Promise<unknown>): Promise<void> {
+  /** A failure is logged, unless the database is away. The next turn repeats the task. */
+  async run({ name, run }: Task): Promise<void> {
     try {
-      await work();
+      await run();
     } catch (error) {
       if (isUnavailable(error)) return;
-      this.logger.error({ job, error }, 'a scheduled job failed');
+      this.logger.error({ job: name, error }, 'a scheduled job failed');
     }
   }
 }

@@ -4,7 +4,7 @@ import { Notifications } from '../database/notifications.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
 import { StatusLists } from '../token-revocation/status-lists.js';
 
-/** What happens when the database says so; the jobs do the same by themselves, only later. */
+/** Reacts to notifications of the database. Without a notification, the jobs do the same a little later. */
 @Injectable()
 export class Subscriptions {
   constructor(

@@ -14,6 +14,7 @@ import {
 } from './sealed-values.js';
 import { Sealing, UnsealError } from './sealing.js';
 
+export const REWRAP_EVERY_MS = 300_000;
 const BATCH = 100;
 
 /** How far a run has come, in sealed values. */

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { SchedulerRegistry } from '@nestjs/schedule';
+import { Scheduler } from '../../src/scheduler/scheduler.js';
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader, type JWK, SignJWT } from 'jose';
 import * as openid from 'openid-client';
 import { keepKeys, keyIn } from '../keys/key-set.js';
@@ -170,8 +170,7 @@ describe.each(PATHS)('how long caches may keep %s', (path) => {
   beforeAll(async () => {
     issuer = await startTestIssuer({ clock });
     // Nothing changes the keys but this test.
-    const registry = issuer.running.app.get(SchedulerRegistry);
-    for (const name of registry.getIntervals()) registry.deleteInterval(name);
+    issuer.running.app.get(Scheduler).stop();
     changeAt = Date.parse((await keyIn(issuer, 'current')).planned.retired_at ?? '');
   });
   afterAll(() => issuer.stop());

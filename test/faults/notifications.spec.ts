@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SchedulerRegistry } from '@nestjs/schedule';
+import { Scheduler } from '../../src/scheduler/scheduler.js';
 import { Client } from 'pg';
 import { listen, LISTENER_NAME } from '../../src/database/listen.js';
 import { createLogger } from '../../src/platform/logging.js';
@@ -39,7 +39,9 @@ describe('two replicas of which neither polls', () => {
     const second = await startTestIssuer({ sharing: first });
     replicas = [first, second];
     client = await connect(first.database.url);
-    for (const { running } of replicas) stopPolling(running.app.get(SchedulerRegistry));
+    for (const { running } of replicas) {
+      expect(running.app.get(Scheduler).stop()).toBeGreaterThan(0);
+    }
     for (const replica of replicas) await until(() => listens(replica));
   });
   afterAll(async () => {
@@ -101,12 +103,6 @@ describe('two replicas of which neither polls', () => {
     }
   });
 });
-
-function stopPolling(registry: SchedulerRegistry): void {
-  const intervals = registry.getIntervals();
-  expect(intervals).not.toEqual([]);
-  for (const name of intervals) registry.deleteInterval(name);
-}
 
 async function listens(replica: TestIssuer): Promise<boolean> {
   const authorization = `Bearer ${replica.adminToken}`;

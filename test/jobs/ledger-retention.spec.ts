@@ -13,7 +13,7 @@ import { LedgerAuditor } from '../../src/ledger-audit/ledger-auditor.js';
 import type { LedgerCheckpointView } from '../../src/ledger/ledger-checkpoint.dto.js';
 import { LedgerCheckpoints } from '../../src/ledger/ledger-checkpoints.js';
 import { LedgerRetention } from '../../src/ledger/ledger-retention.js';
-import { LedgerJobs } from '../../src/scheduler/ledger-jobs.js';
+import { LedgerFindings } from '../../src/ledger-audit/ledger-findings.js';
 import { select } from '../contract/ledger.js';
 import { registerPaidLicense } from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';
@@ -300,15 +300,19 @@ describe('the checkpoints of the ledger', () => {
       return /issuer_ledger_findings_total\{finding="ROW_MISSING_OR_CHANGED"\} (\d+)/.exec(metrics);
     };
     clock.advance(60_000);
-    const jobs = issuer.running.app.get(LedgerJobs);
-    await jobs.auditSample();
+    const { app } = issuer.running;
+    const auditSample = () =>
+      app.get(LedgerAuditor).sample((finding) => {
+        app.get(LedgerFindings).report(finding);
+      });
+    await auditSample();
     expect((await found())?.[1]).toBe('0');
     expect(issuer.logs.filter((line) => line.includes('the audit of the ledger'))).toEqual([]);
 
     const intruder = await Intruder.into(issuer);
     await intruder.query(`UPDATE issued_tokens SET gitlab_version = '99.0'`);
     await intruder.leave();
-    await jobs.auditSample();
+    await auditSample();
     expect(Number((await found())?.[1])).toBeGreaterThan(0);
     const told = issuer.logs.filter((line) => line.includes('the audit of the ledger'));
     expect(JSON.parse(told[0] ?? '{}')).toMatchObject({ level: 'error' });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { SchedulerRegistry } from '@nestjs/schedule';
+import { Scheduler } from '../../src/scheduler/scheduler.js';
 import { SweepInstances } from '../../src/instance-health/sweep-instances.js';
 import { SweepChangedInstances } from '../../src/instance-health/sweep-changed-instances.js';
 import { InstanceMetrics } from '../../src/instance-health/instance-metrics.js';
@@ -56,8 +56,7 @@ export async function syncedInstance(issuer: TestIssuer, expires_on = '2027-01-0
 
 /** From here on nothing happens by itself. */
 export function stopJobs(issuer: TestIssuer): void {
-  const registry = issuer.running.app.get(SchedulerRegistry);
-  for (const name of registry.getIntervals()) registry.deleteInterval(name);
+  issuer.running.app.get(Scheduler).stop();
 }
 
 /** What the scheduler does now and then. @returns whether this replica swept */
