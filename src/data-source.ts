@@ -33,7 +33,7 @@ const MIGRATIONS = [
   CreateActivationCodes1765000008000,
 ] as const;
 
-/** Every table that has an entity, and every migration in order. Without a URL until one is known. */
+/** Every entity, and every migration in order. The URL is missing until it is known. */
 export function dataSourceOptions(config: DatabaseConfig): DataSourceOptions {
   return {
     type: 'postgres',
@@ -42,7 +42,7 @@ export function dataSourceOptions(config: DatabaseConfig): DataSourceOptions {
     extra: poolOptions(config.databaseTimeoutMs),
     poolErrorHandler: () => undefined,
     logging: false,
-    // The migrations do; TypeORM would try on every connect, before and beside them.
+    // The migrations install them. TypeORM would try on every connect.
     installExtensions: false,
     entities: [
       ApiTokenEntity,

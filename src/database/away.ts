@@ -3,15 +3,15 @@ import { codeOf } from '../platform/error-code.js';
 import { IssuerError } from '../platform/issuer-error.js';
 
 /**
- * Why a statement cannot be run now, through no fault of its own. `away`: nothing answers. `refused`: the
- * database lets us in no more, or not often enough. `slow`: the answer did not come in time.
+ * Why the database cannot run a statement now, though the statement itself is right. `away`: nothing
+ * answers. `refused`: the database refuses our connections, or some of them. `slow`: no answer in time.
  */
 export type DatabaseTrouble = 'away' | 'refused' | 'full' | 'read_only' | 'slow';
 
-/** How long a caller should wait before it asks again while the database is in trouble. */
+/** How long a caller should wait before it tries again. */
 const RETRY_AFTER_SECONDS = 2;
 
-/** For the log and the terminal of an operator. */
+/** For the log and for operators. */
 export const TROUBLES: Readonly<Record<DatabaseTrouble, string>> = {
   away: 'the database is away',
   refused: 'the database refuses this service',
@@ -20,16 +20,16 @@ export const TROUBLES: Readonly<Record<DatabaseTrouble, string>> = {
   slow: 'the database does not answer in time',
 };
 
-/** For callers, who can do nothing but wait. */
+/** For callers, who can only wait. */
 const DETAILS: Readonly<Record<DatabaseTrouble, string>> = {
   away: 'The database is away: try again shortly.',
-  refused: 'The database refuses this service: try again shortly, while its operator sees to it.',
-  full: 'The disk of the database is full: try again shortly, while its operator makes room.',
-  read_only: 'The database is read-only at present: try again shortly.',
+  refused: 'The database refuses this service: try again shortly. An operator has to correct this.',
+  full: 'The disk of the database is full: try again shortly. An operator has to free space.',
+  read_only: 'The database is read-only at the moment: try again shortly.',
   slow: 'The database did not answer in time: try again shortly.',
 };
 
-/** Socket errors and SQLSTATEs that say "not now" and nothing about the statement. */
+/** Socket errors and SQLSTATEs that say that the database is unavailable, and nothing about the statement. */
 const TROUBLE_BY_CODE: ReadonlyMap<string, DatabaseTrouble> = new Map([
   ['ECONNREFUSED', 'away'],
   ['ECONNRESET', 'away'],
@@ -47,7 +47,7 @@ const TROUBLE_BY_CODE: ReadonlyMap<string, DatabaseTrouble> = new Map([
   ['57P03', 'away'], // cannot_connect_now
 ]);
 
-/** `pg` gives these no code. */
+/** Errors of `pg` that have no code. */
 const TROUBLE_BY_MESSAGE: readonly (readonly [string, DatabaseTrouble])[] = [
   ['Query read timeout', 'slow'],
   ['timeout exceeded when trying to connect', 'slow'],
@@ -59,15 +59,15 @@ const TROUBLE_BY_MESSAGE: readonly (readonly [string, DatabaseTrouble])[] = [
 ];
 
 const CONNECTION_EXCEPTION = /^08...$/;
-/** Too many connections, out of memory: the database has no room for us, and may have it soon. */
+/** Too many connections, or out of memory: this may pass soon. */
 const INSUFFICIENT_RESOURCES = /^53...$/;
-/** Authorization, and a database that is not there: out of reach until an operator mends it. */
+/** No authorization, or no such database: an operator has to correct this. */
 const CLOSED_CLASSES = /^(?:28...|3D000)$/;
-/** Node's words for a certificate that it does not trust. */
+/** Node's codes for a certificate that it does not trust. */
 const UNTRUSTED = /^(?:CERT_|ERR_TLS_|SELF_SIGNED_|DEPTH_ZERO_SELF_|UNABLE_TO_)/;
 const CLOSED_MESSAGES = ['The server does not support SSL connections', 'SASL: '];
 
-/** What an error says of the database, wherever a library wrapped it; null for any other error. */
+/** The trouble of the database that an error means, even inside wrappers; null for other errors. */
 export function troubleOf(error: unknown): DatabaseTrouble | null {
   if (!types.isNativeError(error)) return null;
   return (
@@ -78,24 +78,24 @@ export function troubleOf(error: unknown): DatabaseTrouble | null {
   );
 }
 
-/** True for trouble that may pass by itself: whoever is patient may try again. */
+/** True for trouble that may pass by itself, so it makes sense to try again. */
 export function isDatabaseAway(error: unknown): boolean {
   return troubleOf(error) !== null && !isDatabaseClosed(error);
 }
 
-/** True for an error that means the database does not let us in until an operator mends it. */
+/** True when the database refuses our connections until an operator corrects something. */
 export function isDatabaseClosed(error: unknown): boolean {
   if (!types.isNativeError(error) || ownTroubleOf(error) !== null) return false;
   return isClosed(error) || wrappedIn(error).some(isDatabaseClosed);
 }
 
-/** True for what asks a caller to try again later: trouble of the database, or a refusal that says so. */
+/** True for errors after which a caller should try again later. */
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof IssuerError) return error.code === 'UNAVAILABLE';
   return troubleOf(error) !== null;
 }
 
-/** For a caller; with neither a cause nor a trouble the database counts as away. */
+/** The error for a caller. Without a cause and a trouble, the database counts as away. */
 export function databaseAway(cause?: unknown, trouble?: DatabaseTrouble): IssuerError {
   return new IssuerError('UNAVAILABLE', DETAILS[trouble ?? troubleOf(cause) ?? 'away'], {
     retryAfterSeconds: RETRY_AFTER_SECONDS,
@@ -112,11 +112,11 @@ function ownTroubleOf(error: Error): DatabaseTrouble | null {
   return TROUBLE_BY_MESSAGE.find(([text]) => error.message.startsWith(text))?.[1] ?? null;
 }
 
-/** Call it only for errors without a trouble of their own. */
+/** Only for errors without a trouble of their own. */
 function isClosed(error: Error): boolean {
   const code = codeOf(error) ?? '';
   if (CLOSED_CLASSES.test(code) || UNTRUSTED.test(code)) return true;
-  // Postgres ends a session with it: any reason that we do not know better.
+  // Postgres ended the session for a reason that is not listed above.
   if (code !== '' && Reflect.get(error, 'severity') === 'FATAL') return true;
   return CLOSED_MESSAGES.some((text) => error.message.startsWith(text));
 }

@@ -7,8 +7,8 @@ type Call = (...args: unknown[]) => unknown;
 type Settle = (error: unknown) => void;
 
 /**
- * A connection that is given up once a statement got no answer in time. `pg` by itself keeps it, and
- * every later statement would wait behind the stuck one. What becomes of each statement is noted.
+ * A connection that is closed when a statement gets no answer in time. `pg` would keep it, and every
+ * later statement would wait behind the stuck one. The outcome of each statement is recorded.
  */
 export class DatabaseClient extends Client {
   private readonly outcomes: StatementOutcomes;
@@ -35,7 +35,7 @@ export class DatabaseClient extends Client {
       readonly name?: unknown;
       readonly text?: unknown;
     };
-    // Named ones are those of the syncs. What has no text is a stream, which answers bit by bit.
+    // Named statements are those of the syncs. A query without a text is a stream of rows.
     return typeof text === 'string' ? this.notingAs(text, name !== undefined) : () => undefined;
   }
 
@@ -50,14 +50,14 @@ export class DatabaseClient extends Client {
   private giveUpWhenLate(result: unknown): unknown {
     if (!(result instanceof Promise)) return result;
     return result.catch((error: unknown) => {
-      // With a statement still under way `end` destroys the socket, and the pool drops the client.
+      // While a statement is running, `end` destroys the socket, and the pool drops the client.
       if (error instanceof Error && error.message === LATE) void this.end().catch(() => undefined);
       throw error;
     });
   }
 }
 
-/** Calls `call`, and `settle` with what came of it, by callback or by promise. */
+/** Calls `call`, and then `settle` with its error or null, for callbacks and promises alike. */
 function watched(call: Call, args: readonly unknown[], settle: Settle): unknown {
   const callback = args.at(-1);
   if (typeof callback === 'function') {

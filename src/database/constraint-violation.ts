@@ -1,22 +1,22 @@
 import { QueryFailedError } from 'typeorm';
 import type { IssuerError } from '../platform/issuer-error.js';
 
-/** What each constraint of a table means to a caller, by the constraint's name. */
+/** The error for a caller when a constraint is violated, by the name of the constraint. */
 export type ErrorByConstraint = Readonly<Record<string, (cause: unknown) => IssuerError>>;
 
-/** The name of the constraint that `error` says was violated; null for any other error. */
+/** The name of the violated constraint; null for any other error. */
 export function violatedConstraint(error: unknown): string | null {
-  const name = said(error, 'constraint');
+  const name = memberOf(error, 'constraint');
   return typeof name === 'string' ? name : null;
 }
 
-/** The detail that came with a violated constraint; empty when there was none. */
+/** The detail of a violated constraint; empty without one. */
 export function detailOfViolation(error: unknown): string {
-  const detail = said(error, 'detail');
+  const detail = memberOf(error, 'detail');
   return typeof detail === 'string' ? detail : '';
 }
 
-/** Runs `write`; a violated constraint becomes the error that its name stands for. */
+/** Runs `write`, and turns a violated constraint into the error of its name. */
 export async function translatingConstraints<Result>(
   errors: ErrorByConstraint,
   write: () => Promise<Result>,
@@ -30,7 +30,7 @@ export async function translatingConstraints<Result>(
   }
 }
 
-function said(error: unknown, member: 'constraint' | 'detail'): unknown {
+function memberOf(error: unknown, member: 'constraint' | 'detail'): unknown {
   const driverError: unknown = error instanceof QueryFailedError ? error.driverError : error;
   return driverError instanceof Error ? Reflect.get(driverError, member) : null;
 }

@@ -19,7 +19,7 @@ export class DatabaseMetrics {
     this.registry = registry;
     this.seconds = new Histogram({
       name: 'issuer_database_seconds',
-      help: 'Time to an answer of the database, waiting for a connection included, by statement.',
+      help: 'Time until the database answered, including the wait for a connection, by statement.',
       labelNames: ['statement'] as const,
       buckets: SECONDS,
       registers: [registry],
@@ -46,11 +46,11 @@ export class DatabaseMetrics {
     });
     new Gauge({
       name: 'issuer_database_state',
-      help: 'What the database is good for; one is 1: up, slow, read_only, full, refused, away.',
+      help: 'The state of the database: 1 for one of up, slow, read_only, full, refused, away.',
       labelNames: ['state'],
       registers: [this.registry],
       async collect() {
-        // Metrics are collected in their order: the one before has just asked.
+        // Metrics are collected in order, so the one before has just asked.
         const now = await (latest ?? watch.state());
         for (const state of DATABASE_STATES) this.set({ state }, state === now ? 1 : 0);
       },
@@ -60,7 +60,7 @@ export class DatabaseMetrics {
   private gaugeConnections(database: Database, notifications: Notifications): void {
     new Gauge({
       name: 'issuer_notifications_up',
-      help: 'Whether this replica listens to what others tell through the database: 1 or 0.',
+      help: 'Whether this replica listens to notifications of the database: 1 or 0.',
       registers: [this.registry],
       collect() {
         this.set(notifications.isUp ? 1 : 0);
@@ -68,7 +68,7 @@ export class DatabaseMetrics {
     });
     new Gauge({
       name: 'issuer_database_connections',
-      help: 'Connections of the sync path by state, and requests that wait for one.',
+      help: 'Connections of the sync path by state; `waiting` counts requests that wait for one.',
       labelNames: ['state'],
       registers: [this.registry],
       collect() {

@@ -8,28 +8,28 @@ import { PreparedStatements } from './prepared-statements.js';
 import { StatementOutcomes } from './statement-outcomes.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 
-/** Oid of `date`: kept as `YYYY-MM-DD`; `pg` would make local midnight of it. */
+/** The oid of `date`. We keep the text `YYYY-MM-DD`; `pg` would make it local midnight. */
 const DATE_OID = 1082;
 
 const dateAsText = new TypeOverrides();
 dateAsText.setTypeParser(DATE_OID, (text: string) => text);
 
 /**
- * The server gives up soon after its client has. Otherwise a transaction whose process is frozen would
- * keep its locks, that of the signing keys too, without which nobody issues; and a statement that waits
- * for a lock would go on waiting, and keep its connection. Set in each transaction: a pooler takes no
- * such option on connecting.
+ * Makes the server give up soon after its client. Otherwise the transaction of a frozen process would
+ * keep its locks, and without the lock of the signing keys nobody can issue tokens. A statement that
+ * waits for a lock would keep its connection. Set in each transaction, because a pooler accepts no such
+ * option when a client connects.
  */
 const GIVE_UP_TOO = `
   SELECT set_config('idle_in_transaction_session_timeout', $1, true),
          set_config('statement_timeout', $2, true)`;
 
-/** What a statement may run on: the pool, or one connection with its transaction. */
+/** What a statement runs on: the pool, or one connection with its transaction. */
 export type Queryable = Pick<Pool, 'query'>;
 
-/** Never kept: it is made and taken back in one transaction. Two replicas do not wait for one another. */
+/** Made and rolled back in one transaction. The name is random, so replicas do not wait for each other. */
 const PROBE_TABLE = `write_probe_${randomBytes(6).toString('hex')}`;
-/** Rows enough that the table has to grow on the disk. */
+/** So many rows that the table has to grow on the disk. */
 const FILL = 'SELECT md5(n::text) FROM generate_series(1, 2000) AS n';
 
 type PoolOptions = PoolConfig & { readonly outcomes: StatementOutcomes };
@@ -40,7 +40,7 @@ interface OpenPool {
   readonly prepared: PreparedStatements;
 }
 
-/** Both pools answer within the same time and give up a connection that does not. */
+/** The options of both pools: they give up a connection that does not answer in time. */
 export function poolOptions(timeoutMs: number, outcomes = new StatementOutcomes()): PoolOptions {
   return {
     Client: DatabaseClient,
@@ -51,7 +51,7 @@ export function poolOptions(timeoutMs: number, outcomes = new StatementOutcomes(
   };
 }
 
-/** A third of the connections is kept for the admin side, so that neither starves the other. */
+/** The admin side has a third of the connections, so that neither side starves the other. */
 export function adminPoolSize(poolSize: number): number {
   return Math.max(1, Math.floor(poolSize / 3));
 }
@@ -64,7 +64,7 @@ export function adminPoolSize(poolSize: number): number {
 @Injectable()
 export class Database implements OnApplicationShutdown {
   private opened: OpenPool | null = null;
-  /** What became of the statements of both pools. */
+  /** The outcomes of the statements of both pools. */
   readonly outcomes: StatementOutcomes;
   private readonly timeoutMs: number;
 
@@ -76,28 +76,28 @@ export class Database implements OnApplicationShutdown {
     this.outcomes = outcomesOf(dataSource);
   }
 
-  /** For hand-written statements. @throws {IssuerError} UNAVAILABLE before the first contact. */
+  /** For hand-written statements. @throws {IssuerError} UNAVAILABLE before `connect` */
   get pool(): Pool {
     return this.openPool().pool;
   }
 
-  /** The statements of the sync path, on the same pool. @throws as `pool` does */
+  /** Prepared statements of the sync path, on the same pool. @throws as `pool` does */
   get prepared(): PreparedStatements {
     return this.openPool().prepared;
   }
 
-  /** How many connections of `pool` there are; none before the first contact. */
+  /** The number of connections of `pool`; none before `connect`. */
   connections(): Pick<Pool, 'totalCount' | 'idleCount' | 'waitingCount'> {
     return this.opened?.pool ?? { totalCount: 0, idleCount: 0, waitingCount: 0 };
   }
 
-  /** TypeORM outside a transaction. @throws {IssuerError} UNAVAILABLE before the first contact. */
+  /** TypeORM outside a transaction. @throws {IssuerError} UNAVAILABLE before `connect` */
   get manager(): EntityManager {
     if (!this.dataSource.isInitialized) throw databaseAway();
     return this.dataSource.manager;
   }
 
-  /** Runs `work` in one transaction; whatever it throws rolls everything back. */
+  /** Runs `work` in one transaction. An error rolls everything back. */
   async transaction<Result>(work: (manager: EntityManager) => Promise<Result>): Promise<Result> {
     return this.manager.transaction(async (manager) => {
       await manager.query(GIVE_UP_TOO, [String(this.timeoutMs), String(2 * this.timeoutMs)]);
@@ -106,12 +106,12 @@ export class Database implements OnApplicationShutdown {
   }
 
   /**
-   * Makes the first contact; may be called again until it succeeds. Nothing reads or writes before it,
-   * so no statement meets a schema that is still being migrated.
+   * Connects; may be called again until it succeeds. Nothing reads or writes before, so no statement
+   * meets a schema that is still being migrated.
    */
   async connect(url: string): Promise<void> {
     if (!this.dataSource.isInitialized) {
-      // The embedded Postgres has no address before it has started.
+      // The URL of the embedded Postgres is only known after its start.
       this.dataSource.setOptions({ url });
       await this.dataSource.initialize();
     }
@@ -119,8 +119,8 @@ export class Database implements OnApplicationShutdown {
   }
 
   /**
-   * Writes some rows and takes them back, on a connection of its own. Nobody notes what comes of it.
-   * @throws what keeps the database from taking them
+   * Writes some rows and rolls them back, on a connection of its own whose outcome is not recorded.
+   * @throws the reason why the database does not take them
    */
   async proveWritable(): Promise<void> {
     const timeouts = { connectionTimeoutMillis: this.timeoutMs, query_timeout: this.timeoutMs };
@@ -132,13 +132,13 @@ export class Database implements OnApplicationShutdown {
       await client.query(`INSERT INTO ${PROBE_TABLE} ${FILL}`);
       await client.query('ROLLBACK');
     } finally {
-      // Its transaction ends with it.
+      // This also ends its transaction.
       void client.end().catch(() => undefined);
     }
   }
 
   async onApplicationShutdown(): Promise<void> {
-    // TypeORM's module ends its own.
+    // TypeORM's module closes its own pool.
     await this.opened?.pool.end();
   }
 
@@ -149,7 +149,7 @@ export class Database implements OnApplicationShutdown {
       max: this.config.databasePoolSize - adminPoolSize(this.config.databasePoolSize),
       types: dateAsText,
     });
-    // An idle connection that breaks is replaced by the pool; without a listener it ends the process.
+    // The pool replaces an idle connection that breaks. Without a listener the error would end the process.
     pool.on('error', () => undefined);
     return { url, pool, prepared: new PreparedStatements(pool) };
   }
@@ -160,7 +160,7 @@ export class Database implements OnApplicationShutdown {
   }
 }
 
-/** TypeORM makes its clients itself: what they note travels in its options. */
+/** TypeORM makes its clients itself, so the outcomes are passed in its options. */
 function outcomesOf({ options }: DataSource): StatementOutcomes {
   const extra: unknown = Reflect.get(options, 'extra');
   const outcomes: unknown = Reflect.get(Object(extra) as object, 'outcomes');

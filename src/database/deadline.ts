@@ -1,14 +1,14 @@
 import { databaseAway } from './away.js';
 
-/** Leaves room for the answer itself within the promised time. */
+/** The rest of the promised time is for the answer itself. */
 const SHARE_FOR_THE_DATABASE = 0.9;
 
-/** How long a request may wait for the database in all, however many statements it needs. */
+/** How long a request may wait for the database in total, over all its statements. */
 export function databaseDeadlineMs(databaseTimeoutMs: number): number {
   return Math.floor(databaseTimeoutMs * SHARE_FOR_THE_DATABASE);
 }
 
-/** Until when the database may let one request wait; what is later has been answered already. */
+/** The instant after which one request no longer waits for the database. */
 export class Deadline {
   private readonly at: number;
 
@@ -20,7 +20,7 @@ export class Deadline {
     return performance.now() > this.at;
   }
 
-  /** @throws {IssuerError} UNAVAILABLE when `work` takes longer; its result is nobody's then */
+  /** @throws {IssuerError} UNAVAILABLE when `work` takes longer; its result is dropped then */
   async holds<Result>(work: Promise<Result>): Promise<Result> {
     return withinDeadline(work, this.milliseconds);
   }

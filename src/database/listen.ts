@@ -4,29 +4,29 @@ import { Client, type Notification } from 'pg';
 import { guarded } from '../platform/guarded.js';
 import type { Logger } from '../platform/logging.js';
 
-/** How a backend that listens is found in `pg_stat_activity`. */
+/** The name of the listening connection in `pg_stat_activity`. */
 export const LISTENER_NAME = 'cloud-connector-issuer listener';
 
 export interface ListenOptions {
-  /** A connection past a pooler in transaction mode: through one, nothing would ever come. */
+  /** Must not lead through a pooler in transaction mode, which forwards no notifications. */
   readonly url: string;
   readonly channels: readonly string[];
-  /** From now on nothing is missed. */
+  /** Called when LISTEN is active: no later notification is missed. */
   readonly onListening: () => void;
   readonly onNotification: (channel: string) => void;
-  /** Whether the connection is still alive is asked this often: one that died may not say so. */
+  /** How often to check the connection: one that died may stay silent. */
   readonly probeEveryMs: number;
   readonly answersWithinMs: number;
   readonly signal: AbortSignal;
   readonly logger: Pick<Logger, 'error'>;
 }
 
-/** LISTENs on a connection of its own until that is lost or `signal` aborts. @throws the reason */
+/** LISTENs on a connection of its own until it is lost or `signal` aborts. @throws the reason */
 export async function listen(options: ListenOptions): Promise<never> {
   options.signal.throwIfAborted();
   const lost = new AbortController();
   const over = AbortSignal.any([options.signal, lost.signal]);
-  // Our own, so that it can be destroyed in every state: `end` would wait for a server that hangs.
+  // Our own socket can be destroyed in every state. `end` would wait for a server that hangs.
   const socket = new Socket();
   const destroy = guarded(options.logger, 'end of listening', () => socket.destroy());
   over.addEventListener('abort', destroy);

@@ -15,19 +15,19 @@ import {
 
 const OLDEST_SERVER = 140_000;
 const RETRY_MS = 50;
-/** A server that hangs is asked again soon, for it may be back: within 3 s tokens are issued. */
+/** A server that hangs is asked again soon, so that tokens are issued within 3 s of its return. */
 const HANGS = { connectionTimeoutMillis: 2000, query_timeout: 5000 };
 /** Migrations may take longer than a request may wait. */
 const NO_TIMEOUT = { query_timeout: 0 };
 /**
- * How long each attempt waits for a lock, and every sync behind it. The last one waits for longer than
- * the second after which Postgres itself ends an autovacuum that is in the way.
+ * How long each attempt waits for a lock. Syncs wait behind it for as long. The last attempt waits for
+ * more than a second, because Postgres then ends an autovacuum that is in the way.
  */
 const LOCK_TIMEOUTS_MS = [250, 250, 250, 1250];
-/** Between two attempts syncs go on; no two replicas, and no job of others, keep step with it. */
+/** Syncs go on between two attempts. The pause is random, so that replicas and jobs do not fall in step. */
 const pauseMs = () => 500 + Math.random() * 1000;
 
-/** Tells on the console which migration failed; one that was held up is no failure. */
+/** Logs on the console which migration failed. A migration that was held up has not failed. */
 class MigrationLogger extends SimpleConsoleLogger {
   override logMigration(message: string): void {
     if (!message.endsWith('due to lock timeout')) super.logMigration(message);
@@ -35,8 +35,9 @@ class MigrationLogger extends SimpleConsoleLogger {
 }
 
 /**
- * Brings the schema up to date over `directUrl`. Replicas that start together queue for one lock, a
- * session's: it needs a connection past a pooler, and ends with the session if this process dies.
+ * Brings the schema up to date. Replicas that start together queue for one session lock, which ends with
+ * the session if the process dies.
+ * @param directUrl must not lead through a pooler, because of the session lock
  * @throws {MigrationHeldUpError} when tables stay in use for some seconds; then it can be called again
  */
 export async function migrate(options: DataSourceOptions, directUrl: string): Promise<void> {
@@ -52,7 +53,7 @@ export async function migrate(options: DataSourceOptions, directUrl: string): Pr
   }
 }
 
-/** The names of the migrations that this database has not seen; looking changes nothing in it. */
+/** The names of the migrations that this database lacks. Only reads. */
 export async function pendingMigrations(dataSource: DataSource): Promise<string[]> {
   const [found] = await dataSource.query<{ readonly migrated: boolean }[]>(
     `SELECT to_regclass('migrations') IS NOT NULL AS migrated`,
@@ -69,7 +70,7 @@ export async function pendingMigrations(dataSource: DataSource): Promise<string[
 async function requireKnownServer(client: Client): Promise<void> {
   const { rows } = await client.query<{ server_version_num: string }>('SHOW server_version_num');
   if (Number(rows[0]?.server_version_num) >= OLDEST_SERVER) return;
-  throw new Error('the database is older than Postgres 14: upgrade it, or use another');
+  throw new Error('the database is older than Postgres 14: upgrade it, or use another one');
 }
 
 async function tryLock(client: Client): Promise<boolean> {
@@ -79,7 +80,7 @@ async function tryLock(client: Client): Promise<boolean> {
   return rows[0]?.locked === true;
 }
 
-/** Runs what is pending; a migration that others hold up lets the syncs pass before it asks again. */
+/** Runs the pending migrations. One that is held up lets the syncs pass before it tries again. */
 async function migrateBeside(client: Client, options: DataSourceOptions): Promise<void> {
   let heldUp: MigrationHeldUpError | null = null;
   for (const lockTimeoutMs of LOCK_TIMEOUTS_MS) {

@@ -4,25 +4,25 @@ import { codeOf } from '../platform/error-code.js';
 
 type MigrationClass = new () => MigrationInterface;
 
-/** SQLSTATE lock_not_available and deadlock_detected: nothing has happened, and it may work next time. */
+/** SQLSTATE lock_not_available and deadlock_detected: nothing was changed, and a retry may succeed. */
 const RETRYABLE = new Set(['55P03', '40P01']);
 
-/** Somebody uses a table that a migration has to change. That passes, and no fault is to be mended. */
+/** A migration has to change a table that is in use. This passes by itself. */
 export class MigrationHeldUpError extends Error {
   override readonly name = 'MigrationHeldUpError';
 
   constructor(migration: string, holders: readonly string[]) {
     const who = holders.length > 0 ? holders.join('; ') : 'transactions that have ended since';
     super(
-      `the migration ${migration} is held up by ${who}. It is tried again until the tables are ` +
-        'free; nothing is issued by this replica before',
+      `the migration ${migration} is held up by ${who}. This replica tries again until the tables ` +
+        'are free, and issues nothing before',
     );
   }
 }
 
 /**
- * The same migration, waiting no longer than this for a lock. Whoever waits for a table that others
- * read, a dump say, holds up every sync that comes after: it has to give up and let them pass.
+ * The same migration, with a limit on how long it waits for a lock. A migration that waits for a table
+ * that others use, such as a dump, holds up every later sync. So it has to give up and let them pass.
  */
 export function withLockTimeout(Migration: MigrationClass, ms: number): MigrationClass {
   return class extends Migration {
@@ -37,7 +37,7 @@ export function isLockRefused(error: unknown): boolean {
   return RETRYABLE.has(codeOf(error) ?? '');
 }
 
-/** Not their statements: those may hold what must not be logged. */
+/** Without their statements, which may contain secrets. */
 const HOLDERS = `
   SELECT format('process %s (%s)', pid, concat_ws(', ', usename, nullif(application_name, ''),
            'in a transaction since ' || to_char(xact_start AT TIME ZONE 'UTC', 'HH24:MI:SS "UTC"'))
@@ -51,7 +51,7 @@ const HOLDERS = `
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
   ORDER BY xact_start LIMIT 5`;
 
-/** Whoever has held a table of ours for as long as the migration waited for one. */
+/** The transactions that have held a table of ours for as long as the migration waited. */
 export async function lockHolders(client: Client, waitedMs: number): Promise<readonly string[]> {
   const { rows } = await client.query<{ holder: string }>(HOLDERS, [waitedMs]);
   return rows.map(({ holder }) => holder);

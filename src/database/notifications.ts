@@ -14,8 +14,8 @@ const ANSWERS_WITHIN_MS = 5000;
 type Callback = () => Promise<void> | void;
 
 /**
- * What other replicas tell this one through the database (`NOTIFY`), at once instead of at the next
- * poll. It may be lost, so whoever relies on it polls as well; nothing breaks without it.
+ * Notifications of other replicas through the database (`NOTIFY`). They save the wait until the next
+ * poll. A notification may be lost, so everything that uses them polls as well.
  */
 @Injectable()
 export class Notifications implements BeforeApplicationShutdown {
@@ -32,20 +32,21 @@ export class Notifications implements BeforeApplicationShutdown {
   }
 
   /**
-   * Calls `callback` for each notification on `channel`, and once after every connect, for something
-   * may have been missed. Its calls never overlap; notifications during a call cause one more. What it
-   * throws is logged. To be registered before `start`.
+   * Calls `callback` for each notification on `channel`, and once after every connect, because some may
+   * have been missed. Calls never overlap: notifications during a call cause one more call. Errors are
+   * logged. Register before `start`.
    */
   on(channel: string, callback: Callback): void {
-    if (this.listening) throw new Error(`${channel} is registered after the start: nobody listens`);
+    if (this.listening)
+      throw new Error(`${channel} is registered after the start, when channels are fixed`);
     const shared = new SharedRun(() => this.call(channel, callback));
     const run = guarded(this.logger, `notifications of ${channel}`, () => shared.run());
     this.runs.set(channel, [...(this.runs.get(channel) ?? []), run]);
   }
 
   /**
-   * Listens from now on until the shutdown, however often the connection is lost.
-   * @param url past a pooler in transaction mode
+   * Listens until the shutdown, and connects again whenever the connection is lost.
+   * @param url must not lead through a pooler in transaction mode
    */
   start(url: string): void {
     if (this.stopping.signal.aborted) return;
@@ -67,7 +68,7 @@ export class Notifications implements BeforeApplicationShutdown {
     while (!signal.aborted) {
       await this.listenOnce(url, onListening, signal);
       this.up = false;
-      // Rejects when it is time to stop, which the loop then sees.
+      // Rejects at the shutdown, which ends the loop.
       await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
       pauseMs = Math.min(2 * pauseMs, RECONNECT_LAST_MS);
     }
@@ -92,7 +93,7 @@ export class Notifications implements BeforeApplicationShutdown {
         logger: this.logger,
       });
     } catch (error) {
-      // Whatever it was: that the database is away is said elsewhere, and polling stands behind.
+      // Only for debugging: others log that the database is away, and polling replaces notifications.
       this.logger.debug({ error }, 'not listening to the database');
     }
   }
@@ -106,7 +107,10 @@ export class Notifications implements BeforeApplicationShutdown {
       await callback();
     } catch (error) {
       const away = isUnavailable(error);
-      this.logger[away ? 'debug' : 'error']({ channel, error }, 'a notification came to nothing');
+      this.logger[away ? 'debug' : 'error'](
+        { channel, error },
+        'a notification could not be handled',
+      );
     }
   }
 }

@@ -10,16 +10,16 @@ interface Waiting<Item, Result> {
 }
 
 export interface BatchLimits {
-  /** Batches under way at the same time. */
+  /** How many batches may run at the same time. */
   readonly concurrent: number;
-  /** Items of one batch. */
+  /** How many items a batch may have. */
   readonly items: number;
 }
 
 /**
- * Lets callers that come at the same time share one round trip. What comes while the allowed batches
- * are under way goes into the next one, and what comes in one turn of the event loop goes together: a
- * lonely caller waits for nobody, and under load the cost of a round trip is split among many.
+ * Lets callers that come at the same time share one round trip. Items that come in one turn of the event
+ * loop go together, and items that come while the allowed batches are running go into the next one. A
+ * single caller waits for nobody, and under load many callers share the cost of a round trip.
  */
 export class SharedBatches<Item, Result> {
   private readonly waiting: Waiting<Item, Result>[] = [];
@@ -32,8 +32,8 @@ export class SharedBatches<Item, Result> {
   ) {}
 
   /**
-   * Rejects with what `run` rejected with, for every item of its batch; with UNAVAILABLE when the
-   * deadline is over before a batch takes the item in: after an outage nobody waits for it any more.
+   * Rejects with the error of `run`, for every item of the batch. Rejects with UNAVAILABLE when the
+   * deadline is over before a batch takes the item: after an outage nobody waits for it any more.
    */
   add(item: Item, deadline: Deadline): Promise<Result> {
     return new Promise((resolve, reject) => {
@@ -42,7 +42,7 @@ export class SharedBatches<Item, Result> {
     });
   }
 
-  /** Once this turn of the event loop is over: what comes in the same turn goes along. */
+  /** Starts after this turn of the event loop, so that items of the same turn go together. */
   private begin(): void {
     this.underWay += 1;
     nextTurn()

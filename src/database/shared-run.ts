@@ -1,6 +1,6 @@
 /**
- * Runs `work` one at a time. Callers that come while a run is under way share the next one, which
- * begins after they came: each of them is told by a run that saw all that was there when it asked.
+ * Runs `work` one run at a time. Callers that come during a run share the next one. So the run that
+ * answers a caller always begins after the call, and sees everything that was there before it.
  */
 export class SharedRun {
   private last: Promise<unknown> = Promise.resolve();
@@ -8,7 +8,7 @@ export class SharedRun {
 
   constructor(private readonly work: () => Promise<void>) {}
 
-  /** Rejects with what the run rejected with. */
+  /** Rejects with the error of the run. */
   run(): Promise<void> {
     this.coming ??= this.afterLast();
     return this.coming;

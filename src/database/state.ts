@@ -10,13 +10,13 @@ export type DatabaseState = 'up' | DatabaseTrouble;
 
 export const DATABASE_STATES = ['up', 'slow', 'read_only', 'full', 'refused', 'away'] as const;
 
-/** A probe's patience is a second, and a frozen database is as much away as one that refuses. */
+/** A probe waits for a second at most, and a frozen database counts as away. */
 const ANSWERS_WITHIN_MS = SLOW_MS;
-/** Probes come every ten seconds or so. */
+/** Probes come about every ten seconds. */
 const LATE_ANSWER_COUNTS_FOR_MS = 20_000;
 const WRITE_AGAIN_AFTER_MS = 10_000;
 /** Trouble that comes and goes is logged at most once in this time. */
-const TELL_AGAIN_AFTER_MS = 60_000;
+const LOG_AGAIN_AFTER_MS = 60_000;
 
 const LOOK = `SELECT current_setting('transaction_read_only') = 'on' AS "readOnly"`;
 
@@ -25,20 +25,20 @@ const REMEDIES: Readonly<Record<DatabaseTrouble, string>> = {
   slow: `the database answers later than ${SLOW_MS} ms: look at its load, its disk and the network`,
   full:
     'the disk of the database is full: nothing is issued. Free space on the volume of the database, or ' +
-    'enlarge it; the service goes on by itself then',
+    'enlarge it. The service then goes on by itself',
   read_only:
     'the database is read-only: nothing is issued. Unless a failover is under way, let DATABASE_URL name ' +
     'the primary, or undo default_transaction_read_only',
   refused:
     'the database refuses this service. Too many connections: raise max_connections of the database, or ' +
-    'lower DATABASE_POOL_SIZE. Otherwise mend what the reason says, or DATABASE_URL and start again',
+    'lower DATABASE_POOL_SIZE. Otherwise correct what the reason says, or correct DATABASE_URL and restart',
 };
 
-/** What the database is good for now, for probes, metrics and the log. */
+/** The state of the database, for probes, metrics and the log. */
 @Injectable()
 export class DatabaseWatch {
-  private told: DatabaseState = 'up';
-  private readonly toldAtMs = new Map<DatabaseState, number>();
+  private logged: DatabaseState = 'up';
+  private readonly loggedAtMs = new Map<DatabaseState, number>();
   private wroteAtMs = Number.NEGATIVE_INFINITY;
   private lateAtMs = Number.NEGATIVE_INFINITY;
   private looking: Promise<DatabaseState> | null = null;
@@ -49,11 +49,11 @@ export class DatabaseWatch {
   ) {
     database.outcomes.onChange(() => {
       const worst = database.outcomes.worst();
-      this.tell(worst?.trouble ?? 'up', worst?.reason);
+      this.log(worst?.trouble ?? 'up', worst?.reason);
     });
   }
 
-  /** Asks the database, and takes into account what the service's own statements have met. */
+  /** Asks the database, and considers the outcomes of the service's own statements. */
   async state(): Promise<DatabaseState> {
     const { outcomes } = this.database;
     const start = performance.now();
@@ -65,12 +65,12 @@ export class DatabaseWatch {
     if (outcomes.isStale())
       guarded(this.logger, 'write to the database', () => this.tryToWrite())();
     const state = answer === 'silent' ? this.whileSilent(start) : answer;
-    const told = state === 'up' ? (worst?.trouble ?? 'up') : state;
-    this.tell(told, worst?.reason);
-    return told;
+    const overall = state === 'up' ? (worst?.trouble ?? 'up') : state;
+    this.log(overall, worst?.reason);
+    return overall;
   }
 
-  /** Probes that come together share one question: anybody may send them, in any number. */
+  /** Probes that come together share one question, because anybody may send any number of them. */
   private look(): Promise<DatabaseState> {
     this.looking ??= this.ask().finally(() => (this.looking = null));
     return this.looking;
@@ -93,28 +93,28 @@ export class DatabaseWatch {
 
   private whileSilent(start: number): DatabaseState {
     if (performance.now() - this.lateAtMs < LATE_ANSWER_COUNTS_FOR_MS) return 'slow';
-    // With answers to others meanwhile, it is our own connections that are all busy.
+    // If other statements were answered meanwhile, only our own connections were busy.
     return this.database.outcomes.wasAnsweredSince(start) ? 'up' : 'away';
   }
 
-  /** A write that failed and that nobody has tried again may long be possible. */
+  /** A failed write that nobody has tried again may have become possible. */
   private async tryToWrite(): Promise<void> {
     const now = performance.now();
     if (now - this.wroteAtMs < WRITE_AGAIN_AFTER_MS) return;
     this.wroteAtMs = now;
     const trouble = await this.database.proveWritable().then(() => null, troubleOf);
-    // A user who may make no tables proves nothing: then the next write has to tell.
+    // A database user who may not create tables proves nothing. Then only the next write can show it.
     if (trouble === null) this.database.outcomes.forgetBefore(now);
   }
 
-  private tell(state: DatabaseState, reason: string | undefined): void {
-    const previous = this.told;
+  private log(state: DatabaseState, reason: string | undefined): void {
+    const previous = this.logged;
     const now = performance.now();
-    const last = this.toldAtMs.get(state) ?? Number.NEGATIVE_INFINITY;
-    if (state === previous || now - last < TELL_AGAIN_AFTER_MS) return;
-    this.told = state;
-    this.toldAtMs.set(state, now);
-    if (state === 'up') this.logger.info('the database takes everything again');
+    const last = this.loggedAtMs.get(state) ?? Number.NEGATIVE_INFINITY;
+    if (state === previous || now - last < LOG_AGAIN_AFTER_MS) return;
+    this.logged = state;
+    this.loggedAtMs.set(state, now);
+    if (state === 'up') this.logger.info('the database works again');
     else if (state === 'away' || state === 'slow') this.logger.warn({ reason }, REMEDIES[state]);
     else this.logger.error({ database: state, reason }, REMEDIES[state]);
   }

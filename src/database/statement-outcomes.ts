@@ -1,15 +1,15 @@
 import { types } from 'node:util';
 import { type DatabaseTrouble, troubleOf } from './away.js';
 
-/** A statement that is meant to be short and takes longer is late, and so is the answer to a probe. */
+/** A short statement, or the answer to a probe, is slow when it takes longer than this. */
 export const SLOW_MS = 500;
-/** Under this name the attempts to connect are kept. */
+/** The name under which attempts to connect are recorded. */
 export const CONNECT = 'connect';
 
-/** What nobody has tried again for as long says little. */
+/** A failure that nobody has tried again for this long means little. */
 const STALE_MS = 30_000;
 const SLOW_FOR_MS = 10_000;
-/** Enough for every statement of this program; what an ORM makes up besides is bounded. */
+/** Enough for every statement of this program. Limits those that TypeORM generates. */
 const MOST_FAILURES = 100;
 
 const WORST_FIRST = ['full', 'read_only', 'refused', 'slow'] as const;
@@ -21,9 +21,9 @@ interface Failure {
 }
 
 /**
- * What became of this process's own statements. A database whose disk is full answers every question and
- * keeps nothing, so its state is what the statements met that were really run: each failure stands until
- * the same statement succeeds.
+ * The outcomes of the statements of this process. A database with a full disk answers every question and
+ * stores nothing, so its state must come from real statements. Each failure counts until the same
+ * statement succeeds.
  */
 export class StatementOutcomes {
   private readonly failures = new Map<string, Failure>();
@@ -37,7 +37,7 @@ export class StatementOutcomes {
     this.listener = listener;
   }
 
-  /** @param isShort whether the statement is meant to be short, as those of a sync are */
+  /** @param isShort whether the statement should be fast, as those of a sync */
   succeeded(statement: string, tookMs: number, isShort: boolean): void {
     this.answeredAtMs = this.now();
     if (tookMs > SLOW_MS && isShort) {
@@ -51,7 +51,7 @@ export class StatementOutcomes {
     this.remember(statement, trouble, types.isNativeError(error) ? error.message : String(error));
   }
 
-  /** The worst of what stands now, with the reason that the database gave. */
+  /** The worst failure that counts now, with the reason that the database gave. */
   worst(): Pick<Failure, 'trouble' | 'reason'> | null {
     this.dropOutdated();
     const failures = [...this.failures.values()];
@@ -62,13 +62,13 @@ export class StatementOutcomes {
     return null;
   }
 
-  /** Whether a failure stands that nobody has tried again for a while: only a try can tell. */
+  /** Whether nobody has tried a failed statement again for a while: only a try shows whether it works. */
   isStale(): boolean {
     const before = this.now() - STALE_MS;
     return [...this.failures.values()].some(({ atMs }) => atMs < before);
   }
 
-  /** A try at `sinceMs` has succeeded: what failed before that is over. */
+  /** To be called when a try at `sinceMs` succeeded: earlier failures no longer count. */
   forgetBefore(sinceMs: number): void {
     for (const [statement, { atMs }] of this.failures) {
       if (atMs < sinceMs) this.failures.delete(statement);
@@ -76,7 +76,7 @@ export class StatementOutcomes {
     this.listener();
   }
 
-  /** Whether any statement was answered since then. */
+  /** Whether any statement was answered since `sinceMs`. */
   wasAnsweredSince(sinceMs: number): boolean {
     return this.answeredAtMs >= sinceMs;
   }
@@ -89,7 +89,7 @@ export class StatementOutcomes {
     this.listener();
   }
 
-  /** No try is needed for these: slowness passes, and a pool that asks for no connection has enough. */
+  /** Slowness passes without a try, and a pool that asks for no connection has enough of them. */
   private dropOutdated(): void {
     const now = this.now();
     for (const [statement, { trouble, atMs }] of this.failures) {

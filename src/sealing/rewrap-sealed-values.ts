@@ -17,23 +17,23 @@ import { Sealing, UnsealError } from './sealing.js';
 export const REWRAP_EVERY_MS = 300_000;
 const BATCH = 100;
 
-/** How far a run has come, in sealed values. */
+/** The progress of a run, in sealed values. */
 export interface RewrapProgress {
   readonly done: number;
   readonly total: number;
 }
 
 /**
- * Seals everything again that is still sealed under the previous key-encryption key, while the
- * service serves. The rows themselves say what is left: each batch commits on its own, a run that was
- * killed is taken up by the next one, several replicas may run at once, and twice does nothing.
+ * Seals again, under the current key-encryption key, what is still sealed under the previous one, while
+ * the service runs. The rows themselves show what is left. Each batch commits on its own, the next run
+ * continues after a killed one, several replicas may run at once, and a second run changes nothing.
  */
 @Injectable()
 export class RewrapSealedValues implements BeforeApplicationShutdown {
   private readonly gauge: Gauge<'sealed_under'>;
   private running: Promise<unknown> = Promise.resolve();
   private stopping = false;
-  private told = '';
+  private logged = '';
 
   constructor(
     private readonly database: Database,
@@ -44,16 +44,16 @@ export class RewrapSealedValues implements BeforeApplicationShutdown {
   ) {
     this.gauge = new Gauge({
       name: 'issuer_sealed_values',
-      help: 'Sealed values by the key-encryption key that opens them, as they were last counted.',
+      help: 'Sealed values at the last count, by the key-encryption key that opens them.',
       labelNames: ['sealed_under'] as const,
       registers: [metrics.registry],
     });
   }
 
   /**
-   * One pass over all columns, after one that is under way. What another writer holds is left to the
-   * next run.
-   * @returns how many values are sealed under which key after it
+   * One pass over all columns. It waits for a pass that is already running. Rows that another
+   * transaction has locked are left to the next run.
+   * @returns how many values are sealed under which key afterwards
    */
   async run(onProgress?: (progress: RewrapProgress) => void): Promise<SealedValueCounts> {
     const run = this.running.then(() => this.pass(onProgress));
@@ -69,17 +69,17 @@ export class RewrapSealedValues implements BeforeApplicationShutdown {
   private async pass(onProgress?: (progress: RewrapProgress) => void): Promise<SealedValueCounts> {
     const before = await this.count();
     const header = this.sealing.previousHeader;
-    if (header === null || before.previous === 0) return this.tell(before);
+    if (header === null || before.previous === 0) return this.logCounts(before);
     let done = 0;
     for (const column of this.columns) {
       for await (const batch of this.batches(column, header)) {
         await replaceSealedValues(this.database.manager, column, this.rewrapped(column, batch));
         done += batch.length;
-        // What was added since it was counted is done too.
+        // Values may have been added since the count.
         onProgress?.({ done, total: Math.max(done, before.previous) });
       }
     }
-    return this.tell(await this.count());
+    return this.logCounts(await this.count());
   }
 
   private async *batches(
@@ -94,7 +94,7 @@ export class RewrapSealedValues implements BeforeApplicationShutdown {
     } while (batch.length === BATCH && !this.stopping);
   }
 
-  /** A value that does not open must not keep the others from being sealed again. */
+  /** Skips a value that does not open, so that the others are still sealed again. */
   private rewrapped(column: SealedColumn, batch: readonly SealedValue[]): RewrappedValue[] {
     return batch.flatMap((value) => {
       try {
@@ -102,7 +102,7 @@ export class RewrapSealedValues implements BeforeApplicationShutdown {
         return [{ ...value, rewrapped: this.sealing.rewrap(value.sealed, owner) }];
       } catch (error) {
         if (!(error instanceof UnsealError)) throw error;
-        this.logger.error({ error }, 'a sealed value does not open and was left as it is');
+        this.logger.error({ error }, 'a sealed value does not open and was left unchanged');
         return [];
       }
     });
@@ -122,11 +122,11 @@ export class RewrapSealedValues implements BeforeApplicationShutdown {
     return total;
   }
 
-  /** Says what an operator has to do, and not again while it is the same. */
-  private tell(counts: SealedValueCounts): SealedValueCounts {
-    const known = `${counts.previous > 0} ${counts.unknown}`;
-    if (known === this.told) return counts;
-    this.told = known;
+  /** Logs what an operator has to do, and logs it again only when it changes. */
+  private logCounts(counts: SealedValueCounts): SealedValueCounts {
+    const state = `${counts.previous > 0} ${counts.unknown}`;
+    if (state === this.logged) return counts;
+    this.logged = state;
     if (counts.unknown > 0) {
       this.logger.error({ sealedValues: counts }, UNKNOWN_KEY);
     } else if (counts.previous === 0 && this.sealing.previousHeader !== null) {
@@ -137,8 +137,8 @@ export class RewrapSealedValues implements BeforeApplicationShutdown {
 }
 
 const UNKNOWN_KEY =
-  'some values are sealed under a key that is not known here: start with KEY_ENCRYPTION_KEY_PREVIOUS ' +
-  'set to the key-encryption key that sealed them';
+  'some values are sealed under an unknown key: start with KEY_ENCRYPTION_KEY_PREVIOUS set to the ' +
+  'key-encryption key that sealed them';
 const ALL_CURRENT =
   'everything is sealed under KEY_ENCRYPTION_KEY: once every replica runs with it, ' +
-  'KEY_ENCRYPTION_KEY_PREVIOUS may go';
+  'KEY_ENCRYPTION_KEY_PREVIOUS can be removed';

@@ -2,14 +2,14 @@ import type { EntityManager } from 'typeorm';
 import { type SealedColumn } from './sealed-columns.js';
 import { SEAL_HEADER_BYTES, type Sealing } from './sealing.js';
 
-/** How many values are sealed under which key; `unknown` is neither of the two. */
+/** How many values are sealed under which key; `unknown` counts those of any other key. */
 export interface SealedValueCounts {
   readonly current: number;
   readonly previous: number;
   readonly unknown: number;
 }
 
-/** A value as it stands in its row. */
+/** A value with the id of its row. */
 export interface SealedValue {
   readonly id: string;
   readonly sealed: Buffer;
@@ -19,7 +19,7 @@ export interface RewrappedValue extends SealedValue {
   readonly rewrapped: Buffer;
 }
 
-/** Counts one column by the header of its values; nothing is opened. */
+/** Counts the values of a column by their header, without opening them. */
 export async function countSealedValues(
   manager: EntityManager,
   { table, column }: SealedColumn,
@@ -37,7 +37,7 @@ export async function countSealedValues(
   return counts;
 }
 
-/** The first values with this header in rows behind `after`, in the order of their ids. */
+/** The first values with this header in rows after `after`, in the order of their ids. */
 export async function sealedValuesAfter(
   manager: EntityManager,
   { table, id, column }: SealedColumn,
@@ -55,9 +55,9 @@ export async function sealedValuesAfter(
 }
 
 /**
- * Replaces values that still are what they were when they were read, in one statement of its own. A
- * row that somebody is writing now is passed over, not waited for: replicas that do the same work at
- * once neither wait for one another nor lock one another out.
+ * Replaces values that have not changed since they were read, in one statement of its own. It skips a
+ * row that another transaction has locked, so replicas that do this work at once do not wait for each
+ * other.
  */
 export async function replaceSealedValues(
   manager: EntityManager,

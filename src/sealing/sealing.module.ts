@@ -7,7 +7,7 @@ import { Sealing } from './sealing.js';
 @Global()
 @Module({})
 export class SealingModule {
-  /** @param columns everything that is sealed again when the key-encryption key is changed */
+  /** @param columns what is sealed again when the key-encryption key changes */
   static with(config: ServiceConfig, columns: readonly SealedColumn[]): DynamicModule {
     const sealing = new Sealing(config.keyEncryptionKey, config.keyEncryptionKeyPrevious);
     return {

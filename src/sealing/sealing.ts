@@ -6,47 +6,47 @@ const FORMAT = 1;
 const FINGERPRINT_BYTES = 8;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-/** What every value starts with; it tells the format and the key. */
+/** The length of the header of every value: its format and the fingerprint of its key. */
 export const SEAL_HEADER_BYTES = 1 + FINGERPRINT_BYTES;
 
-/** A sealed value that this key-encryption key cannot open. Its text holds no secret. */
+/** A sealed value does not open with this key-encryption key. The message holds no secret. */
 export class UnsealError extends Error {
   override readonly name = 'UnsealError';
 }
 
-/** A sealed value of the database, with what it belongs to. */
+/** A sealed value of the database, with its owner. */
 export interface SealedSample {
   readonly sealed: Buffer;
   readonly owner: string;
 }
 
-/** A key-encryption key with the header of all that is sealed under it. */
+/** A key-encryption key, and the header of every value that is sealed under it. */
 interface SealingKey {
   readonly bytes: Buffer;
   readonly header: Buffer;
 }
 
 /**
- * Seals secrets under the key-encryption key with AES-256-GCM (NIST SP 800-38D) and a fresh nonce,
- * and opens what was sealed under it or under the one before it.
+ * Seals secrets under the key-encryption key with AES-256-GCM (NIST SP 800-38D) and a fresh nonce. Opens
+ * values that are sealed under this key or the previous one.
  * The layout is: format (1 byte), fingerprint of the key (8), nonce (12), ciphertext, tag (16).
- * `owner` says what the value belongs to (`signing_keys:<kid>`); it is authenticated, so that a
- * sealed value moved to another row does not open.
+ * `owner` names the row of the value (`signing_keys:<kid>`). It is authenticated, so a value that was
+ * moved to another row does not open.
  */
 export class Sealing {
   #known: SealingKey | null;
   readonly #previous: SealingKey | null;
 
-  /** @param keyEncryptionKey null until `useKey`: it lies beside a database that is not up yet */
+  /** @param keyEncryptionKey null when the key is only known once the database is up; then see `useKey` */
   constructor(keyEncryptionKey: Buffer | null, previous: Buffer | null = null) {
     this.#known = keyEncryptionKey && sealingKey(keyEncryptionKey);
     this.#previous = previous && sealingKey(previous);
   }
 
   /**
-   * Takes the key into use. A key that does not open the sample is forgotten at once: nothing may be
-   * sealed with it, for nobody could open that after the key was mended.
-   * @param sample one sealed value of the database; null when it has none
+   * Uses this key from now on, unless it does not open the sample. Nothing may be sealed under a wrong
+   * key: nobody could open it after the key was corrected.
+   * @param sample a sealed value of the database; null when it has none
    * @throws {UnsealError}
    */
   useKey(keyEncryptionKey: Buffer, sample: SealedSample | null = null): void {
@@ -60,12 +60,12 @@ export class Sealing {
     }
   }
 
-  /** The first `SEAL_HEADER_BYTES` of whatever is sealed under the current key. */
+  /** The header of values that are sealed under the current key. */
   get currentHeader(): Buffer {
     return this.#current.header;
   }
 
-  /** The same of the previous key; null when there is none. */
+  /** The header of values that are sealed under the previous key; null without one. */
   get previousHeader(): Buffer | null {
     return this.#previous?.header ?? null;
   }
@@ -79,7 +79,7 @@ export class Sealing {
     return Buffer.concat([header, nonce, ciphertext, cipher.getAuthTag()]);
   }
 
-  /** @throws {UnsealError} when neither key sealed it, or it was changed or moved. */
+  /** @throws {UnsealError} when neither key sealed the value, or it was changed or moved */
   open(sealed: Buffer, owner: string): Buffer {
     const { bytes, header } = this.keyOf(sealed, owner);
     const nonce = sealed.subarray(SEAL_HEADER_BYTES, SEAL_HEADER_BYTES + NONCE_BYTES);
@@ -104,7 +104,7 @@ export class Sealing {
     }
   }
 
-  /** @throws {IssuerError} UNAVAILABLE before the key is known; nothing sealed can be read then either */
+  /** @throws {IssuerError} UNAVAILABLE before the key is known */
   get #current(): SealingKey {
     if (this.#known) return this.#known;
     throw databaseAway();

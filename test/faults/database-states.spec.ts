@@ -126,7 +126,7 @@ describe('readiness, metrics and log say of the database that', () => {
     expect(await state()).toBe('up');
     await tryToWrite();
     expect(await tablesLeft()).toEqual([]);
-    expect(told('takes everything again')).toBe(1);
+    expect(told('the database works again')).toBe(1);
   });
 
   it('it takes no writes', async () => {
