@@ -23,10 +23,10 @@ export function bearerTokenOf(request: FastifyRequest): string | null {
   return BEARER.exec(request.headers.authorization ?? '')?.[1] ?? null;
 }
 
-/** Who asked what is being answered; forgotten with the request. */
+/** Who sent a request that is being answered. */
 const principals = new WeakMap<FastifyRequest, Principal>();
 
-/** Lets through whoever holds an API token. The one place where admins are told from strangers. */
+/** Lets a request through if it has a valid API token. Nothing else authenticates admins. */
 @Injectable()
 export class ApiTokenGuard implements CanActivate {
   constructor(
@@ -53,7 +53,7 @@ export class ApiTokenGuard implements CanActivate {
   }
 }
 
-/** The parameter of a handler below `AdminApi` that takes the `Principal` who is asking. */
+/** A parameter of a handler below `AdminApi`: the `Principal` who sent the request. */
 export const AskedBy = createParamDecorator((_data: unknown, context: ExecutionContext) => {
   const principal = principals.get(context.switchToHttp().getRequest<FastifyRequest>());
   if (!principal) throw new Error('no guard has let this request through');

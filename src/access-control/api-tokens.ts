@@ -7,7 +7,7 @@ import { ApiTokenEntity } from './api-token.entity.js';
 
 const BOOTSTRAP_NAME = 'bootstrap';
 
-/** Who is asking. */
+/** Who sends a request. */
 export interface Principal {
   readonly apiTokenId: string;
   readonly name: string;
@@ -18,7 +18,7 @@ function digestOf(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }
 
-/** The admins' bearer tokens, known by their digests only. */
+/** The bearer tokens of admins. Only their digests are stored. */
 @Injectable()
 export class ApiTokens {
   constructor(private readonly clock: Clock) {}
@@ -26,14 +26,14 @@ export class ApiTokens {
   async principalOf(manager: EntityManager, token: string): Promise<Principal | null> {
     const digest = digestOf(token);
     const found = await manager.findOneBy(ApiTokenEntity, { digest });
-    // The index compares early-exit, on digests; this one decides, in constant time.
+    // The index compares digests, and not in constant time. This comparison is, and decides.
     if (!found || !timingSafeEqual(found.digest, digest)) return null;
     return { apiTokenId: found.id, name: found.name, role: found.role };
   }
 
   /**
-   * Makes `token` the owner's bootstrap token. The one of an earlier configuration ends with that:
-   * also when there is none any more.
+   * Makes `token` the owner's bootstrap token. The bootstrap token before it stops working, also if there
+   * is none now.
    */
   async setBootstrapToken(manager: EntityManager, token: string | null): Promise<void> {
     if (token === null) {
@@ -43,7 +43,7 @@ export class ApiTokens {
     const now = this.clock.now();
     const row = { id: newId(now), name: BOOTSTRAP_NAME, role: 'owner', createdAt: now } as const;
     await manager.transaction(async (transaction) => {
-      // ON CONFLICT minds one unique index: two replicas at once could meet on that of the digest.
+      // Two replicas take turns: ON CONFLICT covers one unique index, and the digest has another.
       await transaction.query(`SELECT pg_advisory_xact_lock(hashtext('api_tokens.bootstrap'))`);
       await transaction
         .createQueryBuilder()

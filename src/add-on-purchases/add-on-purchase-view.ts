@@ -4,9 +4,14 @@ import type { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
 /** A purchase as the admin API shows it. */
 export class AddOnPurchaseView {
   @ApiProperty({ format: 'uuid' }) id!: string;
-  @ApiProperty({ type: String, format: 'uuid', nullable: true, description: 'Null: a namespace' })
+  @ApiProperty({
+    type: String,
+    format: 'uuid',
+    nullable: true,
+    description: 'Null for the purchase of a namespace',
+  })
   license_id!: string | null;
-  @ApiProperty({ type: String, nullable: true, description: 'Null: a license' })
+  @ApiProperty({ type: String, nullable: true, description: 'Null for the purchase of a license' })
   namespace_id!: string | null;
   @ApiProperty() add_on!: string;
   @ApiProperty({ type: 'integer' }) quantity!: number;
@@ -16,7 +21,11 @@ export class AddOnPurchaseView {
   @ApiProperty({ format: 'date' }) expires_on!: string;
   @ApiProperty({ type: String, nullable: true }) purchase_xid!: string | null;
   @ApiProperty() trial!: boolean;
-  @ApiProperty({ type: Date, nullable: true, description: 'Called off before it started' })
+  @ApiProperty({
+    type: Date,
+    nullable: true,
+    description: 'When it was called off before its first day',
+  })
   voided_at!: Date | null;
   @ApiProperty({ type: Date }) created_at!: Date;
   @ApiProperty({ type: Date }) updated_at!: Date;

@@ -18,13 +18,13 @@ export class CreateAddOnPurchaseBody {
     type: String,
     format: 'date',
     nullable: true,
-    description: 'Null: started',
+    description: 'The first day; null or absent: it has started already',
   })
   @MayBeNull()
   @IsDay()
   started_at?: string | null;
 
-  @ApiProperty({ format: 'date', description: 'The first day on which it is over' })
+  @ApiProperty({ format: 'date', description: 'The first day after it has ended' })
   @IsDay()
   expires_on!: string;
 
@@ -41,7 +41,7 @@ export class CreateAddOnPurchaseBody {
 
 export class CreateNamespacePurchaseBody extends CreateAddOnPurchaseBody {
   @ApiPropertyOptional({
-    description: 'The plan of the namespace; required with the first purchase for it',
+    description: 'The plan of the namespace; required for its first purchase',
     example: 'ultimate',
   })
   @MayBeAbsent()
@@ -54,7 +54,8 @@ export class UpdateAddOnPurchaseBody extends PartialType(CreateAddOnPurchaseBody
 }) {
   @ApiPropertyOptional({
     default: false,
-    description: 'Release the newest seats that a lower quantity leaves no room for',
+    description:
+      'If a lower quantity has too few seats for the users: release the newest of theirs',
   })
   @MayBeAbsent()
   @IsBoolean({ message: 'must be true or false' })

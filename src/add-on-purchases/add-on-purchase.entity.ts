@@ -36,12 +36,12 @@ export class AddOnPurchaseEntity implements AddOnPurchase {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'add_on_purchases_pkey' })
   id!: string;
 
-  /** Null when a namespace owns it. */
+  /** Null for the purchase of a namespace. */
   @Column('uuid', { name: 'license_id', nullable: true })
   @ForeignKey(() => LicenseEntity, { name: 'add_on_purchases_license_id_fkey' })
   licenseId!: string | null;
 
-  /** Null when a license owns it. */
+  /** Null for the purchase of a license. */
   @Column('text', { name: 'namespace_id', nullable: true })
   @ForeignKey(() => NamespaceEntity, { name: 'add_on_purchases_namespace_id_fkey' })
   namespaceId!: string | null;
@@ -68,7 +68,7 @@ export class AddOnPurchaseEntity implements AddOnPurchase {
   @Column('timestamptz', { name: 'voided_at', nullable: true })
   voidedAt!: Date | null;
 
-  /** How many seats users hold: a trigger counts them, nobody else writes it. */
+  /** How many seats users hold. Only a trigger writes it. */
   @Column({ type: 'integer', name: 'assigned_seats', default: 0, insert: false, update: false })
   assignedSeats!: number;
 

@@ -22,8 +22,8 @@ export interface AddOnPurchaseFilter {
 function overlaps(holder: string): IssuerError {
   return new IssuerError(
     'PURCHASE_OVERLAPS',
-    `The ${holder} has this add-on in some of these days already: change that purchase, or choose ` +
-      'days that do not overlap.',
+    `The ${holder} already has a purchase of this add-on on some of these days: change that purchase, ` +
+      'or choose days that do not overlap.',
   );
 }
 
@@ -66,12 +66,12 @@ export class AddOnPurchaseRepository {
       add_on_purchases_assigned_seats_check: () =>
         seatsAssigned(assignedSeats, 'release some first, or send release_seats with the quantity'),
       add_on_purchases_seat_add_on_check: () =>
-        seatsAssigned(assignedSeats, 'the new add-on has none, so release them first'),
+        seatsAssigned(assignedSeats, 'the new add-on has no seats, so release them first'),
     };
     return translatingConstraints(errors, () => manager.save(AddOnPurchaseEntity, purchase));
   }
 
-  /** Takes the newest seats of a row that this transaction has locked, until `keep` are left. */
+  /** Releases the newest seats of a purchase that this transaction has locked, until `keep` are left. */
   async releaseNewestSeats(
     manager: EntityManager,
     purchase: AddOnPurchaseEntity,
@@ -88,7 +88,7 @@ export class AddOnPurchaseRepository {
     purchase.assignedSeats = keep;
   }
 
-  /** Every purchase of a license, past, voided and future ones too. */
+  /** Every purchase of a license, also ended, voided and future ones. */
   async ofLicense(manager: EntityManager, licenseId: string): Promise<AddOnPurchaseEntity[]> {
     return manager.find(AddOnPurchaseEntity, { where: { licenseId }, order: { id: 'ASC' } });
   }

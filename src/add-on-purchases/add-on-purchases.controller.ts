@@ -31,7 +31,7 @@ export class AddOnPurchasesController {
   }
 
   @Post('licenses/:id/add_on_purchases')
-  @ApiOperation({ summary: 'Record an add-on bought for a license' })
+  @ApiOperation({ summary: 'Record a purchase for a license' })
   @ApiCreatedResponse({ type: AddOnPurchaseView })
   async create(
     @Param('id', UuidParam) licenseId: string,
@@ -44,7 +44,7 @@ export class AddOnPurchasesController {
   }
 
   @Get('licenses/:id/add_on_purchases')
-  @ApiOperation({ summary: 'List the purchases of a license, oldest first, ended ones too' })
+  @ApiOperation({ summary: 'List the purchases of a license, also ended ones, oldest first' })
   @ApiOkResponse({ type: AddOnPurchasePage })
   async list(
     @Param('id', UuidParam) licenseId: string,
@@ -77,7 +77,7 @@ export class AddOnPurchasesController {
   }
 
   @Delete('add_on_purchases/:id')
-  @ApiOperation({ summary: 'End it today, or void it when it has not started; history stays' })
+  @ApiOperation({ summary: 'End it today, or void it if it has not started; its history stays' })
   @ApiOkResponse({ type: AddOnPurchaseView })
   async end(
     @Param('id', UuidParam) id: string,

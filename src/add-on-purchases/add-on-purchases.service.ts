@@ -40,7 +40,7 @@ export class AddOnPurchasesService {
       if (purchase.voidedAt !== null) {
         throw new IssuerError(
           'PURCHASE_ENDED',
-          'This purchase was called off before it started: register a new one instead.',
+          'This purchase was called off before it started: record a new one instead.',
         );
       }
       const quantity = changes.quantity ?? purchase.quantity;

@@ -26,11 +26,11 @@ export function namespaceView(namespace: NamespaceEntity): NamespaceView {
   };
 }
 
-/** The id of a namespace in a path: a text of the platform's. */
+/** The id of a namespace in a path: the platform's own id, any text. */
 @Injectable()
 export class NamespaceParam implements PipeTransform<string, string> {
   transform(value: string): string {
     if (isText(value)) return value;
-    throw new IssuerError('NOT_FOUND', 'No namespace has such an id.');
+    throw new IssuerError('NOT_FOUND', 'There is no namespace with this id.');
   }
 }

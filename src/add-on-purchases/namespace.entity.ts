@@ -1,6 +1,6 @@
 import { Check, Column, Entity, PrimaryColumn, VersionColumn } from 'typeorm';
 
-/** A top-level group of the platform that buys add-ons for itself, under the platform's own id. */
+/** A top-level group of the platform that has purchases of its own. It has the platform's id. */
 @Entity('namespaces')
 @Check('namespaces_id_check', 'length(id) BETWEEN 1 AND 255')
 export class NamespaceEntity {

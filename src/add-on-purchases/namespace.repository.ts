@@ -5,7 +5,7 @@ import { NamespaceEntity } from './namespace.entity.js';
 
 @Injectable()
 export class NamespaceRepository {
-  /** Makes it unless it is known already, which of any number at once exactly one does. */
+  /** Inserts it unless it exists. Of any number of calls at once exactly one inserts it. */
   async insertIfUnknown(manager: EntityManager, namespace: NamespaceEntity): Promise<void> {
     await manager
       .createQueryBuilder()
@@ -39,5 +39,5 @@ export class NamespaceRepository {
 
 function orNotFound(namespace: NamespaceEntity | null): NamespaceEntity {
   if (namespace) return namespace;
-  throw new IssuerError('NOT_FOUND', 'Nothing was ever bought for a namespace with this id.');
+  throw new IssuerError('NOT_FOUND', 'There is no namespace with this id: it has no purchase.');
 }

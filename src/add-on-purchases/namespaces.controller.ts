@@ -35,7 +35,7 @@ export class NamespacesController {
   }
 
   @Post('namespaces/:id/add_on_purchases')
-  @ApiOperation({ summary: 'Record an add-on bought for a namespace' })
+  @ApiOperation({ summary: 'Record a purchase for a namespace' })
   @ApiCreatedResponse({ type: AddOnPurchaseView })
   async purchase(
     @Param('id', NamespaceParam) id: string,
@@ -49,7 +49,7 @@ export class NamespacesController {
   }
 
   @Get('namespaces/:id/add_on_purchases')
-  @ApiOperation({ summary: 'List the purchases of a namespace, oldest first, ended ones too' })
+  @ApiOperation({ summary: 'List the purchases of a namespace, also ended ones, oldest first' })
   @ApiOkResponse({ type: AddOnPurchasePage })
   async list(
     @Param('id', NamespaceParam) id: string,

@@ -12,7 +12,7 @@ import { NamespaceEntity } from './namespace.entity.js';
 import { NamespaceRepository } from './namespace.repository.js';
 import { newPurchase, purchaseChanges } from './purchase-changes.js';
 
-/** The admin's use cases on namespaces and what was bought for them. */
+/** Records purchases for namespaces, and changes their plans. */
 @Injectable()
 export class NamespacesService {
   constructor(
@@ -59,16 +59,18 @@ export class NamespacesService {
     }
     const known = await this.namespaces.find(manager, id);
     if (!known) {
-      throw new IssuerError('VALIDATION_FAILED', 'Its first purchase has to say the plan.', {
-        errors: [
-          { pointer: '#/plan', detail: 'is required for a namespace that is not known yet' },
-        ],
-      });
+      throw new IssuerError(
+        'VALIDATION_FAILED',
+        'The first purchase for a namespace must name its plan.',
+        {
+          errors: [{ pointer: '#/plan', detail: 'is required for the first purchase' }],
+        },
+      );
     }
     if (plan === undefined || known.plan === plan) return;
     throw new IssuerError(
       'NAMESPACE_PLAN_DIFFERS',
-      'The namespace has another plan: change that by PATCH /api/v1/namespaces/<id>, or leave it out.',
+      'The namespace has another plan. Leave `plan` out, or change it with PATCH /api/v1/namespaces/<id>.',
       { members: { plan: known.plan } },
     );
   }

@@ -7,14 +7,14 @@ import { SeatAssignmentRepository } from './seat-assignment.repository.js';
 
 export const RELEASE_SEATS_EVERY_MS = 3_600_000;
 const DAY_MS = 86_400_000;
-/** A purchase that is prolonged within this time keeps its seats. */
+/** A purchase that is extended within this time keeps its seats. */
 const KEPT_DAYS = 14;
-/** No token lives longer: what the ledger still has can be explained by the seats of its time. */
+/** No token lives longer. So the seats are there for every token that the ledger still has. */
 const LONGEST_TOKEN_DAYS = 8;
 
 /**
- * Releases the seats of purchases that have been over for 14 days, or were voided. Access ended with
- * the purchase. What was released is forgotten once the ledger has forgotten the tokens of that time.
+ * Releases the seats of purchases that ended 14 days ago, or were voided; they have given no access since
+ * then. Deletes released seats when the ledger has dropped the tokens of that time.
  */
 @Injectable()
 export class ReleaseAbandonedSeats {
@@ -33,7 +33,7 @@ export class ReleaseAbandonedSeats {
       released += some;
     }
     const days = this.config.ledgerRetentionDays + LONGEST_TOKEN_DAYS;
-    await this.seats.forgetReleased(this.database.manager, daysBefore(now, days));
+    await this.seats.deleteReleased(this.database.manager, daysBefore(now, days));
     return released;
   }
 

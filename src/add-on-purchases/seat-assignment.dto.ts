@@ -12,7 +12,7 @@ export class SeatAssignmentsBody {
     minItems: 1,
     maxItems: MAX_USERS,
     example: ['7', '8'],
-    description: "The platform's own ids of users; one that is named twice counts once",
+    description: "The platform's own ids of users; an id may stand twice and counts once",
   })
   @EachIsText()
   @ArrayMaxSize(MAX_USERS, { message: `must name at most ${MAX_USERS} users` })

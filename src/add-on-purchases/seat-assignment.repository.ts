@@ -10,7 +10,7 @@ import { newId } from '../platform/new-id.js';
 import { type PageRequest, rowsToFetch } from '../database/page.js';
 import type { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
 
-/** One seat of a purchase in the hands of one user. */
+/** A seat of a purchase that a user holds. */
 export interface SeatAssignment {
   readonly id: string;
   /** The platform's own id of the user. */
@@ -35,7 +35,7 @@ const LIST = `
     AND ($2::uuid IS NULL OR id > $2) AND ($3::text IS NULL OR user_id = $3)
   ORDER BY id LIMIT $4`;
 
-// One statement answers with the rows and their number, so the rows come from a WITH.
+// TypeORM answers an UPDATE with the rows and their number, but a SELECT with the rows alone.
 const RELEASE = `
   WITH released AS (
     UPDATE seat_assignments SET released_at = $2
@@ -44,7 +44,7 @@ const RELEASE = `
   )
   SELECT ${COLUMNS} FROM released ORDER BY id`;
 
-// Whoever prolongs a purchase at this moment holds its row: it is left for the next turn.
+// A purchase that is being extended at this moment is locked: the next run looks at it.
 const LOCK_ABANDONED = `
   SELECT id FROM add_on_purchases
   WHERE assigned_seats > 0 AND (voided_at IS NOT NULL OR expires_on <= $1)
@@ -60,8 +60,8 @@ const RELEASE_ALL = `
 @Injectable()
 export class SeatAssignmentRepository {
   /**
-   * Gives each of these users a seat of a purchase that this transaction has locked; one who has one
-   * keeps it. All or nothing.
+   * Gives each of these users a seat of a purchase that this transaction has locked, or gives none at all.
+   * A user who has a seat keeps it.
    * @throws {IssuerError} SEATS_EXHAUSTED with how many are free, ADD_ON_WITHOUT_SEATS
    */
   async assign(
@@ -70,7 +70,7 @@ export class SeatAssignmentRepository {
     userIds: readonly string[],
     now: Date,
   ): Promise<void> {
-    // In the order of the list: of one call, who was named last has the newest seat.
+    // Sorted, so that the last user of the list gets the newest seat.
     const ids = userIds.map(() => newId(now)).sort();
     await translatingConstraints(errorsOf(purchase), () =>
       manager.query(ASSIGN, [purchase.id, now, ids, userIds]),
@@ -97,7 +97,7 @@ export class SeatAssignmentRepository {
     return manager.query<SeatAssignment[]>(LIST, values);
   }
 
-  /** @returns the seats that were released, of those users who had one */
+  /** @returns the seats of those users who had one */
   async release(
     manager: EntityManager,
     purchaseId: string,
@@ -107,7 +107,7 @@ export class SeatAssignmentRepository {
     return manager.query<SeatAssignment[]>(RELEASE, [purchaseId, now, userIds]);
   }
 
-  /** Holds some purchases that were voided, or over on `day`, and still have seats assigned. */
+  /** Locks some purchases that were voided, or had ended on `day`, and still have seats assigned. */
   async lockAbandoned(manager: EntityManager, day: CalendarDay): Promise<readonly string[]> {
     const rows = await manager.query<{ id: string }[]>(LOCK_ABANDONED, [day]);
     return rows.map(({ id }) => id);
@@ -123,8 +123,8 @@ export class SeatAssignmentRepository {
     return row?.seats ?? 0;
   }
 
-  /** Removes what was released before `instant`. */
-  async forgetReleased(manager: EntityManager, instant: Date): Promise<void> {
+  /** Deletes what was released before `instant`. */
+  async deleteReleased(manager: EntityManager, instant: Date): Promise<void> {
     await manager.query('DELETE FROM seat_assignments WHERE released_at < $1', [instant]);
   }
 }
@@ -135,14 +135,14 @@ function errorsOf({ addOn, quantity, assignedSeats }: AddOnPurchaseEntity): Erro
     add_on_purchases_assigned_seats_check: () =>
       new IssuerError(
         'SEATS_EXHAUSTED',
-        `The purchase has ${free} free seats of ${quantity}: nobody got one. Release some, or raise ` +
-          'the quantity.',
+        `Only ${free} of ${quantity} seats are free, so no seat was assigned. Release some, or raise the ` +
+          'quantity of the purchase.',
         { members: { free_seats: free, quantity } },
       ),
     add_on_purchases_seat_add_on_check: () =>
       new IssuerError(
         'ADD_ON_WITHOUT_SEATS',
-        `${addOn} has no seats: only duo_pro and duo_enterprise are assigned to users.`,
+        `${addOn} has no seats: only duo_pro and duo_enterprise have.`,
       ),
   };
 }

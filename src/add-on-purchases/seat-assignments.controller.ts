@@ -20,7 +20,7 @@ export class SeatAssignmentsController {
   constructor(private readonly seats: SeatAssignmentsService) {}
 
   @Post(PATH)
-  @ApiOperation({ summary: 'Give each of these users a seat, all or none; who has one keeps it' })
+  @ApiOperation({ summary: 'Give each of these users a seat, or none of them' })
   @ApiCreatedResponse({ type: SeatAssignmentList })
   async assign(
     @Param('id', UuidParam) purchaseId: string,
@@ -31,7 +31,7 @@ export class SeatAssignmentsController {
   }
 
   @Get(PATH)
-  @ApiOperation({ summary: 'List who holds a seat of the purchase' })
+  @ApiOperation({ summary: 'List the users who hold a seat of the purchase' })
   @ApiOkResponse({ type: SeatAssignmentPage })
   async list(
     @Param('id', UuidParam) purchaseId: string,
@@ -46,7 +46,7 @@ export class SeatAssignmentsController {
 
   @Delete(PATH)
   @HttpCode(200)
-  @ApiOperation({ summary: 'Release the seats of these users; who has none is left alone' })
+  @ApiOperation({ summary: 'Release the seats of these users' })
   @ApiBody({ type: SeatAssignmentsBody })
   @ApiOkResponse({ type: SeatAssignmentList, description: 'What was released' })
   async release(

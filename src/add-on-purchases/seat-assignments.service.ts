@@ -9,7 +9,7 @@ import type { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
 import { AddOnPurchaseRepository } from './add-on-purchase.repository.js';
 import { type SeatAssignment, SeatAssignmentRepository } from './seat-assignment.repository.js';
 
-/** Hands out the seats of purchases. That there are never too many is the database's promise. */
+/** Assigns and releases the seats of purchases. The database never lets more be assigned than there are. */
 @Injectable()
 export class SeatAssignmentsService {
   constructor(
@@ -20,13 +20,13 @@ export class SeatAssignmentsService {
   ) {}
 
   /**
-   * Every one of these users has a seat afterwards, or nothing has changed. Twice does nothing.
+   * Afterwards each of these users has a seat, or nothing has changed. Twice does nothing.
    * @throws {IssuerError} NOT_FOUND, PURCHASE_ENDED, SEATS_EXHAUSTED, ADD_ON_WITHOUT_SEATS
    */
   async assign(purchaseId: string, userIds: readonly string[]): Promise<SeatAssignment[]> {
     return this.writes.run(async (manager, now) => {
-      // Those of one purchase take turns: they cannot lock each other's users out, and the free
-      // seats that a refusal tells of are what it has found.
+      // Calls for one purchase take turns, so they cannot deadlock, and a refusal knows how many seats
+      // are free.
       const purchase = await this.purchases.lock(manager, purchaseId);
       requireNotOver(purchase, now);
       const users = [...new Set(userIds)];
@@ -35,7 +35,7 @@ export class SeatAssignmentsService {
     });
   }
 
-  /** Whoever has none is left alone. @returns what was released */
+  /** @returns what was released; a user without a seat is not in it */
   async release(purchaseId: string, userIds: readonly string[]): Promise<SeatAssignment[]> {
     return this.writes.run(async (manager, now) => {
       await this.purchases.lock(manager, purchaseId);
@@ -55,12 +55,12 @@ export class SeatAssignmentsService {
   }
 }
 
-/** Seats may be assigned before the first day, which then begins with them. */
+/** Seats may be assigned before the first day of the purchase. */
 function requireNotOver(purchase: AddOnPurchaseEntity, now: Date): void {
   const phase = phaseOf(purchase, dayOf(now));
   if (phase === 'active' || phase === 'not_started') return;
   throw new IssuerError(
     'PURCHASE_ENDED',
-    'This purchase is over, and its seats with it: assign those of another one.',
+    'This purchase has ended, so it has no seats any more. Assign seats of another one.',
   );
 }

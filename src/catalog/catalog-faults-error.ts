@@ -1,13 +1,13 @@
 import type { CatalogFault } from '../domain/catalog-items.js';
 
-/** Everything that is wrong with a catalog; its message is meant for the operator who wrote it. */
+/** Every fault of a catalog. Its message is for the operator who wrote the catalog. */
 export class CatalogFaultsError extends Error {
   override readonly name = 'CatalogFaultsError';
 
   constructor(
     directory: string,
     readonly faults: readonly CatalogFault[],
-    /** What was ignored meanwhile: a misspelt field may be the cause of a fault. */
+    /** What was ignored: a misspelt field may be the cause of a fault. */
     readonly warnings: readonly string[] = [],
   ) {
     super(

@@ -9,13 +9,13 @@ export class CatalogController {
   constructor(private readonly catalog: CatalogStore) {}
 
   @Get('catalog')
-  @ApiOperation({ summary: 'The catalog in force, as instances see it, with its digest' })
+  @ApiOperation({ summary: 'Read the catalog in force as instances see it, with its digest' })
   read(): CatalogDocument & { readonly digest: string } {
     return { digest: this.catalog.current().digest, ...this.catalog.document() };
   }
 
   @Get('catalog/unit_primitives')
-  @ApiOperation({ summary: 'The unit primitives of the catalog in force' })
+  @ApiOperation({ summary: 'List the unit primitives of the catalog in force' })
   listUnitPrimitives(): { readonly items: CatalogDocument['unit_primitives'] } {
     return { items: this.catalog.document().unit_primitives };
   }

@@ -4,7 +4,7 @@ import { CatalogController } from './catalog.controller.js';
 import { CatalogStore } from './catalog.service.js';
 import type { LoadedCatalog } from './load-catalog.js';
 
-/** The catalog in force, which most rooms ask. */
+/** The catalog in force; most rooms use it. */
 @Global()
 @Module({})
 export class CatalogModule {

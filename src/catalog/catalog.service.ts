@@ -1,13 +1,12 @@
 import { Injectable } from '@nestjs/common';
-
 import { availableServices, type AvailableService } from '../domain/available-services.js';
 import { catalogDocument, type CatalogDocument } from '../domain/catalog-document.js';
 import type { GitlabRealm } from '../domain/catalog.js';
 import type { LoadedCatalog } from './load-catalog.js';
 
 /**
- * The catalog in force and what instances are told about it. All of it is made once, at the start:
- * it is the same for every instance, and a sync is the hot path.
+ * The catalog in force, and the form in which instances get it. That form is the same for every instance,
+ * so it is made once, at the start.
  */
 @Injectable()
 export class CatalogStore {

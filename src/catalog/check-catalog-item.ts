@@ -14,14 +14,14 @@ const SCHEMA_FILES: Readonly<Record<CatalogKind, string>> = {
   services: 'service.schema.json',
 };
 
-/** Stands for a field where the fault is that of the whole file. */
+/** Stands in the place of a field if the whole file is at fault. */
 export const WHOLE_FILE = '(file)';
 
 export interface FieldFault {
   /** `add_ons[1]`. */
   readonly field: string;
   readonly reason: string;
-  /** `add_ons`; null where the whole document is at fault. */
+  /** `add_ons`; null if the whole document is at fault. */
   readonly member: string | null;
 }
 
@@ -34,12 +34,12 @@ interface CompiledSchema {
   readonly fields: ReadonlySet<string>;
 }
 
-/** Holds documents to the project's own schemas, whichever folder they come from. */
+/** Checks documents against the schemas of this project, whichever folder they come from. */
 export class CatalogItemChecks {
   private readonly ajv = new Ajv2020({
     allErrors: true,
     allowUnionTypes: true,
-    // Ours, and sound: each start would spend 50 ms on the schema of schemas.
+    // Validating our own schemas would cost 50 ms at each start.
     validateSchema: false,
   });
   private readonly compiled = new Map<CatalogKind, CompiledSchema>();
@@ -74,7 +74,7 @@ function fieldFault(error: DefinedError): FieldFault {
     const member = error.params.missingProperty;
     return { field: member, reason: 'is missing', member };
   }
-  // `/add_ons/1` is RFC 6901's way to say `add_ons[1]`.
+  // `/add_ons/1` (RFC 6901) means `add_ons[1]`.
   const [member = '', ...rest] = error.instancePath.split('/').slice(1);
   if (member === '') return { field: WHOLE_FILE, reason: reasonOf(error), member: null };
   return {

@@ -6,7 +6,7 @@ import { shippedCatalogDirectory } from './shipped-catalog.js';
 
 export interface CatalogFile {
   readonly kind: CatalogKind;
-  /** Relative to the catalog, as faults name it. */
+  /** Relative to the folder of the catalog; faults name the file by it. */
   readonly file: string;
   readonly path: string;
 }
@@ -17,14 +17,14 @@ export interface CatalogListing {
   readonly warnings: readonly string[];
 }
 
-/** Stands for a field where the fault is that of a whole folder. */
+/** Stands in the place of a field if a whole folder is at fault. */
 export const WHOLE_FOLDER = '(folder)';
 
 const YAML_EXTENSIONS = new Set(['.yml', '.yaml']);
 
-/** Finds the files of a catalog. What does not belong to one is left alone and warned about. */
+/** Finds the files of a catalog. A file that does not belong to it is ignored, with a warning. */
 export function listCatalogFiles(directory: string): CatalogListing {
-  if (!isFolder(directory)) return refused(directory, 'is no folder that can be read');
+  if (!isFolder(directory)) return refused(directory, 'is not a folder that can be read');
 
   const listings = CATALOG_KINDS.map((kind) => listKind(directory, kind));
   return {
@@ -44,9 +44,9 @@ function listKind(directory: string, kind: CatalogKind): CatalogListing {
     const path = join(folder, entry);
     const file = `${kind}/${entry}`;
     if (YAML_EXTENSIONS.has(extname(entry)) && !isFolder(path)) files.push({ kind, file, path });
-    else warnings.push(`${file}: is no YAML file, ignored`);
+    else warnings.push(`${file}: is not a YAML file, ignored`);
   }
-  // Such a catalog grants nothing to anyone: far more likely a wrong folder than a wish.
+  // A catalog without unit primitives grants nothing. That is a wrong folder rather than a wish.
   if (kind === 'unit_primitives' && files.length === 0) return refused(kind, 'has no YAML file');
   return { files, faults: [], warnings };
 }
@@ -55,7 +55,7 @@ function strangers(directory: string): string[] {
   return visibleEntries(directory)
     .filter((entry) => !CATALOG_KINDS.some((kind) => kind === entry))
     .filter((entry) => !isOwnSchemas(join(directory, entry)))
-    .map((entry) => `${entry}: is no part of a catalog, ignored`);
+    .map((entry) => `${entry}: does not belong to a catalog, ignored`);
 }
 
 function isOwnSchemas(path: string): boolean {
@@ -63,14 +63,14 @@ function isOwnSchemas(path: string): boolean {
   return isFolder(path) && isFolder(own) && realpathSync(path) === realpathSync(own);
 }
 
-// A mounted config map keeps its versions in hidden folders, editors and desktops their notes.
+// Mounted config maps, editors and desktops have hidden files of their own.
 function visibleEntries(folder: string): string[] {
   return readdirSync(folder)
     .filter((entry) => !entry.startsWith('.'))
     .sort();
 }
 
-/** False for a folder that may not be read: to its catalog it is none. */
+/** False for a folder that may not be read. */
 function isFolder(path: string): boolean {
   try {
     readdirSync(path);

@@ -13,7 +13,7 @@ export interface LoadedCatalog {
   readonly catalog: Catalog;
   /** What was ignored and why, one sentence each. */
   readonly warnings: readonly string[];
-  /** SHA-256 in lowercase hex of what the files mean; comments and their order do not count. */
+  /** SHA-256 in lowercase hex of the content; comments and the order of fields do not count. */
   readonly digest: string;
 }
 
@@ -29,7 +29,7 @@ export function loadCatalog(directory: string): LoadedCatalog {
   const parsed = parseCatalog(itemsOf(sources));
 
   const faults = [...listing.faults, ...sources.flatMap((source) => source.faults)];
-  if (!parsed.ok) faults.push(...parsed.faults.filter(isNews(listing.faults, sources)));
+  if (!parsed.ok) faults.push(...parsed.faults.filter(isNew(listing.faults, sources)));
   const warnings = [...listing.warnings, ...sources.flatMap((source) => source.warnings)];
   if (!parsed.ok || faults.length > 0) {
     throw new CatalogFaultsError(directory, inOrder(faults), warnings);
@@ -47,12 +47,12 @@ function itemsOf(sources: readonly CatalogSource[]): CatalogItems {
   const items = Object.fromEntries(
     CATALOG_KINDS.map((kind) => [kind, sources.filter((source) => source.kind === kind)]),
   );
-  // The schemas, or the salvage of what fails them, vouch for the shape of each document.
+  // Each document has the shape of its kind: it passed the schema, or `salvage` gave it that shape.
   return items as unknown as CatalogItems;
 }
 
-/** A missing folder or a malformed field is one fault, not one more for each of its consequences. */
-function isNews(
+/** Leaves out the consequences of a missing folder or a malformed field, which is a fault already. */
+function isNew(
   folderFaults: readonly CatalogFault[],
   sources: readonly CatalogSource[],
 ): (fault: CatalogFault) => boolean {
@@ -62,7 +62,7 @@ function isNews(
   const settled = new Map(sources.map(({ file, settledFields }) => [file, settledFields]));
   return ({ file, field }) => {
     const fields = settled.get(file);
-    // A reference and the folder that it refers to have the same name.
+    // A field that refers to other items has the name of their folder.
     return !missingFolders.has(field) && fields !== 'all' && !fields?.has(field);
   };
 }

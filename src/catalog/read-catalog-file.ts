@@ -6,17 +6,17 @@ import { WHOLE_FILE, type CatalogItemChecks } from './check-catalog-item.js';
 import type { CatalogFile } from './list-catalog-files.js';
 import { readYaml, type YamlReading } from './read-yaml.js';
 
-/** Twenty times the longest file that is known. YAML compares each name of a mapping with all others. */
+/** Twenty times the longest known file. The YAML parser compares each name of a mapping with all others. */
 const MAX_CHARACTERS = 65_536;
 
-/** A file of a catalog after its syntax and its shape have been looked at. */
+/** A file of a catalog after the checks of its syntax and its shape. */
 export interface CatalogSource {
   readonly kind: CatalogKind;
   readonly file: string;
-  /** Has the shape of its kind, even where the file has not. */
+  /** Has the shape of its kind, even if the file does not. */
   readonly document: object;
   readonly faults: readonly CatalogFault[];
-  /** Fields whose faults are all in `faults`, so that no check need speak of them again. */
+  /** Fields whose faults are all in `faults`: later checks leave them out. */
   readonly settledFields: ReadonlySet<string> | 'all';
   readonly warnings: readonly string[];
 }
@@ -42,7 +42,7 @@ export function readCatalogFile(found: CatalogFile, checks: CatalogItemChecks): 
     notes.push(`${file}: field '${field}' is unknown, ignored`);
   }
   if (typeof document['name'] === 'string' && document['name'] !== stem) {
-    notes.push(`${file}: defines '${document['name']}', a name that its file does not bear`);
+    notes.push(`${file}: defines '${document['name']}', but the file has another name`);
   }
   const settledFields = new Set(fieldFaults.flatMap(({ member }) => member ?? []));
   const shaped = faults.length === 0 ? document : salvage(document, stem, settledFields);
@@ -58,13 +58,13 @@ function readText(path: string): YamlReading {
     return { document: undefined, faults: [{ field: WHOLE_FILE, reason }], warnings: [] };
   }
   if (text.length <= MAX_CHARACTERS) return readYaml(text);
-  const reason = `is longer than ${MAX_CHARACTERS} characters, so it is no item of a catalog`;
+  const reason = `is longer than ${MAX_CHARACTERS} characters`;
   return { document: undefined, faults: [{ field: WHOLE_FILE, reason }], warnings: [] };
 }
 
 /**
- * What is left of a faulty document, so that the checks across files still see it: references to its
- * name are no faults of those who refer to it.
+ * The sound fields of a faulty document, in the shape of its kind. The checks across files still see its
+ * name, so files that refer to it get no fault.
  */
 function salvage(
   document: Readonly<Record<string, unknown>>,

@@ -2,17 +2,17 @@ import { LineCounter, parseDocument, visit } from 'yaml';
 
 export interface YamlReading {
   readonly document: unknown;
-  /** `(line 3)` and what is wrong there; empty when the document could be read. */
+  /** `(line 3)` and what is wrong there; empty if the document could be read. */
   readonly faults: readonly { readonly field: string; readonly reason: string }[];
   readonly warnings: readonly string[];
 }
 
-// A catalog has no use for aliases; a few do no harm, many are a way to fill the memory.
+// A few aliases do no harm; many of them can fill the memory.
 const MAX_ALIASES = 10;
 
 /**
- * Reads one YAML document. Numbers and dates keep the text in which they are written: no field of a
- * catalog is a number, and the version 16.10 read as one would be 16.1.
+ * Reads one YAML document. Numbers and dates stay texts, as they are written: no field of a catalog is a
+ * number, and the version 16.10 as a number would be 16.1.
  */
 export function readYaml(text: string): YamlReading {
   const lines = new LineCounter();
@@ -44,7 +44,7 @@ export function readYaml(text: string): YamlReading {
     const document: unknown = parsed.toJS({ maxAliasCount: MAX_ALIASES });
     return { document, faults: [], warnings };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : 'is not to be resolved';
+    const reason = error instanceof Error ? error.message : 'cannot be resolved';
     return { document: undefined, faults: [{ field: '(aliases)', reason }], warnings };
   }
 }

@@ -16,10 +16,10 @@ import {
 } from './sightings-view.js';
 
 const STATES =
-  'ok: it holds a token and will have renewed it in time. ' +
-  'sync_overdue: it holds a token, but the sync that was due more than an hour ago has not come. ' +
-  'denied: its next sync brings no token, for the reason in `denial`; what it holds runs on. ' +
-  'no_token: it holds no token that has not expired, although a sync would bring one.';
+  'ok: it holds a live token, and its next sync is not overdue. ' +
+  'sync_overdue: it holds a live token, but a sync has been due for more than an hour. ' +
+  'denied: its next sync brings no token, for the reason in `denial`; its live tokens stay valid. ' +
+  'no_token: it holds no live token, although a sync would bring one.';
 
 const DENIALS = [
   'LICENSE_NOT_CLOUD',
@@ -75,7 +75,9 @@ export class InstanceView {
   @ApiProperty({ type: SeatsView, nullable: true, description: 'As its last seat link reported' })
   seats!: SeatsView | null;
 
-  @ApiProperty({ description: 'Whether that was more than was bought; its syncs go on' })
+  @ApiProperty({
+    description: 'Whether it reported more users or seats than were bought; syncs still work',
+  })
   seats_exceeded!: boolean;
 
   @ApiProperty({ enum: INSTANCE_STATES, description: STATES })
@@ -92,9 +94,9 @@ export class InstanceView {
     type: Date,
     nullable: true,
     description:
-      'When an instance that is well has synced again at the latest: from GitLab 18.0 on within an ' +
-      'hour after its token has less than two days left, before that daily by 07:00 UTC. Null when ' +
-      'it has never synced, and for an offline cloud license, with which only a script asks',
+      'When its next sync is due at the latest: from GitLab 18.0 on an hour after its token has less ' +
+      'than two days left, before 18.0 daily at 07:00 UTC. Null if it has never synced, and for an ' +
+      'offline cloud license, with which only scripts sync',
   })
   next_sync_due_at!: Date | null;
 
@@ -102,17 +104,16 @@ export class InstanceView {
     type: Date,
     nullable: true,
     description:
-      'From when on it has no token if nothing changes: the end of its tokens when they will not be ' +
-      'renewed (denied, overdue, due too late), the next sync when its tokens are revoked, else the ' +
-      'end of its license with its grace. ' +
-      'In the past when it has lost service already; null when it has never had a token',
+      'When it has no token any more if nothing changes: at the end of its tokens if no sync renews ' +
+      'them (denied, overdue, due too late), at the next sync if its tokens are revoked, else at the ' +
+      'end of its license with its grace. In the past if that has happened; null if it never had a token',
   })
   loses_service_at!: Date | null;
 
   @ApiProperty({
     type: InstanceTokenView,
     nullable: true,
-    description: 'Its newest token; null when that has expired',
+    description: 'Its newest token; null if that has expired',
   })
   token!: InstanceTokenView | null;
 
@@ -122,30 +123,29 @@ export class InstanceView {
   @ApiProperty({
     type: 'integer',
     description:
-      'How many of them have scopes that the next token will not have. Older tokens stay with an ' +
-      'instance beside the right one until they expire; a revoked one counts, for not every ' +
-      'validator learns of it',
+      'How many of these have scopes that the next token will not have. An instance keeps older tokens ' +
+      'until they expire. A revoked token counts too, because some validators do not learn of it',
   })
   live_tokens_with_excess_scopes!: number;
 
-  @ApiProperty({ type: [String], description: 'The scopes that any of them has too many' })
+  @ApiProperty({ type: [String], description: 'The excess scopes of these tokens' })
   excess_scopes!: string[];
 
-  @ApiProperty({ type: Date, nullable: true, description: 'When the last of them expires' })
+  @ApiProperty({ type: Date, nullable: true, description: 'When the last token with them expires' })
   excess_scopes_until!: Date | null;
 
   @ApiProperty({
     type: [NetworkView],
-    description: 'Where its syncs and seat links of the last 14 days came from, 20 at most',
+    description: 'The networks of its syncs and seat links in the last 14 days, 20 at most',
   })
   networks!: NetworkView[];
 
-  @ApiProperty({ type: [HostNameView], description: 'The host names that they named' })
+  @ApiProperty({ type: [HostNameView], description: 'The host names in these requests' })
   host_names!: HostNameView[];
 
   @ApiProperty({
     type: [SuspicionView],
-    description: 'Why somebody else may be using its license key; empty as a rule',
+    description: 'Why somebody else may be using its license key; usually empty',
   })
   suspicions!: SuspicionView[];
 
@@ -153,7 +153,7 @@ export class InstanceView {
     type: AbsurdSeatLinkView,
     nullable: true,
     description:
-      'Its last seat link of the last 14 days whose numbers cannot be true; none of it is in `seats`',
+      'Its last seat link with numbers that cannot be true, for 14 days; nothing of it is in `seats`',
   })
   absurd_seat_link!: AbsurdSeatLinkView | null;
 }

@@ -4,10 +4,10 @@ import { SUSPICION_REASONS, type SuspicionReason } from '../domain/suspicions.js
 import type { AbsurdSeatLink, SightingsOfInstance } from '../instances/sighting-rows.js';
 
 const REASONS =
-  'NEW_NETWORK: it is used from a network that is new and from one that is not, in turns. ' +
-  'TWO_LICENSES: its UUID is used with another license too. ' +
-  'HOST_NAME_FLIPS: it named one host, then another, then the first one again. ' +
-  'ABSURD_SEAT_LINK: it sent a seat link whose numbers cannot be true.';
+  'NEW_NETWORK: requests come from a new network and from a known one in turns. ' +
+  'TWO_LICENSES: another license is used with the same UUID. ' +
+  'HOST_NAME_FLIPS: requests named one host, then another, then the first one again. ' +
+  'ABSURD_SEAT_LINK: a seat link had numbers that cannot be true.';
 
 class SeenView {
   @ApiProperty({ type: 'integer', description: 'Syncs and seat links' }) requests!: number;
@@ -17,14 +17,14 @@ class SeenView {
   @ApiProperty({
     type: Date,
     nullable: true,
-    description: 'When one of them last came with an old license key, which was replaced',
+    description: 'When one of them last came with a previous license key',
   })
   previous_key_last_used_at!: Date | null;
 }
 
 export class NetworkView extends SeenView {
   @ApiProperty({
-    description: 'A /24 of IPv4, a /48 of IPv6, or `other`: all that found no place of their own',
+    description: 'A /24 of IPv4, a /48 of IPv6, or `other`: all networks beyond the first ones',
     example: '192.0.2.0/24',
   })
   network!: string;
@@ -38,20 +38,19 @@ export class SuspicionView {
   @ApiProperty({ enum: SUSPICION_REASONS, description: REASONS }) reason!: SuspicionReason;
   @ApiProperty({ type: Date }) since!: Date;
 
-  @ApiProperty({ type: Date, description: 'It is shown for 14 days from then on' })
+  @ApiProperty({ type: Date, description: 'It is shown for 14 days after that' })
   last_at!: Date;
 
   @ApiProperty({
     type: [String],
-    description:
-      'The networks, host names or ids of licenses that it is about, the older one first',
+    description: 'The networks, host names or ids of licenses that differ, the older one first',
   })
   values!: string[];
 }
 
 export class AbsurdNumberView {
   @ApiProperty({ example: 'billable_users_count' }) name!: string;
-  @ApiProperty({ description: 'As text: no integer holds some of them' }) value!: string;
+  @ApiProperty({ description: 'As text: some are larger than any integer' }) value!: string;
 }
 
 export class AbsurdSeatLinkView {
@@ -59,7 +58,10 @@ export class AbsurdSeatLinkView {
   @ApiProperty({ type: Date }) reported_at!: Date;
   @ApiProperty({ type: String, nullable: true }) host_name!: string | null;
 
-  @ApiProperty({ type: [AbsurdNumberView], description: 'Those that cannot be true, 20 at most' })
+  @ApiProperty({
+    type: [AbsurdNumberView],
+    description: 'The numbers that cannot be true, 20 at most',
+  })
   numbers!: AbsurdNumberView[];
 }
 

@@ -9,19 +9,19 @@ import { waitAtMost } from '../platform/wait-at-most.js';
 import { type AdmittedRequest, type SeenInstance, SightingCounts } from './sighting-counts.js';
 import { type Finding, SightingRepository } from './sighting.repository.js';
 
-/** Of one transaction: judging them blocks the event loop for a few milliseconds only. */
+/** The limits of one transaction, so that judging its instances blocks the event loop for milliseconds. */
 const MAX_INSTANCES = 100;
 const MAX_SIGHTINGS = 500;
 export const WRITE_SIGHTINGS_EVERY_MS = 10_000;
 export const DELETE_OLD_SIGHTINGS_EVERY_MS = 3_600_000;
 /** How long a stop waits for the last write. */
 const LAST_WRITE_MS = 1000;
-/** A stolen key can be used with any number of made-up instances. */
+/** The log names so many at once: a stolen key can be used with any number of invented instances. */
 const MAX_LINES = 20;
 
 /**
- * Where the requests of instances come from, so that an operator notices when somebody else uses a
- * license key. Counted in memory, for no request waits for it, and written from time to time.
+ * Counts where the requests of instances come from, so that an operator notices when somebody else uses a
+ * license key. It counts in memory and writes every few seconds, so no request waits for it.
  */
 @Injectable()
 export class InstanceSightings implements OnApplicationShutdown {
@@ -38,7 +38,7 @@ export class InstanceSightings implements OnApplicationShutdown {
   ) {
     this.uncounted = new Counter({
       name: 'issuer_sightings_uncounted_total',
-      help: 'Requests of instances whose network was not counted, as too many instances came at once.',
+      help: 'Requests of instances whose network was not counted, because too many instances came at once.',
       registers: [registry],
     });
   }
@@ -48,7 +48,7 @@ export class InstanceSightings implements OnApplicationShutdown {
     if (!this.counts.note(request)) this.uncounted.inc();
   }
 
-  /** Writes what was counted. What could not be written is kept; an answer that got lost counts twice. */
+  /** Writes the counts, and keeps those that it could not write. A lost answer makes them count twice. */
   async flush(): Promise<void> {
     await this.writing.run();
   }
@@ -78,7 +78,7 @@ export class InstanceSightings implements OnApplicationShutdown {
       for (const instance of seen) this.counts.restore(instance);
       throw error;
     } finally {
-      this.tell(findings);
+      this.log(findings);
     }
   }
 
@@ -87,17 +87,17 @@ export class InstanceSightings implements OnApplicationShutdown {
     return this.database.transaction((manager) => this.repository.add(manager, seen, now));
   }
 
-  private tell(findings: readonly Finding[]): void {
+  private log(findings: readonly Finding[]): void {
     for (const { instance, licenseId, suspicion } of findings.slice(0, MAX_LINES)) {
       const { reason, since, values } = suspicion;
       this.logger.warn({ instance, licenseId, reason, since, values }, SUSPICIOUS);
     }
     const more = findings.length - MAX_LINES;
-    if (more > 0) this.logger.warn({ more }, `${SUSPICIOUS}: and so are more`);
+    if (more > 0) this.logger.warn({ more }, `${SUSPICIOUS}: there are more`);
   }
 }
 
-/** The first of them, at least one. */
+/** The first instances, at least one, within the limits of a transaction. */
 function portionOf(seen: readonly SeenInstance[]): readonly SeenInstance[] {
   let sightings = 0;
   const end = seen.findIndex(({ networks, hostNames }, index) => {

@@ -30,7 +30,7 @@ export class ListInstancesQuery extends PageQuery {
   seats_exceeded?: Flag;
 
   @FlagParameter({
-    description: 'Whether somebody else seems to use its license key; see `suspicions`',
+    description: 'Whether somebody else may be using its license key; see `suspicions`',
   })
   suspicious?: Flag;
 }

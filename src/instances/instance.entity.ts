@@ -28,7 +28,7 @@ export interface AddOnMetric {
 @Index('instances_excess_scopes_until_idx', ['id'], { where: 'excess_scopes_until IS NOT NULL' })
 @Unique('instances_license_id_instance_id_key', ['licenseId', 'instanceId'])
 export class InstanceEntity {
-  /** Also the `gitlab_instance_uid` of an instance that has not told its own. */
+  /** Also the `gitlab_instance_uid` of an instance that has not reported its own. */
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'instances_pkey' })
   id!: string;
 
@@ -68,7 +68,7 @@ export class InstanceEntity {
   @Column('bytea', { name: 'token_scope_set_digest', nullable: true })
   tokenScopeSetDigest!: Buffer | null;
 
-  /** As of the last sweep: the scopes that its live tokens have too many; null without any. */
+  /** The excess scopes of its live tokens at the last sweep; null if there are none. */
   @Column('text', { name: 'excess_scopes', array: true, nullable: true })
   excessScopes!: string[] | null;
 
@@ -79,7 +79,7 @@ export class InstanceEntity {
   @Column('timestamptz', { name: 'last_seat_link_at', nullable: true })
   lastSeatLinkAt!: Date | null;
 
-  /** When it counted what its newest seat link says. */
+  /** When the instance made the counts of its newest seat link. */
   @Column('timestamptz', { name: 'seats_reported_at', nullable: true })
   seatsReportedAt!: Date | null;
 

@@ -50,7 +50,7 @@ export interface SharedLicense {
   readonly instances: number;
 }
 
-// Two first syncs at once: both get the row of whichever was faster.
+// Two first syncs at once get the same row.
 const REGISTER = `
   INSERT INTO instances (id, license_id, instance_id, created_at, last_seen_at)
   VALUES ($1, $2, $3, $4, $4)
@@ -58,7 +58,7 @@ const REGISTER = `
     DO UPDATE SET last_seen_at = greatest(instances.last_seen_at, excluded.last_seen_at)
   RETURNING id, instance_id AS "instanceId", unique_instance_id AS "uniqueInstanceId"`;
 
-// The unique id stays what it was first: tokens name it, and the ledger is audited with it.
+// The first unique id stays: tokens name it, and the audit of the ledger compares them with it.
 const MEET = `
   INSERT INTO instances (id, license_id, instance_id, unique_instance_id, host_name, gitlab_version,
                          created_at, last_seen_at)
@@ -70,16 +70,16 @@ const MEET = `
     gitlab_version = coalesce(excluded.gitlab_version, instances.gitlab_version)
   RETURNING id`;
 
-// Retried for two days, an old report may come after a newer one.
+// An instance retries a report for two days, so an old one may come after a newer one.
 const RECORD_SEATS = `
   UPDATE instances SET last_seat_link_at = greatest(last_seat_link_at, $2),
     seats_reported_at = CASE WHEN newer THEN $3 ELSE seats_reported_at END,
     billable_users = CASE WHEN newer THEN $4 ELSE billable_users END,
     max_historical_users = CASE WHEN newer THEN $5 ELSE max_historical_users END,
     add_on_metrics = CASE WHEN newer THEN $6::jsonb ELSE add_on_metrics END
-  FROM (SELECT id AS known, seats_reported_at IS NULL OR seats_reported_at <= $3 AS newer
+  FROM (SELECT id AS reporting, seats_reported_at IS NULL OR seats_reported_at <= $3 AS newer
         FROM instances WHERE id = $1) report
-  WHERE id = known`;
+  WHERE id = reporting`;
 
 /** Whether an instance has reported more users, or more seats of an add-on, than were bought. */
 const SEATS_EXCEEDED = `(
@@ -90,14 +90,14 @@ const SEATS_EXCEEDED = `(
       AS metric (purchased_seats integer, assigned_seats integer)
     WHERE assigned_seats > purchased_seats))`;
 
-/** As of the last time that its sightings were written. */
+/** Whether an instance was suspicious when its sightings were last written. */
 const SUSPICIOUS = `EXISTS (
   SELECT FROM instance_sightings
   WHERE instance_sightings.instance_id = instance.id AND suspicious_until > :now)`;
 
 @Injectable()
 export class InstanceRepository {
-  /** Makes the instance known to the license, once. */
+  /** Registers the instance with the license, once. */
   async register(
     queryable: Queryable,
     licenseId: string,
@@ -164,7 +164,7 @@ export class InstanceRepository {
     return row?.count ?? 0;
   }
 
-  /** The licenses with which most instances were heard of since then, 20 at most, the most first. */
+  /** The 20 licenses with the most instances that were seen since then, the most first. */
   async mostShared(manager: EntityManager, since: Date): Promise<SharedLicense[]> {
     return manager.query<SharedLicense[]>(
       `SELECT license_id AS "licenseId", count(*)::int AS instances FROM instances

@@ -3,15 +3,15 @@ import { networkOf } from '../platform/ip-network.js';
 
 const NETWORK = { ipv4: 24, ipv6: 48 } as const;
 const MAX_INSTANCES = 10_000;
-/** So that the holder of one key, who can make instances up, does not take every place. */
+/** The holder of one key can invent instances, and must not take every place. */
 const MAX_INSTANCES_OF_A_LICENSE = 200;
 
-/** A request of an instance that was admitted by its license key. */
+/** A request that was admitted by a license key. */
 export interface AdmittedRequest {
   readonly licenseId: string;
   /** The instance UUID. */
   readonly instanceId: string;
-  /** Behind a proxy it may be whatever a client wrote. */
+  /** Behind a proxy it may be anything that a client wrote. */
   readonly address: string;
   readonly hostName: string | null;
   /** Whether the key was an old one of the license. */
@@ -19,7 +19,7 @@ export interface AdmittedRequest {
   readonly at: Date;
 }
 
-/** What was seen of an instance in a few seconds. */
+/** The sightings of an instance in the last seconds. */
 export interface SeenInstance {
   readonly licenseId: string;
   readonly instanceId: string;
@@ -36,12 +36,12 @@ interface Place {
   readonly hostNames: Sightings;
 }
 
-/** Counts where requests come from, in a bounded number of places; first come, first served. */
+/** Counts where requests come from. The number of places is bounded; the first instances get them. */
 export class SightingCounts {
   private readonly places = new Map<string, Place>();
-  private readonly ofLicense = new Map<string, number>();
+  private readonly instancesByLicense = new Map<string, number>();
 
-  /** @returns false when there was no place for it */
+  /** @returns false if there was no place for it */
   note(request: AdmittedRequest): boolean {
     const place = this.placeOf(request.licenseId, request.instanceId);
     if (!place) return false;
@@ -54,7 +54,7 @@ export class SightingCounts {
     return true;
   }
 
-  /** Takes back what could not be written. */
+  /** Takes back what could not be written, if there is still a place. */
   restore({ licenseId, instanceId, networks, hostNames }: SeenInstance): void {
     const place = this.placeOf(licenseId, instanceId);
     if (!place) return;
@@ -75,11 +75,11 @@ export class SightingCounts {
     const name = `${licenseId} ${instanceId}`;
     const known = this.places.get(name);
     if (known) return known;
-    const taken = this.ofLicense.get(licenseId) ?? 0;
-    if (this.places.size >= MAX_INSTANCES || taken >= MAX_INSTANCES_OF_A_LICENSE) return null;
+    const ofLicense = this.instancesByLicense.get(licenseId) ?? 0;
+    if (this.places.size >= MAX_INSTANCES || ofLicense >= MAX_INSTANCES_OF_A_LICENSE) return null;
     const place = { licenseId, instanceId, networks: new Map(), hostNames: new Map() };
     this.places.set(name, place);
-    this.ofLicense.set(licenseId, taken + 1);
+    this.instancesByLicense.set(licenseId, ofLicense + 1);
     return place;
   }
 }

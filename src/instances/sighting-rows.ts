@@ -10,7 +10,7 @@ export interface AbsurdSeatLink {
   readonly numbers: readonly AbsurdNumber[];
 }
 
-/** What is kept of an instance, as JSON holds it: instants are texts there. */
+/** The sightings of an instance as JSON holds them: instants are texts there. */
 export interface InstanceSightingsRow {
   readonly instanceId: string;
   readonly networks: readonly SeenRow[];
@@ -49,7 +49,7 @@ type SuspicionRow = Omit<Suspicion, 'since' | 'lastAt'> & {
   readonly lastAt: string;
 };
 
-/** Where an instance was seen in the last days. */
+/** Where an instance was seen in the last 14 days. */
 export interface SightingsOfInstance {
   readonly networks: readonly Seen[];
   readonly hostNames: readonly Seen[];
@@ -64,7 +64,7 @@ export const NOT_SEEN: SightingsOfInstance = {
   suspicions: [],
 };
 
-/** Without what is too old at `now`. */
+/** Leaves out what is too old at `now`. */
 export function sightingsOf(row: InstanceSightingsRow, now: Date): SightingsOfInstance {
   const keptSince = new Date(now.getTime() - SIGHTINGS_KEPT_MS);
   const absurd = row.absurdSeatLink === null ? null : absurdSeatLinkOf(row.absurdSeatLink);

@@ -25,7 +25,7 @@ export interface Finding {
   readonly suspicion: Suspicion;
 }
 
-interface KnownRow extends InstanceSightingsRow, LicenseUseRow {
+interface JudgedRow extends InstanceSightingsRow, LicenseUseRow {
   readonly instanceUuid: string;
   readonly otherLicenses: readonly LicenseUseRow[];
 }
@@ -35,7 +35,7 @@ const LICENSE_USE = (instance: string, license: string) => `
   'expiresOn', ${license}.expires_on, 'revokedAt', ${license}.revoked_at,
   'firstSeenAt', ${instance}.created_at, 'lastSeenAt', ${instance}.last_seen_at`;
 
-// A denied request may name an unknown instance.
+// A denied request may name an instance that is not registered; it has no row.
 const NOTED = `
   FROM unnest($1::uuid[], $2::text[]) AS noted (license_id, instance_uuid)
   JOIN instances i ON i.license_id = noted.license_id AND i.instance_id = noted.instance_uuid`;
@@ -45,7 +45,7 @@ const MAKE_ROWS = `
   SELECT i.id, i.instance_id, $3 ${NOTED}
   ON CONFLICT ON CONSTRAINT instance_sightings_pkey DO NOTHING`;
 
-const KNOWN = `
+const ROWS_TO_JUDGE = `
   SELECT s.instance_id AS "instanceId", s.instance_uuid AS "instanceUuid", s.networks,
     s.host_names AS "hostNames", s.absurd_seat_link AS "absurdSeatLink", s.suspicions,
     use.*, coalesce(others.uses, '[]') AS "otherLicenses"
@@ -67,19 +67,19 @@ const KNOWN = `
   ) others`;
 
 const WRITE = `
-  UPDATE instance_sightings AS known SET last_seen_at = greatest(known.last_seen_at, $2),
+  UPDATE instance_sightings AS kept SET last_seen_at = greatest(kept.last_seen_at, $2),
     networks = given.networks, host_names = given.host_names, suspicions = given.suspicions,
     suspicious_until = given.suspicious_until
   FROM jsonb_to_recordset($1) AS given (instance_id uuid, networks jsonb, host_names jsonb,
     suspicions jsonb, suspicious_until timestamptz)
-  WHERE known.instance_id = given.instance_id`;
+  WHERE kept.instance_id = given.instance_id`;
 
 const KEEP_ABSURD = `
-  INSERT INTO instance_sightings AS known
+  INSERT INTO instance_sightings AS kept
     (instance_id, instance_uuid, last_seen_at, absurd_seat_link)
   VALUES ($1, $2, $3, $4)
   ON CONFLICT ON CONSTRAINT instance_sightings_pkey DO UPDATE SET
-    last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
+    last_seen_at = greatest(kept.last_seen_at, excluded.last_seen_at),
     absurd_seat_link = excluded.absurd_seat_link`;
 
 const OF_INSTANCES = `
@@ -93,11 +93,11 @@ const COUNT_SUSPICIOUS = `
   CROSS JOIN jsonb_to_recordset(suspicions) AS suspicion (reason text, "lastAt" timestamptz)
   WHERE suspicious_until > $1 AND suspicion."lastAt" > $2 GROUP BY suspicion.reason`;
 
-/** Where instances were seen, and what is suspicious about it. */
+/** Stores where instances were seen, and what is suspicious about it. */
 @Injectable()
 export class SightingRepository {
   /**
-   * Adds what was seen, within a transaction, and judges each instance anew.
+   * Adds sightings and judges each of their instances again. Call it within a transaction.
    * @returns the suspicions that were not there before
    */
   async add(
@@ -111,7 +111,7 @@ export class SightingRepository {
       seen.map(({ instanceId }) => instanceId),
     ];
     await manager.query(MAKE_ROWS, [...noted, now]);
-    const rows = await manager.query<KnownRow[]>(KNOWN, [...noted, keptSince(now)]);
+    const rows = await manager.query<JudgedRow[]>(ROWS_TO_JUDGE, [...noted, keptSince(now)]);
     const byInstance = new Map(seen.map((one) => [nameOf(one.licenseId, one.instanceId), one]));
     const judged = rows.flatMap((row) => {
       const one = byInstance.get(nameOf(row.licenseId, row.instanceUuid));
@@ -121,7 +121,7 @@ export class SightingRepository {
     return judged.flatMap(({ findings }) => findings);
   }
 
-  /** Keeps the last one. */
+  /** Replaces the one before. */
   async keepAbsurdSeatLink(
     manager: EntityManager,
     id: string,
@@ -132,7 +132,7 @@ export class SightingRepository {
     await manager.query(KEEP_ABSURD, values);
   }
 
-  /** What is kept of these instances as of `now`; nothing is left out that says nothing. */
+  /** The sightings of these instances as of `now`. An instance without a row is not in the answer. */
   async ofInstances(
     manager: EntityManager,
     ids: readonly string[],
@@ -153,7 +153,7 @@ export class SightingRepository {
     return new Map(rows.map(({ reason, instances }) => [reason, instances]));
   }
 
-  /** Within a transaction. */
+  /** Call it within a transaction. */
   async forgetOld(manager: EntityManager, now: Date): Promise<void> {
     await takeTurn(manager);
     await manager.query(`DELETE FROM instance_sightings WHERE last_seen_at <= $1`, [
@@ -162,12 +162,12 @@ export class SightingRepository {
   }
 }
 
-/** Replicas do: each reads what is kept, adds to it and writes it. */
+/** Replicas take turns, for each reads what is kept, adds to it and writes it. */
 async function takeTurn(manager: EntityManager): Promise<void> {
   await manager.query(`SELECT pg_advisory_xact_lock(hashtext('instance_sightings'))`);
 }
 
-function judge(row: KnownRow, seen: SeenInstance, now: Date) {
+function judge(row: JudgedRow, seen: SeenInstance, now: Date) {
   const kept = sightingsOf(row, now);
   const networks = withSightings(kept.networks, seen.networks, now);
   const hostNames = withSightings(kept.hostNames, seen.hostNames, now);
@@ -179,7 +179,7 @@ function judge(row: KnownRow, seen: SeenInstance, now: Date) {
     absurdSeatLinkAt: kept.absurdSeatLink?.receivedAt ?? null,
   };
   const suspicions = suspicionsOf(use, kept.suspicions, now);
-  const known = new Set(kept.suspicions.map(({ reason }) => reason));
+  const reasonsBefore = new Set(kept.suspicions.map(({ reason }) => reason));
   const until = suspicions.map((suspicion) => suspiciousUntil(suspicion).getTime());
   return {
     written: {
@@ -190,7 +190,7 @@ function judge(row: KnownRow, seen: SeenInstance, now: Date) {
       suspicious_until: until.length === 0 ? null : new Date(Math.max(...until)),
     },
     findings: suspicions
-      .filter(({ reason }) => !known.has(reason))
+      .filter(({ reason }) => !reasonsBefore.has(reason))
       .map((suspicion) => ({ instance: row.instanceId, licenseId: row.licenseId, suspicion })),
   };
 }
@@ -199,7 +199,7 @@ function keptSince(now: Date): Date {
   return new Date(now.getTime() - SIGHTINGS_KEPT_MS);
 }
 
-/** Unambiguous: a UUID has no blank in it. */
+/** A license id has no space, so two pairs never have the same name. */
 function nameOf(licenseId: string, instanceUuid: string): string {
   return `${licenseId} ${instanceUuid}`;
 }

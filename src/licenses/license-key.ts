@@ -1,28 +1,28 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { IssuerError } from '../platform/issuer-error.js';
 
-/** Longer keys are registered nowhere, so they are unknown without a look. */
+/** No longer key can be registered, so a longer one is unknown without a look-up. */
 export const MAX_LICENSE_KEY_LENGTH = 65_536;
 /** Shorter keys could be guessed. */
 export const MIN_LICENSE_KEY_LENGTH = 16;
 const GENERATED_KEY_BYTES = 32;
 
-/** How a key is compared: a script sends it with a trailing newline, Windows with CRLF. */
+/** The form in which keys are compared: scripts add a newline at the end, Windows sends CRLF. */
 export function normaliseLicenseKey(key: string): string {
   return key.replaceAll('\r\n', '\n').trim();
 }
 
-/** The key as it is kept. @throws {IssuerError} VALIDATION_FAILED for one of white space, say */
+/** The normalised key. @throws {IssuerError} VALIDATION_FAILED if that is too short */
 export function longEnoughKey(given: string): string {
   const key = normaliseLicenseKey(given);
   if (key.length >= MIN_LICENSE_KEY_LENGTH) return key;
-  const detail = `must have at least ${MIN_LICENSE_KEY_LENGTH} characters beside the white space around it`;
+  const detail = `must have at least ${MIN_LICENSE_KEY_LENGTH} characters without the white space around it`;
   throw new IssuerError('VALIDATION_FAILED', 'This license key is too short.', {
     errors: [{ pointer: '#/license_key', detail }],
   });
 }
 
-/** The key of a license as it is kept. @throws {IssuerError} VALIDATION_FAILED */
+/** The normalised key of a license. @throws {IssuerError} VALIDATION_FAILED */
 export function registrableKey(given: string): string {
   const key = longEnoughKey(given);
   if (!looksLikeActivationCode(key)) return key;
@@ -41,7 +41,7 @@ export function generateLicenseKey(): string {
   return `cci_license_${randomBytes(GENERATED_KEY_BYTES).toString('base64url')}`;
 }
 
-/** A GitLab activation code is 24 letters and digits; such a text is no license key. */
+/** A GitLab activation code is 24 letters and digits, so a license key must not be. */
 export function looksLikeActivationCode(key: string): boolean {
   return /^[A-Za-z0-9]{24}$/.test(normaliseLicenseKey(key));
 }

@@ -3,10 +3,11 @@ import { LICENSE_KINDS, type LicenseKind } from '../domain/license.js';
 import { LicenseeBody } from './license.dto.js';
 import type { LicenseEntity } from './license.entity.js';
 
-/** A license as the admin API shows it: the key only where it was generated, once. */
+/** A license as the admin API shows it. The key is shown only when it was generated, this once. */
 export class LicenseView {
   @ApiProperty({ format: 'uuid' }) id!: string;
-  @ApiPropertyOptional({ description: 'Only when generated here, this once' }) license_key?: string;
+  @ApiPropertyOptional({ description: 'Shown only when it was generated, this once' })
+  license_key?: string;
   @ApiProperty() plan!: string;
   @ApiProperty({ enum: LICENSE_KINDS }) kind!: LicenseKind;
   @ApiProperty() trial!: boolean;
@@ -23,14 +24,14 @@ export class LicenseView {
   @ApiProperty({
     type: Date,
     nullable: true,
-    description: 'When it got its present key; null while that is its first one',
+    description: 'When it got its present key; null if that is its first key',
   })
   key_replaced_at!: Date | null;
 
   @ApiProperty({
     type: Date,
     nullable: true,
-    description: 'When the last of its old keys stops working, or stopped',
+    description: 'When the last of its previous keys stops working, or stopped',
   })
   previous_key_valid_until!: Date | null;
 }

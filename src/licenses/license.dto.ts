@@ -38,7 +38,9 @@ export class LicenseeBody {
 }
 
 export class CreateLicenseBody {
-  @ApiPropertyOptional({ description: 'A key to register; generated and shown once when absent' })
+  @ApiPropertyOptional({
+    description: 'A key to register; if absent, one is generated and shown once',
+  })
   @MayBeAbsent()
   @IsTextOfLines(MIN_LICENSE_KEY_LENGTH, MAX_LICENSE_KEY_LENGTH)
   license_key?: string;
@@ -64,7 +66,7 @@ export class CreateLicenseBody {
   @IsDay()
   starts_on!: string;
 
-  @ApiProperty({ format: 'date', description: 'The first day on which it is over' })
+  @ApiProperty({ format: 'date', description: 'The first day after it has ended' })
   @IsDay()
   expires_on!: string;
 
@@ -81,7 +83,7 @@ export class CreateLicenseBody {
   customer_ref?: string | null;
 }
 
-/** What can be changed; a license gets another key by `replace_key`. */
+/** A license gets another key by `replace_key`, not by this. */
 export class UpdateLicenseBody extends PartialType(OmitType(CreateLicenseBody, ['license_key']), {
   skipNullProperties: false,
 }) {}
@@ -94,7 +96,7 @@ export class RevokeLicenseBody {
 }
 
 export const DEFAULT_GRACE_SECONDS = 604_800;
-/** Long enough for an instance that is on for a day each quarter. */
+/** Long enough for an instance that runs one day each quarter. */
 const MAX_GRACE_SECONDS = 7_776_000;
 
 export class ReplaceLicenseKeyBody extends PickType(CreateLicenseBody, ['license_key']) {
@@ -103,7 +105,7 @@ export class ReplaceLicenseKeyBody extends PickType(CreateLicenseBody, ['license
     minimum: 0,
     maximum: MAX_GRACE_SECONDS,
     default: DEFAULT_GRACE_SECONDS,
-    description: 'How long the old key goes on working; with 0 it stops at once',
+    description: 'How long the old key still works; with 0 it stops at once',
   })
   @MayBeAbsent()
   @IsWholeNumber(0, MAX_GRACE_SECONDS)

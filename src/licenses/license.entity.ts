@@ -53,7 +53,7 @@ export class LicenseEntity implements License {
   @Column('bytea', { name: 'key_digest' })
   keyDigest!: Buffer;
 
-  /** The key itself, sealed with `licenses:<id>` as its owner; read by no list. */
+  /** The key itself, sealed with `licenses:<id>` as its owner. Lists do not read it. */
   @Column('bytea', { name: 'sealed_key', select: false })
   sealedKey!: Buffer;
 
@@ -72,11 +72,11 @@ export class LicenseEntity implements License {
   @Column('timestamptz', { name: 'updated_at' })
   updatedAt!: Date;
 
-  /** When it got the key that it has; null while that is its first one. */
+  /** When it got its present key; null if that is its first key. */
   @Column('timestamptz', { name: 'key_replaced_at', nullable: true })
   keyReplacedAt!: Date | null;
 
-  /** When the last of its old keys stops working, or stopped; null while it has its first key. */
+  /** When the last of its old keys stops working, or stopped; null if it has its first key. */
   @Column('timestamptz', { name: 'previous_key_valid_until', nullable: true })
   previousKeyValidUntil!: Date | null;
 }

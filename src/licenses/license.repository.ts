@@ -29,26 +29,26 @@ const ERRORS: ErrorByConstraint = {
     }),
 };
 
-/** License keys as they were registered; a sync finds a key by its digest and opens none. */
+/** License keys as they were registered. A sync finds a license by the digest and opens no key. */
 export const SEALED_LICENSE_KEYS: SealedColumn = {
   table: 'licenses',
   id: { column: 'id', type: 'uuid' },
   column: 'sealed_key',
 };
 
-/** The license that has this key, or had it and still lets it work. At most one has. */
+/** The license that has this key, or had it and still lets it work. There is at most one. */
 const OF_KEY = `
   SELECT id FROM licenses WHERE key_digest = $1
   UNION ALL
   SELECT license_id FROM replaced_license_keys WHERE digest = $1 AND valid_until > $2`;
 
-const KNOWN_KEY = preparedStatement('known_key', OF_KEY);
+const LICENSE_OF_KEY = preparedStatement('license_of_key', OF_KEY);
 
-/** Each replacement leaves one. An operator has reasons for a few. */
+/** Each replacement leaves an old key; more than a few have no use. */
 const MAX_OLD_KEYS = 5;
 
-// No old key outlives the grace of the newest replacement, and only the newest of them stay. One that was
-// replaced only after that grace, by a clock that was ahead, does not stay at all.
+// No old key works longer than the grace of the newest replacement, and only the newest old keys stay. A
+// clock that was ahead may have replaced a key after the end of that grace; that key is dropped at once.
 const SHORTEN_OLD_KEYS = `
   UPDATE replaced_license_keys SET valid_until = $2 WHERE license_id = $1 AND valid_until > $2`;
 const DROP_OLD_KEYS = `
@@ -67,12 +67,12 @@ export class LicenseRepository {
     return orNotFound(await manager.findOneBy(LicenseEntity, { id }));
   }
 
-  /** Whether this key works for a license; takes no connection of the admin side. */
+  /** Whether this key works for a license. Uses the pool of the sync path. */
   async isKnownKey(prepared: PreparedStatements, keyDigest: Buffer, now: Date): Promise<boolean> {
-    return (await prepared.run(KNOWN_KEY, [keyDigest, now])).length > 0;
+    return (await prepared.run(LICENSE_OF_KEY, [keyDigest, now])).length > 0;
   }
 
-  /** By its key, or by an old one in its grace. Null when the key works for no license. */
+  /** By its key, or by an old one in its grace. Null if the key works for no license. */
   async byKeyDigest(
     manager: EntityManager,
     keyDigest: Buffer,
@@ -83,9 +83,8 @@ export class LicenseRepository {
   }
 
   /**
-   * Gives a license that this transaction has locked the key that is set in `license`. Its old key
-   * works until `previousKeyValidUntil`: a trigger keeps its digest until then. Older ones work as
-   * long as they would have, but no longer than that.
+   * Saves the new key of a license that this transaction has locked. A trigger keeps the digest of the old
+   * key, which works until `previousKeyValidUntil`. Older keys work until then at the latest.
    * @throws {IssuerError} LICENSE_KEY_TAKEN
    */
   async replaceKey(manager: EntityManager, license: LicenseEntity): Promise<LicenseEntity> {
@@ -96,7 +95,7 @@ export class LicenseRepository {
     return this.save(manager, license);
   }
 
-  /** Whether the license still lets this old key work. */
+  /** Whether this is an old key of the license that still works. */
   async hasOldKey(
     manager: EntityManager,
     id: string,

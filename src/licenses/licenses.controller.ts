@@ -45,7 +45,7 @@ export class LicensesController {
   }
 
   @Post('licenses')
-  @ApiOperation({ summary: 'Register a license, or generate one with its key' })
+  @ApiOperation({ summary: 'Register a license; its key is generated if it has none' })
   @ApiCreatedResponse({ type: LicenseView })
   async create(
     @Body(bodyValidation) body: CreateLicenseBody,
@@ -87,7 +87,7 @@ export class LicensesController {
 
   @Post('licenses/:id/revoke')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Deny its syncs from now on; tokens already out run to their exp' })
+  @ApiOperation({ summary: 'Deny its syncs from now on; issued tokens live until their exp' })
   @ApiBody({ type: RevokeLicenseBody, required: false })
   @ApiOkResponse({ type: LicenseView })
   async revoke(
@@ -101,7 +101,7 @@ export class LicensesController {
 
   @Post('licenses/:id/reinstate')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Take a revocation back' })
+  @ApiOperation({ summary: 'Take the revocation of a license back' })
   @ApiBody({ type: EmptyBody, required: false })
   @ApiOkResponse({ type: LicenseView })
   async reinstate(
@@ -116,10 +116,10 @@ export class LicensesController {
   @Post('licenses/:id/replace_key')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Give it a new key, for instance because the old one was stolen',
+    summary: 'Replace the key of a license, for instance after a theft',
     description:
-      'Without `license_key` one is generated and shown once. Seat links and activations hand out ' +
-      'the new key from now on. The old key works until its grace ends; then it is unknown.',
+      'Without `license_key` a key is generated and shown once. Seat links and activations hand out the ' +
+      'new key from now on. The old key works until its grace ends; then it is unknown.',
   })
   @ApiBody({ type: ReplaceLicenseKeyBody, required: false })
   @ApiOkResponse({ type: LicenseView })

@@ -16,7 +16,7 @@ export interface CreatedLicense {
   readonly generatedKey: string | null;
 }
 
-/** The admin's use cases on licenses. */
+/** Registers, reads, changes, revokes and reinstates licenses. */
 @Injectable()
 export class LicensesService {
   constructor(
@@ -69,7 +69,7 @@ export class LicensesService {
     });
   }
 
-  /** Its syncs are denied from now on; tokens already out run to their `exp`. Twice does nothing. */
+  /** Its syncs are denied from now on; issued tokens live until their `exp`. Twice does nothing. */
   async revoke(id: string, reason: string | null, ifMatch?: string): Promise<LicenseEntity> {
     return this.writes.change(this.licenses, id, ifMatch, (license, now) => {
       if (license.revokedAt !== null) return;

@@ -2,7 +2,7 @@ import { STATUS_LIST_BITS, type StatusWord } from '../domain/status-list.js';
 import type { Queryable } from '../database/database.js';
 import { firstLiveJti } from '../ledger/recorded-tokens.js';
 
-/** Whether any token may have a place in this list. */
+/** Whether a token may have a place in this list. */
 export async function hasStatusList(on: Queryable, list: number): Promise<boolean> {
   const { rows } = await on.query<{ exists: boolean }>(
     `SELECT is_called AND last_value + seqincrement > $1::bigint AS exists
@@ -13,9 +13,9 @@ export async function hasStatusList(on: Queryable, list: number): Promise<boolea
 }
 
 /**
- * The revoked tokens of a list, 32 a row: the database adds them up, for a list with a million of
- * them would take longer to read than to make. Tokens that have expired count for nothing any more,
- * so only the last days of the ledger are looked at, by the small index of what is revoked.
+ * The revoked tokens of a list, 32 in a row. The database adds them up, for reading a million rows would
+ * take longer than making the list. Expired tokens do not count, so only the last days of the ledger are
+ * read, by the small index of revoked tokens.
  */
 export async function revokedWords(
   on: Queryable,

@@ -7,7 +7,7 @@ export type RevocationSubject = (typeof REVOCATION_SUBJECTS)[number];
 
 const ACTIVE = { unique: true, where: 'restored_at IS NULL' } as const;
 
-/** One revocation: of a token, or of the tokens of an instance, a license, a user or a namespace. */
+/** A revocation of one token, or of all tokens of an instance, a license, a user or a namespace. */
 @Entity('service_token_revocations')
 @Index('service_token_revocations_jti_idx', ['jti'], { unique: true })
 @Index('service_token_revocations_instance_id_idx', ['instanceId'])

@@ -12,13 +12,13 @@ import { hasStatusList, revokedWords } from './revoked-words.js';
 const TYP = 'statuslist+jwt';
 /** For how long validators may keep a list. */
 export const STATUS_LIST_TTL_SECONDS = 300;
-/** No list is accepted later than that after it was read: an old one hides what was revoked since. */
+/** Validators refuse a list that was read longer ago: it hides what was revoked since. */
 const LIFETIME_SECONDS = 4 * 3600;
-/** A notification can be lost: what is older is read again. */
+/** A notification can be lost, so an older list is read again. */
 const FRESH_MS = 60_000;
-/** For so long a database that is away is not asked again: validators are not to wait for it. */
+/** After a failure the database is not asked for so long: validators must not wait for it. */
 const REST_MS = 5000;
-/** As long as it says the same, a list stays what it is, byte for byte, for half its `ttl`. */
+/** A list with the same content stays the same, byte for byte, for half its `ttl`. */
 const SAME_MS = (STATUS_LIST_TTL_SECONDS / 2) * 1000;
 /** 150 KB each at most. */
 const MAX_REMEMBERED = 64;
@@ -34,15 +34,15 @@ interface Remembered {
   list: (StatusList & { readonly lst: string; readonly signedAt: Date }) | null;
   readAt: Date;
   failedAt: Date | null;
-  /** How often revocations had changed when it was read. */
+  /** How often `outdate` had been called when it was read. */
   changes: number;
   readonly reading: SharedRun;
 }
 
 /**
- * Tells validators which tokens are revoked (draft-ietf-oauth-status-list). Lists are made when they
- * are asked for and kept in memory. While the database is away nothing can be revoked, and the last
- * list goes on being served as it is, until it expires.
+ * Shows validators which tokens are revoked (draft-ietf-oauth-status-list). A list is made when somebody
+ * asks for it, and kept in memory. While the database is away nothing can be revoked, and the last list is
+ * served until it expires.
  */
 @Injectable()
 export class StatusLists {
@@ -56,14 +56,14 @@ export class StatusLists {
     @Inject(SERVICE_CONFIG) private readonly config: Pick<ServiceConfig, 'issuerUrl'>,
   ) {}
 
-  /** Tokens were revoked: what was read before says too little. */
+  /** Call it when tokens were revoked: the lists that were read before lack them. */
   outdate(): void {
     this.changes += 1;
   }
 
   /**
-   * The list with this number; null when no token has a place in it.
-   * @throws {IssuerError} UNAVAILABLE when it cannot be made, and none that was made is good any more
+   * The list with this number; null if no token has a place in it.
+   * @throws {IssuerError} UNAVAILABLE if it cannot be made, and the one before has expired
    */
   async list(number: number): Promise<StatusList | null> {
     const known = this.remembered.get(number);
@@ -81,7 +81,7 @@ export class StatusLists {
     return entry.list;
   }
 
-  /** Whether the last try failed just now, and the list from before it is still good. */
+  /** Whether the last try has just failed, and the list from before it has not expired. */
   private isResting({ list, failedAt }: Remembered): boolean {
     const now = this.clock.now();
     if (list === null || failedAt === null || list.expiresAt <= now) return false;

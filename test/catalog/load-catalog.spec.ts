@@ -66,20 +66,20 @@ describe('loadCatalog', () => {
       licenseTypes: ['ultimate'],
     });
     expect(warnings).toEqual([
-      'README.md: is no part of a catalog, ignored',
-      'schemas: is no part of a catalog, ignored',
+      'README.md: does not belong to a catalog, ignored',
+      'schemas: does not belong to a catalog, ignored',
       "unit_primitives/duo_chat.yaml: field 'alias_names' is unknown, ignored",
     ]);
   });
 
-  it('warns about a file that does not bear the name that it defines, and about other files', () => {
+  it('warns about a file whose name is not the one that it defines, and about other files', () => {
     const folder = catalogFolder({
       'add_ons/enterprise.yml': 'name: duo_enterprise',
       'add_ons/notes.txt': 'to do',
     });
     expect(loadCatalog(folder).warnings).toEqual([
-      'add_ons/notes.txt: is no YAML file, ignored',
-      "add_ons/enterprise.yml: defines 'duo_enterprise', a name that its file does not bear",
+      'add_ons/notes.txt: is not a YAML file, ignored',
+      "add_ons/enterprise.yml: defines 'duo_enterprise', but the file has another name",
     ]);
   });
 
@@ -151,7 +151,7 @@ describe('loadCatalog, given something wrong', () => {
       /^unit_primitives\/ask_epic\.yml: add_ons: 'duo_pro' is not defined by/,
     );
     expect(lines[3]).toMatch(/catalog:validate/);
-    expect(warnings).toContain('notes.txt: is no part of a catalog, ignored');
+    expect(warnings).toContain('notes.txt: does not belong to a catalog, ignored');
   });
 
   it('reports a missing folder once and not once more for all that refers to it', () => {
@@ -167,10 +167,10 @@ describe('loadCatalog, given something wrong', () => {
   it('refuses a folder that is none, and a catalog without unit primitives', () => {
     const folder = catalogFolder({ 'unit_primitives/ask_epic.yml': null });
     expect(faultsOf(join(folder, 'nowhere'))).toEqual([
-      `${join(folder, 'nowhere')}: (folder): is no folder that can be read`,
+      `${join(folder, 'nowhere')}: (folder): is not a folder that can be read`,
     ]);
     const file = join(folder, 'add_ons', 'duo_pro.yml');
-    expect(faultsOf(file)).toEqual([`${file}: (folder): is no folder that can be read`]);
+    expect(faultsOf(file)).toEqual([`${file}: (folder): is not a folder that can be read`]);
     expect(faultsOf(folder)).toEqual(['unit_primitives: (folder): has no YAML file']);
   });
 
