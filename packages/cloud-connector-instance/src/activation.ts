@@ -7,9 +7,9 @@ import type { Answer } from './post-json.js';
 import { firstError } from './sync-answer.js';
 
 export interface ActivationInput {
-  /** What the admin of the instance was given; secret until it is used up. */
+  /** The code of the instance's admin. It is secret until it is used up. */
   readonly activationCode: string;
-  /** Whether a program activates, and nobody typed the code in. False by default. */
+  /** True when a program activates, not a person. False by default. */
   readonly automated?: boolean;
 }
 

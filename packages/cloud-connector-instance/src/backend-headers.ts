@@ -3,13 +3,13 @@ import { ID, listOf, optional, type Rules, TEXT } from './check-input.js';
 import type { HeldToken } from './held-token.js';
 import { headerValue, type Settings } from './options.js';
 
-/** What a request to a backend is about. */
+/** The subject of a request to a backend. */
 export interface BackendRequest {
-  /** The user's id on this instance; only a digest of it leaves. Absent: no user stands behind it. */
+  /** The user's id on this instance. Only a digest is sent. Absent: the request has no user. */
   readonly userId?: string | number;
   /** Such as `duo_chat`; the proxy endpoints of the AI gateway want it named. */
   readonly unitPrimitive?: string;
-  /** The caller's own name for its feature. It goes into no header, but into what goes wrong. */
+  /** The caller's name for its feature, for error messages only. */
   readonly aiFeatureName?: string;
   /** Namespaces that enabled the feature for the user. */
   readonly namespaceIds?: readonly (string | number)[];

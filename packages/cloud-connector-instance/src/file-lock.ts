@@ -6,21 +6,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { steadyMs } from './clock.js';
 import { errnoOf, InstanceClientError } from './errors.js';
 
-/** The lock is held for one small write; who holds it for so long, on whatever machine, is gone. */
+/** The lock is held for one small write. After this time its holder is gone, on any machine. */
 const STALE_AFTER_MS = 10_000;
 const GIVE_UP_AFTER_MS = 30_000;
 const HOST = hostname();
 
 export interface FileLock {
-  /** Whether nobody took it for abandoned meanwhile. */
+  /** False when another process took it as abandoned. */
   isHeld(): Promise<boolean>;
   release(): Promise<void>;
 }
 
 /**
- * Takes the lock at `path`: a symbolic link whose target names its owner. It appears with its content
- * or not at all. An owner that was killed is noticed at once on this machine, after ten seconds of
- * waiting on another; no clock that anybody sets plays a part.
+ * Takes the lock at `path`: a symbolic link whose target names its owner, which appears whole. The lock of a
+ * killed owner is taken at once on the same machine, and after ten seconds on another one. The wall clock
+ * does not matter.
  * @throws {InstanceClientError} STORE_BUSY after half a minute
  */
 export async function lockFile(path: string): Promise<FileLock> {
@@ -60,8 +60,8 @@ async function taken(path: string, mine: string): Promise<boolean> {
 }
 
 /**
- * Two may find the same lock abandoned, and one of them take it anew before the other clears it away:
- * what was moved is looked at again, and put back when it is not what was meant.
+ * Two processes may find the same abandoned lock, and the slower one may then move away the new lock of the
+ * faster one. It checks what it moved, and puts a new lock back.
  */
 async function clear(path: string, owner: string): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
@@ -76,7 +76,7 @@ async function clear(path: string, owner: string): Promise<void> {
   await removed(aside);
 }
 
-/** `host/pid/start/unique`: the start tells a process from a later one with its pid. */
+/** `host/pid/start/unique`: the start distinguishes processes that had the same pid. */
 function ownProcess(): string {
   return `${HOST}/${process.pid}/${startOf(process.pid) ?? ''}`;
 }
@@ -97,7 +97,7 @@ function isGone(owner: string): boolean {
 function startOf(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name, in brackets, may hold anything.
+    // The name in parentheses may have any characters.
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
   } catch {
     return null;

@@ -1,24 +1,23 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { errnoOf, InstanceClientError } from './errors.js';
 import { type FileLock, lockFile } from './file-lock.js';
 import { corrupt, seal, unseal } from './sealed-state.js';
 import { keyFromFile, keyOf } from './store-key.js';
 import { EMPTY_STATE, parseState, type StoredState } from './stored-state.js';
 import type { TokenStore } from './token-store.js';
-import { syncFolder, writeDraft } from './write-whole.js';
+import { removeDrafts, syncFolder, writeDraft } from './write-whole.js';
 
-/** The key is 32 bytes (or these in base64), or in a file of mode 0600 that lies elsewhere. */
+/** The key is 32 bytes (or these in base64), or in a file of mode 0600 in another folder. */
 export type FileStoreOptions =
   | { readonly path: string; readonly key: Uint8Array | string; readonly keyFile?: never }
   | { readonly path: string; readonly keyFile: string; readonly key?: never };
 
 /**
- * A file, sealed with AES-256-GCM and replaced as a whole: whenever the machine or the process dies,
- * the file is the old state or the new one. Any number of processes may share it. The key file is
- * made when absent. A file that cannot be opened is set aside (`<path>.corrupt-<uuid>`), never
- * overwritten. For Linux and macOS, on a local file system.
+ * A file, sealed with AES-256-GCM and replaced as a whole: after a crash it has the old state or the new
+ * one. Any number of processes may share it. A missing key file is made. A damaged file is kept as
+ * `<path>.corrupt-<uuid>`. For Linux and macOS, on a local file system.
  * @throws {InstanceClientError} from `read` and `update`: the STORE_ codes and OPTION_INVALID
  */
 export function fileStore(options: FileStoreOptions): TokenStore {
@@ -30,7 +29,7 @@ export function fileStore(options: FileStoreOptions): TokenStore {
   };
 }
 
-/** A folder in the file's place, a full disk, a folder that nobody may enter. */
+/** Errors of the file system, such as a full disk, get a code of their own. */
 async function withCode<Result>(path: string, work: Promise<Result>): Promise<Result> {
   try {
     return await work;
@@ -42,7 +41,7 @@ async function withCode<Result>(path: string, work: Promise<Result>): Promise<Re
 }
 
 interface Cached {
-  /** Of the file that was read: a file that takes its place is another one. */
+  /** Identifies the file that was read. A file that replaces it is another one. */
   readonly identity: string;
   readonly state: StoredState;
 }
@@ -63,7 +62,7 @@ class FileStore implements TokenStore {
     } catch (error) {
       if (!isCorrupt(error)) throw error;
     }
-    // Nobody replaces it while it is looked at again.
+    // Under the lock nobody replaces it while it is read again.
     return this.locked(async () => (await this.loadOrSetAside(key)).state);
   }
 
@@ -72,7 +71,8 @@ class FileStore implements TokenStore {
     await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
     for (;;) {
       const written = await this.locked(async (lock) => {
-        await this.removeDrafts();
+        // Only the holder of the lock writes, so all drafts are abandoned.
+        await removeDrafts(this.path);
         const { identity, state } = await this.loadOrSetAside(key);
         const changed = change(state);
         if (changed === state) return state;
@@ -92,12 +92,12 @@ class FileStore implements TokenStore {
     if (!sealed) return { identity: ABSENT, state: EMPTY_STATE };
     const state = parseState(unseal(key, sealed));
     if (!state) throw corrupt();
-    // Replaced between the two looks: the content is good, but whose it is is not known.
+    // If the file was replaced meanwhile, the content may be of another file.
     if ((await identityOf(this.path)) === identity) this.cached = { identity, state };
     return { identity, state };
   }
 
-  /** The damage is told once; what this process knew before goes into a file of its own. */
+  /** Reports damage once. What this process knew before is stored in a new file. */
   private async loadOrSetAside(key: Buffer): Promise<Cached> {
     const known = this.cached?.state;
     try {
@@ -108,17 +108,20 @@ class FileStore implements TokenStore {
     const aside = `${this.path}.corrupt-${randomUUID()}`;
     await rename(this.path, aside);
     await syncFolder(this.path);
-    if (known) await rename(await this.draftOf(seal(key, JSON.stringify(known))), this.path);
-    const then = known ? 'what this process knew is stored again' : 'the store begins anew';
+    if (known)
+      await rename(await writeDraft(this.path, seal(key, JSON.stringify(known))), this.path);
+    const then = known
+      ? 'the state that this process knew is stored again'
+      : 'the store starts empty';
     throw new InstanceClientError(
       'STORE_CORRUPT',
       `the store was damaged or tampered with: it is kept as ${aside}, and ${then}`,
     );
   }
 
-  /** False when this process stood still for so long that another one took over. */
+  /** False when this process paused for so long that another one took the lock. */
   private async replace(sealed: Buffer, lock: FileLock, identity: string): Promise<boolean> {
-    const draft = await this.draftOf(sealed);
+    const draft = await writeDraft(this.path, sealed);
     if (!(await lock.isHeld()) || (await identityOf(this.path)) !== identity) {
       await rm(draft, { force: true });
       return false;
@@ -126,26 +129,12 @@ class FileStore implements TokenStore {
     try {
       await rename(draft, this.path);
     } catch (error) {
-      // The one that took over clears drafts away.
+      // The process that took the lock has removed the draft.
       if (errnoOf(error) === 'ENOENT') return false;
       throw error;
     }
     await syncFolder(this.path);
     return true;
-  }
-
-  private async draftOf(sealed: Buffer): Promise<string> {
-    const draft = `${this.path}.draft-${randomUUID()}`;
-    await writeDraft(draft, sealed);
-    return draft;
-  }
-
-  /** Whoever wrote them is gone, or lost the lock: only its holder writes. */
-  private async removeDrafts(): Promise<void> {
-    const folder = dirname(this.path);
-    const prefix = `${basename(this.path)}.draft-`;
-    const drafts = (await readdir(folder)).filter((name) => name.startsWith(prefix));
-    await Promise.all(drafts.map((name) => rm(join(folder, name), { force: true })));
   }
 
   private async locked<T>(work: (lock: FileLock) => Promise<T>): Promise<T> {

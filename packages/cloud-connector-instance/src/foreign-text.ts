@@ -1,17 +1,17 @@
 const LONGEST = 300;
-/** A line of a license key that is shorter gives nothing away, and may be a word of any sentence. */
+/** A shorter line of a license key is no secret, and may be an ordinary word. */
 const SHORTEST_SECRET = 8;
 const REPLACED = '[removed]';
 const JWT = /eyJ[\w-]+(\.[\w-]*)+/g;
 /** Control and format characters, line ends among them: they would forge lines or steer a terminal. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
 
-/** Makes a text that an issuer sent fit to be logged and shown. */
+/** Makes a text of an issuer safe to log and show. */
 export type Clean = (text: string) => string;
 
 /**
- * One line of at most 300 characters, without tokens and without the secrets that were sent: an issuer,
- * or what stands in its place, may repeat what it was told.
+ * One line of at most 300 characters, without tokens and without the secrets that were sent: the other side
+ * may echo them.
  */
 export function cleanerWithout(...secrets: readonly string[]): Clean {
   const parts = secrets

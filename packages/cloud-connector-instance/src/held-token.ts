@@ -4,7 +4,7 @@ import { asTexts } from './json.js';
 
 /** A service token as the store keeps it. Instants are whole seconds since 1970 (RFC 7519). */
 export interface HeldToken {
-  /** The compact JWS: whoever has it acts as this instance. */
+  /** The compact JWS. Its holder can act as this instance. */
   readonly token: string;
   /** `sub`: the instance that it was issued to. */
   readonly instanceId: string;
@@ -14,23 +14,23 @@ export interface HeldToken {
   readonly issuedAt: number;
   readonly notBefore: number;
   readonly expiresAt: number;
-  /** When it came, by the clock of this machine, which may be wrong. */
+  /** When it was received, by the clock of this machine, which may be wrong. */
   readonly receivedAt: number;
 }
 
 const MAX_HELD = 8;
 const REFRESH_SECONDS = 2 * 24 * 3600;
-/** More than clocks that are kept ever differ. */
+/** Synchronized clocks differ by less. */
 const FUTURE_SECONDS = 300;
 
 /** The compact form (RFC 7515 section 3.1): it goes into a header, and into a file of headers. */
 const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
-/** The last second of the year 9999: what lies behind it is no date, and has no form in the store. */
+/** The last second of the year 9999. The store has no form for later dates. */
 const LAST_SECOND = 253_402_300_799;
 
 /**
- * Reads what a token says of itself. Its signature is the backends' affair: it came over TLS from
- * the issuer that was configured. Null when it is no token of the issuer's kind.
+ * Reads the claims of a token. Backends verify its signature; here it came over TLS from the configured
+ * issuer. Null when it is not a service token.
  */
 export function readToken(token: string, now: Date): HeldToken | null {
   try {
@@ -60,17 +60,17 @@ function isInstant(value: unknown): value is number {
 }
 
 /**
- * Whether the token may still be good. The clock of this machine may be wrong or have been set, so
- * that two measures count: its `exp`, and how long it has been here. Presenting a dead token costs a
- * 401, holding a good one back costs the feature: one measure that speaks for it is enough.
+ * Whether the token may still be valid. The clock of this machine may be wrong, so there are two measures:
+ * `exp`, and how long the token has been here. One of them is enough: an expired token costs a 401, but
+ * withholding a valid one costs the feature.
  */
 export function isUsable(token: HeldToken, now: Date): boolean {
   return leftByExpiry(token, now) > 0 || (leftByAge(token, now) ?? 0) > 0;
 }
 
 /**
- * Whether it is time for a new one: under two days left, by whichever measure says so first, or a
- * clock is wrong: ours is behind, or the issuer's was ahead and its token is not valid anywhere yet.
+ * Whether it is time for a new token: one of the measures leaves less than two days, or a clock is wrong
+ * (ours is behind, or the issuer's is ahead and its token is not valid yet).
  */
 export function needsRefresh(token: HeldToken, now: Date): boolean {
   const fromTheFuture = token.issuedAt - secondsOf(now) > FUTURE_SECONDS;
@@ -78,7 +78,7 @@ export function needsRefresh(token: HeldToken, now: Date): boolean {
   return fromTheFuture || left < REFRESH_SECONDS;
 }
 
-/** The token to present: of this instance, and the one that came last, whatever its dates say. */
+/** The token to present: the last one received for this instance. Its dates do not matter. */
 export function newestUsable(
   tokens: readonly HeldToken[],
   instanceId: string,
@@ -88,8 +88,8 @@ export function newestUsable(
 }
 
 /**
- * The tokens, the last to come first, with a new one before them. One goes only when the issuer's
- * clock (the new token's `iat`) and this machine's agree that it has expired, or when eight came after.
+ * Puts a new token before the others. An old token is removed only when both the issuer's clock (`iat` of
+ * the new token) and ours say that it has expired, or when there are eight newer ones.
  */
 export function withToken(
   tokens: readonly HeldToken[],
@@ -110,7 +110,7 @@ function leftByExpiry({ expiresAt }: HeldToken, now: Date): number {
   return expiresAt - secondsOf(now);
 }
 
-/** Null when the clock was set back since it came: its age is unknown then. */
+/** Null when the clock was set back since then: the age is unknown. */
 function leftByAge({ issuedAt, expiresAt, receivedAt }: HeldToken, now: Date): number | null {
   const age = secondsOf(now) - receivedAt;
   return age < 0 ? null : expiresAt - issuedAt - age;

@@ -24,10 +24,10 @@ import {
 } from './seat-link.js';
 import { licenseKeyOf, type SyncOutcome, syncToken, usableToken } from './token-sync.js';
 
-/** No wait that an issuer asked for is longer: one that seems to be is a clock that was set back. */
+/** Issuers cannot ask for a longer wait. If it seems longer, the clock was set back. */
 const LONGEST_POSTPONEMENT_MS = 6 * 3_600_000;
 
-/** An instance's side of Cloud Connector. Any number of them, in any process, may share a store. */
+/** An instance's side of Cloud Connector. Any number of clients and processes may share a store. */
 export class InstanceClient {
   private readonly schedule: Schedule;
   private stopping = new AbortController();
@@ -55,8 +55,8 @@ export class InstanceClient {
   }
 
   /**
-   * Reports users and seats, as an instance does once a day, and keeps the license key that comes
-   * back. Three quick retries; when they fail too, call again: an instance tries for two days.
+   * Reports users and seats, as an instance does once a day, and stores the license key of the answer. After
+   * three failed retries, call it again later: an instance tries for two days.
    * @throws {InstanceClientError} SEAT_LINK_REFUSED, NO_LICENSE_KEY, OPTION_INVALID, UNREACHABLE,
    * ANSWER_UNUSABLE
    */
@@ -77,8 +77,8 @@ export class InstanceClient {
 
   /**
    * Asks the issuer for a token now, due or not. Calls at the same time share one request.
-   * @throws {InstanceClientError} NO_LICENSE_KEY, and what the store throws; that the issuer denies
-   * or does not answer is an outcome
+   * @throws {InstanceClientError} NO_LICENSE_KEY, and errors of the store. A refusal or a missing answer of
+   * the issuer is an outcome, not an error.
    */
   sync(): Promise<SyncOutcome> {
     this.syncing ??= this.syncOnce().finally(() => {
@@ -88,7 +88,7 @@ export class InstanceClient {
   }
 
   /**
-   * What an instance does every hour: a sync when there is no token, or less than two days are left.
+   * Syncs when there is no token, or less than two days are left. An instance does this every hour.
    * @throws {InstanceClientError} as `sync`
    */
   async checkToken(): Promise<SyncOutcome> {
@@ -115,7 +115,7 @@ export class InstanceClient {
     this.schedule.start();
   }
 
-  /** Ends the schedule and the requests under way; resolves when none is left. It may start again. */
+  /** Ends the schedule and the requests under way. Resolves when none is left. `start` works again. */
   async stop(): Promise<void> {
     this.stopping.abort();
     await this.schedule.stop();
@@ -125,7 +125,7 @@ export class InstanceClient {
 
   /**
    * The headers of a request to a backend, with the newest unexpired token.
-   * @throws {InstanceClientError} NO_TOKEN, OPTION_INVALID for a value that no header can carry
+   * @throws {InstanceClientError} NO_TOKEN, OPTION_INVALID for a value that does not fit in a header
    */
   async headers(request: BackendRequest = {}): Promise<Record<string, string>> {
     check('a request to a backend', request, REQUEST_RULES);
@@ -167,7 +167,7 @@ export class InstanceClient {
     return outcome;
   }
 
-  /** For requests whose answer is final unless it says "try again". */
+  /** For requests that are only repeated when the answer says "try again". */
   private async post(path: string, body: object): Promise<Answer> {
     const { signal } = this.stopping;
     const { answer, error } = await withRetries(

@@ -6,9 +6,9 @@ import { isHeaderValue } from './header-value.js';
 import { parseVersion } from './gitlab-version.js';
 import type { TokenStore } from './token-store.js';
 
-/** What an instance says of itself, and how its client works. */
+/** The identity of an instance, and how its client works. */
 export interface InstanceClientOptions {
-  /** The issuer's URL; https, unless it is this machine. */
+  /** The issuer's URL: https, or http on this machine. */
   readonly url: string;
   /** The instance UUID; it becomes the token's `sub`, byte for byte. */
   readonly instanceId: string;
@@ -17,7 +17,7 @@ export interface InstanceClientOptions {
   readonly hostname: string;
   /** Such as `18.5.0-ee`. */
   readonly gitlabVersion: string;
-  /** Goes before the key that an activation or a seat link has put into the store. */
+  /** Wins over the key in the store (of an activation or a seat link). */
   readonly licenseKey?: string;
   readonly store: TokenStore;
   /**
@@ -27,9 +27,9 @@ export interface InstanceClientOptions {
   readonly globalUserIdSecret?: string;
   /** The add-on purchases of the instance, for `allowedToUse`; without it there are none. */
   readonly purchases?: () => readonly AddOnPurchase[] | Promise<readonly AddOnPurchase[]>;
-  /** Of one request, its answer's body included; 30 seconds. */
+  /** Time limit of one request with its answer; 30 seconds by default. */
   readonly timeoutMs?: number;
-  /** What the client does, one call an event; it never holds a token, a key or a code. */
+  /** Called for each event. It never gets a token, a key or a code. */
   readonly log?: (event: LogEvent) => void;
   readonly clock?: Clock;
   readonly fetch?: typeof fetch;
@@ -38,7 +38,7 @@ export interface InstanceClientOptions {
   readonly wait?: Wait;
 }
 
-/** The options with everything in place. */
+/** The options with their defaults. */
 export interface Settings {
   /** Without a slash at its end. */
   readonly baseUrl: string;
@@ -108,23 +108,23 @@ export function settingsOf(options: InstanceClientOptions): Settings {
   };
 }
 
-/** A log that fails must fail nothing else. */
+/** A failing log must not fail anything else. */
 function quietly(log: (event: LogEvent) => unknown = () => undefined): (event: LogEvent) => void {
   return (event) => {
     try {
       Promise.resolve(log(event)).catch(() => undefined);
     } catch {
-      // Its own affair.
+      // Ignored.
     }
   };
 }
 
-/** The form in which the issuer looks a key up: trimmed, CRLF as LF. */
+/** The form that the issuer compares: trimmed, CRLF as LF. */
 export function normalisedKey(licenseKey: string): string {
   return licenseKey.replaceAll('\r\n', '\n').trim();
 }
 
-/** The text where it can stand in a header. @throws {InstanceClientError} OPTION_INVALID */
+/** A text for a header. @throws {InstanceClientError} OPTION_INVALID */
 export function headerValue(name: string, value: string): string {
   if (isHeaderValue(value)) return value;
   throw invalid(`${name} must be visible ASCII characters, and at least one`);
@@ -137,7 +137,7 @@ function baseUrlOf(text: string): string {
     throw invalid('url must have no user, password, query or fragment');
   }
   if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname)) {
-    throw invalid('url must be https: the license key would cross the network in the clear');
+    throw invalid('url must be https: otherwise the license key crosses the network unencrypted');
   }
   return url.href.replace(/\/+$/, '');
 }

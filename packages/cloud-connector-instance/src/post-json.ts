@@ -1,7 +1,7 @@
 import { errnoOf, InstanceClientError } from './errors.js';
 import type { Settings } from './options.js';
 
-/** An answer that came as a whole, whatever it says. */
+/** A complete answer, of any status. */
 export interface Answer {
   readonly status: number;
   /** The body when it was JSON, else undefined. */
@@ -11,12 +11,12 @@ export interface Answer {
   readonly date: Date | null;
 }
 
-/** Many times the longest answer, which is the catalog. */
+/** Far above the longest answer, which is the catalog. */
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 
 /**
- * One POST with what an instance says of itself in its headers (contract section 1). No redirect is
- * followed: a key goes to the issuer that was configured, and nowhere else.
+ * One POST with the headers of an instance (contract section 1). It follows no redirects: the license key
+ * goes only to the configured issuer.
  * @throws {InstanceClientError} UNREACHABLE without an answer in time, or for one that is too long
  */
 export async function postJson(
@@ -82,7 +82,7 @@ function dateOf(header: string | null): Date | null {
   return Number.isNaN(milliseconds) ? null : new Date(milliseconds);
 }
 
-/** `fetch failed` tells nothing: its cause does (`connect ECONNREFUSED 127.0.0.1:3000`). */
+/** The cause of `fetch failed` has the reason (`connect ECONNREFUSED 127.0.0.1:3000`). */
 function reasonOf(error: unknown): string {
   const { message, cause } = Object(error) as { message?: unknown; cause?: { message?: unknown } };
   // A connection that failed on every address has a cause without a message, but with a code.

@@ -4,9 +4,9 @@ import type { Answer } from './post-json.js';
 
 /** Before the second, third and fourth attempt: three quick retries, as an instance makes them. */
 const BACKOFF_MS = [2_000, 8_000, 32_000] as const;
-/** An issuer that asks for more is not waited for: the next hourly check is soon enough. */
+/** A longer wait is left to the next hourly check. */
 const LONGEST_WAIT_MS = 120_000;
-/** Nobody can keep an instance away for longer: its tokens live for days only. */
+/** The longest wait that an issuer can ask for: tokens live for only a few days. */
 const LONGEST_RETRY_AFTER_MS = 6 * 3_600_000;
 
 export interface Attempt {
@@ -17,8 +17,8 @@ export interface Attempt {
 }
 
 /**
- * Tries until an answer came that is not for "try again", three times more at the most, with
- * exponential waits of which up to half is left to chance, and never sooner than `Retry-After`.
+ * Repeats a request while the answer says "try again", at most three times. Waits grow exponentially, are
+ * random by up to half, and respect `Retry-After`.
  */
 export async function withRetries(
   settings: Settings,

@@ -3,12 +3,12 @@ import type { Settings } from './options.js';
 import type { SyncOutcome } from './token-sync.js';
 
 const HOUR_MS = 3_600_000;
-/** Checks of many instances spread over this part of an hour, or they would come as a herd. */
+/** Spreads the checks of many instances over this part of an hour. */
 const JITTER = 0.2;
-/** A check that could not be made, for want of the store or a license key, comes again sooner. */
+/** A check that failed for the store or a missing license key is repeated sooner. */
 const UNCHECKED_MS = HOUR_MS / 10;
 
-/** The hourly check: one after the other, whatever becomes of each. */
+/** The hourly checks, one after the other. A failed check does not end them. */
 export class Schedule {
   private running: { readonly stop: AbortController; readonly ended: Promise<void> } | null = null;
 
@@ -57,8 +57,8 @@ export class Schedule {
   }
 
   /**
-   * An hour, give or take six minutes; later where the issuer named an instant, and never sooner: an
-   * issuer in distress that says `Retry-After: 1` would have every instance come ten times as often.
+   * An hour, give or take six minutes. Later when the issuer named a time, but never sooner: an overloaded
+   * issuer that sends `Retry-After: 1` would get far more requests.
    */
   private untilNext(outcome: SyncOutcome | null): number {
     const { clock, random } = this.settings;
@@ -69,7 +69,7 @@ export class Schedule {
   }
 }
 
-/** When the issuer wants to be asked again; null when it did not say. */
+/** When the issuer allows the next request; null when it did not say. */
 function instantOf(outcome: SyncOutcome): Date | null {
   if (outcome.outcome === 'postponed') return outcome.until;
   return outcome.outcome === 'failed' ? outcome.retryAt : null;

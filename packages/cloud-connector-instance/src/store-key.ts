@@ -15,8 +15,8 @@ export function keyOf(key: Uint8Array | string): Buffer {
 }
 
 /**
- * Reads the key from its file. It is made when absent, unless there is a store already that only the
- * lost key could open.
+ * Reads the key from its file. A missing key is made, except when there is a store that only the lost key
+ * can open.
  * @throws {InstanceClientError} STORE_KEY_UNSAFE, STORE_KEY_MISSING, OPTION_INVALID
  */
 export async function keyFromFile(keyFile: string, storePath: string): Promise<Buffer> {
@@ -28,7 +28,7 @@ export async function keyFromFile(keyFile: string, storePath: string): Promise<B
   if (await exists(storePath)) {
     throw new InstanceClientError(
       'STORE_KEY_MISSING',
-      `${keyFile} is gone: put it back, or move ${storePath} away to begin anew`,
+      `${keyFile} is missing: put it back, or move ${storePath} away to start with an empty store`,
     );
   }
   await makeKeyFile(keyFile);
@@ -41,20 +41,22 @@ async function readKeyFile(keyFile: string, storePath: string): Promise<Buffer> 
     const { mode, ino, dev, uid } = await file.stat();
     // Windows has no owners of this kind.
     if (uid !== 0 && uid !== (process.getuid?.() ?? uid)) {
-      throw unsafe(`${keyFile} belongs to another user, who knows it: chown it, or make another`);
+      throw unsafe(
+        `${keyFile} belongs to another user, who can read it: chown it, or make a new one`,
+      );
     }
     if ((mode & 0o077) !== 0) {
-      throw unsafe(`others than its owner may use ${keyFile}: chmod 600 it`);
+      throw unsafe(`other users may read ${keyFile}: chmod 600 it`);
     }
     const store = await statOf(storePath);
-    if (store?.ino === ino && store.dev === dev) throw unsafe('the key lies in the store itself');
+    if (store?.ino === ino && store.dev === dev) throw unsafe('the key is in the store itself');
     return keyOf(await file.readFile('utf8'));
   } finally {
     await file.close();
   }
 }
 
-/** Two that begin at once end up with one key: a link appears whole, or is refused. */
+/** Two processes that start at once get the same key. */
 async function makeKeyFile(keyFile: string): Promise<void> {
   await mkdir(dirname(keyFile), { recursive: true, mode: 0o700 });
   await writeWhole(keyFile, `${randomBytes(KEY_LENGTH).toString('base64')}\n`, 'keep');

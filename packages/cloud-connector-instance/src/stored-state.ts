@@ -3,12 +3,12 @@ import { asObject, asObjects, asText, asTexts, type JsonObject } from './json.js
 
 /** Everything that a store keeps. It is plain JSON. */
 export interface StoredState {
-  /** From an activation or a seat link; null while there was none. */
+  /** From an activation or a seat link; null before that. */
   readonly licenseKey: string | null;
   readonly tokens: readonly HeldToken[];
   /**
-   * How often the issuer has revoked all tokens. A token that was asked for before the latest
-   * revocation was learnt of is not stored, whatever any clock says.
+   * How often the issuer has revoked all tokens. A token of a request that began before the latest
+   * revocation is not stored. Clocks do not matter.
    */
   readonly revocations: number;
   /** The catalog of the last sync as it came (contract: four lists of objects). */

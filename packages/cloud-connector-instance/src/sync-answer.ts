@@ -9,19 +9,19 @@ export const SYNC_QUERY = `query cloudConnectorAccess($licenseKey: String!, $git
   }
 }`;
 
-/** What an answer to a sync means for the tokens of an instance (contract section 1). */
+/** The meaning of a sync's answer for the tokens of an instance (contract section 1). */
 export type SyncVerdict =
   | { readonly verdict: 'token'; readonly token: string; readonly access: JsonObject }
-  /** The deliberate null: all tokens go. */
+  /** The deliberate null: all tokens are removed. */
   | { readonly verdict: 'revoked'; readonly access: JsonObject }
-  /** Tokens stay, nothing is tried again before the next check. */
+  /** Tokens stay. The next attempt is the next check. */
   | { readonly verdict: 'denied'; readonly code: string | null; readonly message: string }
-  /** Tokens stay, and it is tried again. */
+  /** Tokens stay, and the sync is repeated. */
   | { readonly verdict: 'try_again'; readonly code: string | null; readonly message: string };
 
 /**
- * Reads an answer. Only one of exactly the deliberate form revokes: 200, no `errors`, and an access
- * whose `serviceToken` is there and null. `{}`, `null` or the page of a captive portal do not.
+ * Reads an answer. Only exactly this form revokes: 200, no `errors`, and a `serviceToken` that is present and
+ * null. `{}`, `null` or the page of a captive portal do not revoke.
  */
 export function readSyncAnswer({ status, json }: Answer): SyncVerdict {
   const body = asObject(json);

@@ -8,19 +8,19 @@ import { withRetries } from './retry.js';
 import { availableServicesOf, type StoredState } from './stored-state.js';
 import { readSyncAnswer, SYNC_QUERY, type SyncVerdict } from './sync-answer.js';
 
-/** What came of a sync, or of a check that found none due. */
+/** The outcome of a sync, or of a check that needed none. */
 export type SyncOutcome =
-  /** A new token is stored; older unexpired ones stay beside it. */
+  /** A new token is stored. Older unexpired tokens stay. */
   | { readonly outcome: 'stored'; readonly expiresAt: Date }
-  /** The issuer revoked the tokens of this instance on purpose: all of them are gone. */
+  /** The issuer revoked the tokens of this instance: all are removed. */
   | { readonly outcome: 'revoked' }
-  /** The issuer said no. Tokens stay; it is asked again at the next check. */
+  /** The issuer refused. Tokens stay, and the next check asks again. */
   | { readonly outcome: 'denied'; readonly code: string | null; readonly message: string }
-  /** No usable answer, also after retries. Tokens stay. `retryAt`: what the issuer asked for. */
+  /** No usable answer, also after retries. Tokens stay. `retryAt`: the time that the issuer named. */
   | { readonly outcome: 'failed'; readonly message: string; readonly retryAt: Date | null }
   /** The newest token has two days left or more. */
   | { readonly outcome: 'not_due'; readonly expiresAt: Date }
-  /** The issuer asked not to be asked before. */
+  /** The issuer asked to wait. */
   | { readonly outcome: 'postponed'; readonly until: Date };
 
 const MAX_OUTDATED = 3;
@@ -40,7 +40,7 @@ export async function syncToken(settings: Settings, signal: AbortSignal): Promis
     settings.log({
       level: 'warn',
       event: 'token_outdated',
-      message: 'another process learnt of a revocation meanwhile: asking again',
+      message: 'another process received a revocation meanwhile: asking again',
     });
     if (turn === MAX_OUTDATED) return failed('the tokens were revoked again and again', null);
   }
@@ -78,7 +78,7 @@ function cleaned(verdict: SyncVerdict, clean: Clean): SyncVerdict {
   return { ...verdict, code, message: clean(verdict.message) };
 }
 
-/** Null when the answer is older than a revocation that is known by now. */
+/** Null when the answer is older than a known revocation. */
 async function apply(
   settings: Settings,
   before: StoredState,
@@ -98,7 +98,7 @@ async function apply(
   const now = clock.now();
   const token = readToken(verdict.token, now);
   if (token?.instanceId !== settings.instanceId) {
-    return failed('the answer holds no token of this instance', null);
+    return failed('the answer has no token for this instance', null);
   }
   const after = await store.update((state) =>
     state.revocations === before.revocations ? stored(state, token, verdict.access, now) : state,
@@ -120,7 +120,7 @@ function revoked({ instanceId }: Settings, state: StoredState, access: JsonObjec
   return { ...state, ...catalogOf(state, access), tokens, revocations };
 }
 
-/** An answer without them does not take away what is known. */
+/** An answer without them leaves the known ones. */
 function catalogOf(state: StoredState, access: JsonObject) {
   const services = availableServicesOf(access['availableServices']);
   return {

@@ -4,24 +4,23 @@ import { basename, dirname, join } from 'node:path';
 import { systemClock } from './clock.js';
 import { errnoOf } from './errors.js';
 
-/** Nobody writes a draft for so long. */
+/** No write takes this long. */
 const ABANDONED_AFTER_MS = 60_000;
 
 /**
- * Writes a file of mode 0600 in a folder that is there. Whenever the process or the machine dies, and
- * when the disk is full, the file is the old one or the new one. A failure leaves no draft; the draft of
- * a process that was killed is removed by the next one that writes.
- * @returns false when a file is there and was to be kept
+ * Writes a file of mode 0600 in an existing folder. After a crash, a power cut or on a full disk, the file
+ * has its whole old or its whole new content. A failed write leaves no draft. The next writer removes the
+ * draft of a killed process.
+ * @returns false when an existing file was kept
  */
 export async function writeWhole(
   path: string,
   content: string,
   ifThere: 'replace' | 'keep',
 ): Promise<boolean> {
-  await removeAbandonedDrafts(path);
-  const draft = `${path}.draft-${randomUUID()}`;
+  await removeDrafts(path, systemClock.now().getTime() - ABANDONED_AFTER_MS);
+  const draft = await writeDraft(path, content);
   try {
-    await writeDraft(draft, content);
     if (ifThere === 'replace') await rename(draft, path);
     else if (!(await linkUnlessThere(draft, path))) return false;
   } finally {
@@ -31,12 +30,14 @@ export async function writeWhole(
   return true;
 }
 
-/** Whole and on the disk, or not there. */
-export async function writeDraft(draft: string, content: string | Buffer): Promise<void> {
+/** Writes a draft beside `path` to the disk. @returns its path, for a rename */
+export async function writeDraft(path: string, content: string | Buffer): Promise<string> {
+  const draft = `${path}.draft-${randomUUID()}`;
   const file = await open(draft, 'wx', 0o600);
   try {
     await file.writeFile(content);
     await file.sync();
+    return draft;
   } catch (error) {
     await rm(draft, { force: true }).catch(() => undefined);
     throw error;
@@ -45,7 +46,7 @@ export async function writeDraft(draft: string, content: string | Buffer): Promi
   }
 }
 
-/** A rename lasts once the folder is on the disk. */
+/** A rename survives a power cut once the folder is on the disk. */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(dirname(path), 'r');
   try {
@@ -65,15 +66,13 @@ async function linkUnlessThere(draft: string, path: string): Promise<boolean> {
   }
 }
 
-async function removeAbandonedDrafts(path: string): Promise<void> {
+/** Removes the drafts of `path` that were last written before that instant; by default all of them. */
+export async function removeDrafts(path: string, beforeMs = Infinity): Promise<void> {
   const folder = dirname(path);
-  const drafts = (await readdir(folder).catch(() => [])).filter((name) =>
-    name.startsWith(`${basename(path)}.draft-`),
-  );
-  const before = systemClock.now().getTime() - ABANDONED_AFTER_MS;
-  for (const name of drafts) {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter((each) => each.startsWith(`${basename(path)}.draft-`))) {
     const draft = join(folder, name);
     const { mtimeMs } = await stat(draft).catch(() => ({ mtimeMs: Infinity }));
-    if (mtimeMs < before) await rm(draft, { force: true }).catch(() => undefined);
+    if (mtimeMs < beforeMs) await rm(draft, { force: true }).catch(() => undefined);
   }
 }

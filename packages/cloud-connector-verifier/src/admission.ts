@@ -3,17 +3,17 @@ import type { RefusalCode } from './refusal.js';
 import type { RequestHeaders } from './request-headers.js';
 import type { Verifier } from './verifier.js';
 
-/** Hears why requests are refused: pino, `request.log` of Fastify, `console`, or alike. */
+/** Logs why requests are refused: pino, `request.log` of Fastify, `console` or similar. */
 export interface RefusalLogger {
   warn(fields: object, message: string): void;
 }
 
 export interface GuardOptions extends PermissionOptions {
-  /** Told of each refusal with `code` and `reason`, never with the token. */
+  /** Logs each refusal with `code` and `reason`, never with the token. */
   readonly logger?: RefusalLogger;
 }
 
-/** What a guard does with a request. */
+/** The decision about a request. */
 export type Admission =
   | { readonly admitted: true; readonly user: BackendUser }
   | {
@@ -25,14 +25,14 @@ export type Admission =
 
 const users = new WeakMap<object, BackendUser>();
 
-/** Who makes this request; undefined unless a guard has let it pass. */
+/** The user of this request; undefined unless a guard has admitted it. */
 export function userOf(request: object): BackendUser | undefined {
   return users.get(request);
 }
 
 /**
- * Verifies a request and asks for the unit primitive, if one is needed: 401 or 403 with the bodies of
- * the AI gateway. It rejects only on a bug, never because of what was sent or of an issuer.
+ * Verifies a request and checks the unit primitive, if there is one. A refusal is 401 or 403 with the body
+ * of the AI gateway. It rejects only on a bug, never because of a request or an issuer.
  */
 export async function admit(
   verifier: Verifier,

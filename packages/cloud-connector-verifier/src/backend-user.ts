@@ -1,8 +1,8 @@
 import type { ServiceTokenClaims } from './claims.js';
 
-/** Who makes a request: an instance, with what its token lets it use. */
+/** The instance that makes a request, with the unit primitives of its token. */
 export interface BackendUser {
-  /** The issuer that vouches for it, one of those trusted. */
+  /** The trusted issuer of the token. */
   readonly issuer: string;
   /** The UUID of the instance (`sub`). */
   readonly instanceId: string;
@@ -12,7 +12,7 @@ export interface BackendUser {
   readonly scopes: readonly string[];
   readonly claims: ServiceTokenClaims;
   /**
-   * Whether the unit primitive is granted to it.
+   * Whether the token grants the unit primitive.
    * @param options.disallowedIssuers issuers whose tokens do not count here
    */
   can(unitPrimitive: string, options?: PermissionOptions): boolean;

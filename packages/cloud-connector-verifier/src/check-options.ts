@@ -1,5 +1,5 @@
 import type { TrustedIssuer } from './discovery.js';
-import type { VerifierOptions } from './verifier.js';
+import type { VerifierOptions } from './verifier-options.js';
 
 type Rule = readonly [is: (value: unknown) => boolean, must: string];
 /** One for each member: a member without a rule does not compile. */
@@ -9,7 +9,7 @@ const isText = (value: unknown) => typeof value === 'string' && value !== '';
 const isTexts = (value: unknown) => Array.isArray(value) && value.every(isText);
 const isFunction = (value: unknown) => typeof value === 'function';
 
-/** A text from the environment would be joined to a number, not added. */
+/** Not a string: JavaScript would concatenate it instead of adding it. */
 const NUMBER: Rule = [
   (value) => Number.isFinite(value) && Number(value) >= 0,
   'must be a number, 0 or more',
@@ -46,8 +46,8 @@ const ISSUER: Rules<TrustedIssuer> = {
 };
 
 /**
- * What a caller gave, who may write JavaScript: a variable that was not set would trust nobody, and a
- * name that is misspelt would switch nothing on.
+ * Callers may write JavaScript, so types do not protect them. An unset variable would trust nobody, and a
+ * misspelt option would be ignored.
  * @throws TypeError that names the option
  */
 export function checkOptions(options: VerifierOptions): void {
@@ -63,9 +63,9 @@ function check<Given extends object>(what: string, given: Given, rules: Rules<Gi
   for (const [name, [is, must]] of Object.entries(rules) as [keyof Given & string, Rule][]) {
     if (!is(given[name])) throw new TypeError(`${name} ${must}`);
   }
-  const stranger = Object.keys(given).find((name) => !Object.hasOwn(rules, name));
-  if (stranger === undefined) return;
-  throw new TypeError(`${stranger} is none of ${what}: ${Object.keys(rules).join(', ')}`);
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(rules, name));
+  if (unknown === undefined) return;
+  throw new TypeError(`${unknown} is not among ${what}: ${Object.keys(rules).join(', ')}`);
 }
 
 function optional([is, must]: Rule): Rule {

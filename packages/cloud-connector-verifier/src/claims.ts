@@ -17,11 +17,11 @@ export interface ServiceTokenClaims {
   readonly gitlab_realm: string;
   readonly gitlab_instance_id?: string;
   readonly gitlab_instance_uid?: string;
-  /** Whatever else the issuer says; not checked. */
+  /** Other claims; not checked. */
   readonly [claim: string]: unknown;
 }
 
-/** The last second of the year 9999: who says more counts milliseconds. */
+/** The last second of the year 9999. A larger value is probably in milliseconds. */
 const LAST_SECOND = 253_402_300_799;
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';

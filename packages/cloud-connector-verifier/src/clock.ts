@@ -1,4 +1,4 @@
-/** What tells the time of day. */
+/** The time of day. */
 export type Clock = () => Date;
 
 /** The wall clock: the one place of this package that reads it. */

@@ -12,8 +12,8 @@ interface ExpressResponseLike {
 }
 
 /**
- * A middleware for Express (4 or 5) that lets only those pass whose token grants the unit primitive;
- * null asks for a good token only. The user is then `userOf(request)`.
+ * A middleware for Express (4 or 5). It admits requests whose token grants the unit primitive; null accepts
+ * any valid token. `userOf(request)` is then the user.
  */
 export function expressGuard(
   verifier: Verifier,
@@ -27,7 +27,7 @@ export function expressGuard(
   ): void => {
     admit(verifier, request, unitPrimitive, options)
       .then((admission) => {
-        // Somebody else has answered meanwhile, such as a limit on time.
+        // Another middleware has answered meanwhile, such as a time limit.
         if (response.headersSent === true) return;
         if (admission.admitted) next();
         else response.status(admission.status).json(admission.body);

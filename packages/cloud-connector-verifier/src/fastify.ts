@@ -12,9 +12,9 @@ interface FastifyReplyLike {
 }
 
 /**
- * A hook for Fastify (`onRequest`, before the body is read, or any later one) that lets only those
- * pass whose token grants the unit primitive; null asks for a good token only. The user is then
- * `userOf(request)`. Refusals are logged to `request.log` unless a logger is given.
+ * A hook for Fastify: `onRequest` (before the body is read) or a later one. It admits requests whose token
+ * grants the unit primitive; null accepts any valid token. `userOf(request)` is then the user. Refusals are
+ * logged to `request.log` unless there is another logger.
  */
 export function fastifyGuard(
   verifier: Verifier,

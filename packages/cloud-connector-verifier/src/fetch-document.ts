@@ -1,6 +1,6 @@
 import { isObject } from './strict-json.js';
 
-/** The global `fetch`, or one that stands in for it (a proxy, a CA of one's own). */
+/** The global `fetch` or a replacement (for a proxy or a private CA). */
 export type Fetch = (input: string, init?: RequestInit) => Promise<Response>;
 
 export interface FetchedDocument {
@@ -17,15 +17,15 @@ export interface FetchLimits {
 }
 
 /**
- * GET, without following redirects: they would let a host that is not trusted speak for one that is.
- * @throws Error whose message says what is wrong with the answer
+ * GET without redirects, which could lead to an untrusted host.
+ * @throws Error that says what is wrong with the answer
  */
 export async function fetchDocument(
   fetch: Fetch,
   url: string,
   { timeoutMs, maxBytes, accept }: FetchLimits,
 ): Promise<FetchedDocument> {
-  // The signal also ends a body that trickles.
+  // The signal also ends a slow body.
   const signal = AbortSignal.timeout(timeoutMs);
   const response = await fetch(url, { redirect: 'manual', signal, headers: { accept } });
   if (response.status !== 200) {
@@ -60,14 +60,14 @@ function maxAgeOf(cacheControl: string | null): number | null {
   return found === undefined ? null : Number(found);
 }
 
-/** @throws Error when it is no JSON object */
+/** @throws Error when it is not a JSON object */
 export function jsonObject({ bytes }: FetchedDocument, url: string) {
   let value: unknown;
   try {
     value = JSON.parse(Buffer.from(bytes).toString('utf8'));
   } catch {
-    throw new Error(`${url} answers with what is no JSON`);
+    throw new Error(`${url} does not answer with JSON`);
   }
-  if (!isObject(value)) throw new Error(`${url} answers with what is no JSON object`);
+  if (!isObject(value)) throw new Error(`${url} does not answer with a JSON object`);
   return value;
 }

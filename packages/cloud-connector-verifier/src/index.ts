@@ -12,8 +12,8 @@ export {
   type IssuerState,
   type Verdict,
   type Verifier,
-  type VerifierOptions,
 } from './verifier.js';
+export type { VerifierOptions } from './verifier-options.js';
 export {
   type Admission,
   admit,

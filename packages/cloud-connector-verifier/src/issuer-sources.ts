@@ -4,10 +4,10 @@ import type { Fetch } from './fetch-document.js';
 import { type KeySetEvent, RemoteKeys } from './remote-keys.js';
 import { type StatusListEvent, StatusLists } from './status-lists.js';
 
-/** What happens beside the verifying, for logs and metrics; nothing in it is of a token. */
+/** For logs and metrics. It has nothing of a token. */
 export type VerifierEvent = KeySetEvent | StatusListEvent;
 
-/** How an issuer's documents are fetched and kept. */
+/** How the documents of an issuer are fetched and kept. */
 export interface SourceOptions {
   readonly clock: Clock;
   readonly fetch: Fetch;
@@ -19,14 +19,14 @@ export interface SourceOptions {
   readonly onEvent: (event: VerifierEvent) => void;
 }
 
-/** All that is fetched from one issuer. */
+/** Everything that is fetched from one issuer. */
 export interface IssuerSources {
   readonly keys: RemoteKeys;
-  /** Null where status lists are not looked at. */
+  /** Null: status lists are not checked. */
   readonly statusLists: StatusLists | null;
 }
 
-/** @throws TypeError for an issuer that can't be trusted, whatever it answers */
+/** @throws TypeError for an issuer with an unsafe URL */
 export function issuerSources(issuer: TrustedIssuer, options: SourceOptions): IssuerSources {
   checkIssuer(issuer);
   const { fetch, timeoutMs, cooldownSeconds, maxStaleSeconds } = options;

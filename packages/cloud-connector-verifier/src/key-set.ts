@@ -1,5 +1,5 @@
 import { importJWK, type JWK } from 'jose';
-// Or CommonJS that resolves as Node 16 did could not read the declarations: jose is ES modules only.
+// Without it, CommonJS with `moduleResolution: node16` cannot read the declarations: jose is ESM only.
 import type { CryptoKey } from 'jose' with { 'resolution-mode': 'import' };
 import { isObject, type JsonObject } from './strict-json.js';
 
@@ -7,12 +7,12 @@ import { isObject, type JsonObject } from './strict-json.js';
 export type PublicKey = CryptoKey;
 export type KeysByKid = ReadonlyMap<string, PublicKey>;
 
-/** What a key set is for; a key for anything else in it is passed over. */
+/** The purpose of a key set. Keys for other purposes are skipped. */
 export type KeyAlgorithm = 'RS256' | 'ES256';
 
 export interface KeySetReading {
   readonly keys: KeysByKid;
-  /** Entries that were passed over, and why. */
+  /** The skipped entries with their reasons. */
   readonly skipped: readonly string[];
 }
 
@@ -20,9 +20,9 @@ const MIN_MODULUS_BITS = 2048;
 const BASE64URL = /^[A-Za-z0-9_-]+$/;
 
 /**
- * The usable keys of a JWK Set (RFC 7517 section 5): an entry that is not usable is passed over and
- * harms no other. Where such an entry bears the `kid` of a key of `former`, that key stays.
- * @returns null when there is no usable key in it, or it is no key set at all
+ * The usable keys of a JWK Set (RFC 7517 section 5). An unusable entry is skipped alone. If it has the `kid`
+ * of a key of `former`, that key stays.
+ * @returns null when there is no usable key
  */
 export async function readKeySet(
   document: unknown,
@@ -41,7 +41,7 @@ export async function readKeySet(
       keys.set(kid, key);
       continue;
     }
-    skipped.push(`key ${index} ${fault ?? 'can not be told from another one or not be read'}`);
+    skipped.push(`key ${index} ${fault ?? 'is ambiguous or unreadable'}`);
     const kept = former.get(kid);
     if (kept && !keys.has(kid)) keys.set(kid, kept);
   }
@@ -56,7 +56,7 @@ interface JudgedEntry {
 }
 
 function judge(entry: unknown, alg: KeyAlgorithm): JudgedEntry {
-  if (!isObject(entry)) return { jwk: {}, kid: '', fault: 'is no object' };
+  if (!isObject(entry)) return { jwk: {}, kid: '', fault: 'is not an object' };
   const kid = typeof entry['kid'] === 'string' ? entry['kid'] : '';
   return { jwk: entry, kid, fault: keyFault(entry, alg) };
 }
@@ -65,7 +65,7 @@ function keyFault(jwk: JsonObject, alg: KeyAlgorithm): string | null {
   const kty = alg === 'RS256' ? 'RSA' : 'EC';
   const { kid } = jwk;
   if (typeof kid !== 'string' || kid === '') return 'has no kid';
-  if (jwk['kty'] !== kty) return `is no ${kty} key`;
+  if (jwk['kty'] !== kty) return `is not an ${kty} key`;
   if (jwk['use'] !== 'sig') return 'is not for signatures (use)';
   if (jwk['alg'] !== alg) return `is not for ${alg}`;
   if ('d' in jwk) return 'is a private key';
@@ -77,7 +77,7 @@ function keyFault(jwk: JsonObject, alg: KeyAlgorithm): string | null {
   return null;
 }
 
-/** Kids of two usable keys that differ: nobody can tell which one is meant. */
+/** Kids that two different usable keys share. */
 function ambiguousKids(judged: readonly JudgedEntry[]): ReadonlySet<string> {
   const seen = new Map<string, string>();
   const ambiguous = new Set<string>();
@@ -90,7 +90,7 @@ function ambiguousKids(judged: readonly JudgedEntry[]): ReadonlySet<string> {
 }
 
 async function imported(jwk: JsonObject, alg: KeyAlgorithm): Promise<CryptoKey | null> {
-  // Only what makes the public key: nothing else in the entry has a say.
+  // Only the members of the public key are used.
   const { n, e, x, y } = jwk as Record<'n' | 'e' | 'x' | 'y', string>;
   try {
     const material: JWK =
@@ -106,7 +106,7 @@ function isBase64Url(value: unknown): boolean {
   return typeof value === 'string' && BASE64URL.test(value);
 }
 
-/** Leading zeros count for nothing (RFC 7518 section 6.3.1.1). */
+/** Without leading zeros (RFC 7518 section 6.3.1.1). */
 function modulusBits(n: string): number {
   return BigInt(`0x0${Buffer.from(n, 'base64url').toString('hex')}`).toString(2).length;
 }

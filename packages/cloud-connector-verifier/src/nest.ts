@@ -11,18 +11,15 @@ interface Requirement extends PermissionOptions {
   readonly unitPrimitive: string | null;
 }
 
-/**
- * By class, and by prototype and name of the method: another decorator may put a function of its own in
- * the method's place.
- */
+/** By class, or by prototype and method name: another decorator may replace the method's function. */
 interface Requirements {
   readonly ofClasses: WeakMap<object, Requirement>;
   readonly ofMethods: WeakMap<object, Map<string | symbol, Requirement>>;
 }
 
 /**
- * One for all copies of this package in a process: a guard that did not see what the decorators of another
- * copy require would let in whoever has a token. The number is that of the shape.
+ * All copies of this package in a process share it. Otherwise a guard would not see the decorators of
+ * another copy, and would admit any valid token. The number is the version of the shape.
  */
 const SHARED = Symbol.for('cloud-connector-verifier.requirements.1');
 const holder: Partial<Record<symbol, Requirements>> = globalThis;
@@ -37,7 +34,7 @@ function requiring(requirement: Requirement): RouteDecorator {
   return (target, propertyKey) => {
     const methods = ofMethods.get(target) ?? new Map<string | symbol, Requirement>();
     const known = propertyKey === undefined ? ofClasses.has(target) : methods.has(propertyKey);
-    // Only one of them could count, and nobody would see which.
+    // Only one could apply, and nobody would see which.
     if (known) throw new TypeError('a route takes one RequireUnitPrimitive or WithoutToken');
     if (propertyKey === undefined) ofClasses.set(target, requirement);
     else ofMethods.set(target, methods.set(propertyKey, requirement));
@@ -45,26 +42,27 @@ function requiring(requirement: Requirement): RouteDecorator {
 }
 
 /**
- * The route, or each route of the controller and of those that extend it, needs a token that grants
- * the unit primitive. The decorator of a method wins over that of its class. It needs a
- * `CloudConnectorGuard` to be heeded.
- * @throws TypeError without a name: a constant that is not there yet would open the route
+ * The route needs a token that grants the unit primitive. On a controller it applies to all its routes, and
+ * to controllers that extend it. The decorator of a method wins over that of its class. It takes effect only
+ * with a `CloudConnectorGuard`.
+ * @throws TypeError without a name: an undefined constant would open the route
  */
 export function RequireUnitPrimitive(
   unitPrimitive: string,
   options: PermissionOptions = {},
 ): RouteDecorator {
   const given: unknown = unitPrimitive;
-  if (typeof given !== 'string' || given === '') throw new TypeError('unitPrimitive is no name');
+  if (typeof given !== 'string' || given === '')
+    throw new TypeError('unitPrimitive must be a name');
   return requiring({ ...options, unitPrimitive });
 }
 
-/** The route needs no token at all, such as one that tells of health. */
+/** The route needs no token, for example a health check. */
 export function WithoutToken(): RouteDecorator {
   return requiring({ unitPrimitive: null });
 }
 
-/** @throws Error for a handler that is no method of its controller: nobody can tell what it needs */
+/** @throws Error when the handler is not a method of its controller: its requirement is unknown */
 function requirementOf(context: ExecutionContext): Requirement | undefined {
   const controller = context.getClass();
   const prototypes = chainOf(controller.prototype);
@@ -78,7 +76,7 @@ function requirementOf(context: ExecutionContext): Requirement | undefined {
   return [...ofMethod, ...ofClass].find((requirement) => requirement !== undefined);
 }
 
-/** The object and what it inherits from, nearest first. */
+/** The object and its prototypes, nearest first. */
 function chainOf(start: unknown): object[] {
   const chain: object[] = [];
   for (let one = start; one instanceof Object; one = Object.getPrototypeOf(one)) chain.push(one);
@@ -86,8 +84,8 @@ function chainOf(start: unknown): object[] {
 }
 
 /**
- * Guards every route that it is put on, best all of them (`app.useGlobalGuards`, or `APP_GUARD`): each
- * needs a good token unless it is `@WithoutToken()`. The user is `userOf(request)`.
+ * Guards routes, best all of them (`app.useGlobalGuards` or `APP_GUARD`). Each needs a valid token unless it
+ * is `@WithoutToken()`. `userOf(request)` is then the user.
  */
 export class CloudConnectorGuard implements CanActivate {
   constructor(

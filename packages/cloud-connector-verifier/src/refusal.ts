@@ -1,4 +1,4 @@
-/** Why a request is refused: a closed set, which programs may match on. */
+/** Why a request is refused. Programs may match on these codes: the set is closed. */
 export type RefusalCode =
   /** No `Authorization` header. */
   | 'AUTHORIZATION_MISSING'
@@ -6,7 +6,7 @@ export type RefusalCode =
   | 'AUTHORIZATION_INVALID'
   /** `X-Gitlab-Authentication-Type` is not `oidc`. */
   | 'AUTHENTICATION_TYPE_INVALID'
-  /** Not a compact JWS of two JSON objects, too long, or with a header that must not be there. */
+  /** Not a compact JWS of two JSON objects, too long, or with a forbidden header member. */
   | 'TOKEN_MALFORMED'
   /** Signed with anything but RS256. */
   | 'ALGORITHM_NOT_ALLOWED'
@@ -14,7 +14,7 @@ export type RefusalCode =
   | 'TOKEN_TYPE_INVALID'
   /** A claim is missing or of the wrong type; `claim` names it. */
   | 'CLAIM_INVALID'
-  /** `iss` is none of the trusted issuers. */
+  /** `iss` is not a trusted issuer. */
   | 'ISSUER_UNKNOWN'
   /** None of the issuer's keys could be fetched so far. */
   | 'KEYS_UNAVAILABLE'
@@ -26,19 +26,19 @@ export type RefusalCode =
   | 'TOKEN_NOT_YET_VALID'
   /** A header contradicts a claim, or is missing; `header` names it. */
   | 'HEADER_MISMATCH'
-  /** The issuer's status list says so. */
+  /** The status list of the issuer has the token revoked. */
   | 'TOKEN_REVOKED'
-  /** The token refers to no status list that could tell of it. */
+  /** The token does not refer to a place in a status list of its issuer. */
   | 'STATUS_REFERENCE_INVALID'
-  /** The status list can't be had, and `whenStatusUnavailable` is `refuse`. */
+  /** The status list is not available, and `whenStatusUnavailable` is `refuse`. */
   | 'STATUS_UNAVAILABLE';
 
-/** A request that is refused, with the answer that backends give (`status` and `body`). */
+/** A refused request, with the answer to send (`status` and `body`). */
 export interface Refused {
   readonly accepted: false;
   readonly status: 401;
   readonly code: RefusalCode;
-  /** For logs: a sentence that never holds the token nor a part of it. */
+  /** For logs. It never has any part of the token. */
   readonly reason: string;
   readonly body: { readonly error: string };
 }
@@ -49,14 +49,14 @@ const BODIES: Partial<Record<RefusalCode, string>> = {
   AUTHENTICATION_TYPE_INVALID: 'Invalid authentication token type - only OIDC is supported',
 };
 
-/** The caller learns no more than the AI gateway tells: the reason is for the log. */
+/** The caller gets the message of the AI gateway. The reason is for the log. */
 export function refused(code: RefusalCode, reason: string): Refused {
   const error = BODIES[code] ?? 'Forbidden by auth provider';
   return { accepted: false, status: 401, code, reason, body: { error } };
 }
 
 export function headerMismatch(header: string): Refused {
-  const reason = `the header ${header} is not what the token says`;
+  const reason = `the header ${header} differs from the token`;
   const body = { error: `Header mismatch '${header}'` };
   return { ...refused('HEADER_MISMATCH', reason), body };
 }

@@ -3,13 +3,13 @@ import { type Fetch, fetchDocument, jsonObject } from './fetch-document.js';
 import { type KeyAlgorithm, type KeysByKid, type PublicKey, readKeySet } from './key-set.js';
 import { SingleFlight } from './single-flight.js';
 
-/** What happens to a key set, without anything of a token. */
+/** An event of a key set. It has nothing of a token. */
 export type KeySetEvent =
   | {
       readonly type: 'keys_refreshed';
       readonly issuer: string;
       readonly kids: readonly string[];
-      /** Entries that are not usable, and why. */
+      /** The unusable entries with their reasons. */
       readonly skipped: readonly string[];
     }
   | { readonly type: 'keys_refresh_failed'; readonly issuer: string; readonly reason: string };
@@ -17,7 +17,7 @@ export type KeySetEvent =
 export interface RemoteKeysOptions {
   readonly issuer: string;
   readonly alg: KeyAlgorithm;
-  /** Where the key set stands now. @throws Error why that can't be told */
+  /** The present URL of the key set. @throws Error when it is not available */
   readonly locate: () => Promise<string>;
   readonly fetch: Fetch;
   readonly clock: Clock;
@@ -31,15 +31,14 @@ export const MAX_DOCUMENT_BYTES = 262_144;
 const DEFAULT_MAX_AGE_SECONDS = 3600;
 const MIN_MAX_AGE_SECONDS = 60;
 const MAX_MAX_AGE_SECONDS = 86_400;
-/** With no keys at all it is tried again sooner, and twice as late each time: both may just be starting. */
+/** Without any keys the cool-down starts short and doubles: issuer and backend may both be starting. */
 const COOLDOWN_WITHOUT_KEYS_MS = { first: 250, longest: 5000 } as const;
-/** Nobody has asked for so long that the keys may have changed: worth waiting for. */
+/** After this time without requests the keys may have changed, so the next request waits for them. */
 const IDLE_MS = 3_600_000;
 
 /**
- * The published keys of one issuer for one purpose. They are kept until newer ones have been read,
- * whatever the issuer answers meanwhile; a refresh in the background keeps them fresh while tokens
- * are verified, so that no timer is needed.
+ * The published keys of one issuer for one purpose. A failed fetch never removes keys. Verifying tokens
+ * refreshes them in the background, so no timer is needed.
  */
 export class RemoteKeys {
   private keys: KeysByKid = new Map();
@@ -59,18 +58,18 @@ export class RemoteKeys {
     );
   }
 
-  /** The kids of the keys at hand, and when they were fetched (null: never). */
+  /** The kids of the present keys, and when they were fetched (null: never). */
   state(): { readonly kids: readonly string[]; readonly fetchedAt: Date | null } {
     const known = Number.isFinite(this.fetchedAtMs);
     return { kids: [...this.keys.keys()], fetchedAt: known ? new Date(this.fetchedAtMs) : null };
   }
 
-  /** Fetches the keys now, unless that was just done. */
+  /** Fetches the keys now, except during the cool-down. */
   async warmUp(): Promise<void> {
     await this.refresh.run();
   }
 
-  /** @returns null for a key that the issuer does not publish; undefined when there are no keys */
+  /** @returns null when the issuer does not publish this key; undefined when there are no keys */
   async find(kid: string): Promise<PublicKey | null | undefined> {
     const idle = this.refresh.sinceStartMs > IDLE_MS;
     const refresh = this.isDue() ? this.refresh.run() : null;

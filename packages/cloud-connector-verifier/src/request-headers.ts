@@ -1,14 +1,14 @@
 import type { ServiceTokenClaims } from './claims.js';
 import { headerMismatch, refused, type Refused } from './refusal.js';
 
-/** The headers of a request, as Node (`request.headers`) or Fetch has them. */
+/** The headers of a request, of Node (`request.headers`) or of Fetch. */
 export type RequestHeaders =
   | Readonly<Record<string, string | readonly string[] | undefined>>
   | { get(name: string): string | null };
 
 const BEARER = /^bearer ([A-Za-z0-9._-]+)$/i;
 
-/** The token of `Authorization: Bearer`, or why the request is refused without one. */
+/** The token of `Authorization: Bearer`, or a refusal. */
 export function bearerToken(headers: RequestHeaders): string | Refused {
   const authorization = headerOf(headers, 'authorization');
   if (authorization === undefined) {
@@ -16,14 +16,14 @@ export function bearerToken(headers: RequestHeaders): string | Refused {
   }
   const token = BEARER.exec(authorization)?.[1];
   if (token === undefined) {
-    return refused('AUTHORIZATION_INVALID', 'the Authorization header is no Bearer token');
+    return refused('AUTHORIZATION_INVALID', 'the Authorization header has no Bearer token');
   }
   if (headerOf(headers, 'x-gitlab-authentication-type') === 'oidc') return token;
   const reason = 'the header X-Gitlab-Authentication-Type is not oidc';
   return refused('AUTHENTICATION_TYPE_INVALID', reason);
 }
 
-/** Each non-empty claim has its header, exactly; a missing header is a mismatch. */
+/** Each non-empty claim must equal its header. A missing header is a mismatch. */
 export function mismatchOf(claims: ServiceTokenClaims, headers: RequestHeaders): Refused | null {
   const pairs = [
     ['X-Gitlab-Realm', claims.gitlab_realm],
@@ -34,9 +34,9 @@ export function mismatchOf(claims: ServiceTokenClaims, headers: RequestHeaders):
   return wrong ? headerMismatch(wrong[0]) : null;
 }
 
-/** A header that came several times is none that could be compared: its values are joined. */
+/** Values of a repeated header are joined, and so match nothing. */
 function headerOf(headers: RequestHeaders, name: string): string | undefined {
-  // JavaScript may hand over what it has not got: that has no header.
+  // JavaScript callers may pass undefined.
   if (Object(headers) !== headers) return undefined;
   if (isFetchHeaders(headers)) return headers.get(name) ?? undefined;
   const wanted = name.toLowerCase();

@@ -1,8 +1,8 @@
 import type { Clock } from './clock.js';
 
 /**
- * A fetch that runs once at a time and not again before a cool-down has passed, however many ask for
- * it. It never rejects: what goes wrong is reported, and `failed` tells of it.
+ * A fetch that runs once at a time, and not again during its cool-down. Callers share it. It never rejects:
+ * a failure is reported, and `failed` is then true.
  */
 export class SingleFlight {
   private running: Promise<void> | null = null;
@@ -16,25 +16,25 @@ export class SingleFlight {
     private readonly cooldownMs: () => number,
   ) {}
 
-  /** Whether the last one that has ended went wrong. */
+  /** Whether the last finished run failed. */
   get failed(): boolean {
     return this.failuresInARow > 0;
   }
 
-  /** How many have gone wrong since the last one that went well. */
+  /** Failed runs since the last success. */
   get failures(): number {
     return this.failuresInARow;
   }
 
-  /** How long ago the last one began; infinite when there was none. */
+  /** How long ago the last run began; infinite when there was none. */
   get sinceStartMs(): number {
     if (this.startedAtMs === null) return Infinity;
     const passed = this.clock().getTime() - this.startedAtMs;
-    // The clock was set back: nothing is known of how long ago it was.
+    // The clock was set back, so the time is unknown.
     return passed < 0 ? Infinity : passed;
   }
 
-  /** @returns the one that runs, a new one, or null during the cool-down */
+  /** @returns the present run, a new run, or null during the cool-down */
   run(): Promise<void> | null {
     if (this.running) return this.running;
     if (this.sinceStartMs < this.cooldownMs()) return null;
@@ -56,7 +56,7 @@ export class SingleFlight {
   }
 }
 
-/** `fetch` hides what happened in the cause. */
+/** The message of `fetch` says little; its cause says more. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { cause } = error;

@@ -8,7 +8,7 @@ import { type Fetch, fetchDocument } from './fetch-document.js';
 import type { RemoteKeys } from './remote-keys.js';
 import { isObject, type JsonObject } from './strict-json.js';
 
-/** Where a status list tells of a token (draft-ietf-oauth-status-list section 6.2). */
+/** The place of a token in a status list (draft-ietf-oauth-status-list section 6.2). */
 export interface StatusReference {
   readonly idx: number;
   readonly uri: string;
@@ -31,7 +31,7 @@ const DEFAULT_TTL_SECONDS = 300;
 
 const inflateBytes = promisify<Buffer, { maxOutputLength: number }, Buffer>(inflate);
 
-/** @returns null for a claim that refers to no list of that issuer; undefined without the claim */
+/** @returns null when the claim does not refer to a list of that issuer; undefined without the claim */
 export function statusReference(
   status: unknown,
   issuer: TrustedIssuer,
@@ -48,11 +48,11 @@ export interface StatusListSource {
   readonly fetch: Fetch;
   readonly clock: Clock;
   readonly timeoutMs: number;
-  /** Never those of service tokens. */
+  /** The keys of status lists. They are never those of service tokens. */
   readonly keys: RemoteKeys;
 }
 
-/** @throws Error why the answer is no list that could be relied on */
+/** @throws Error with the reason why the list cannot be used */
 export async function fetchStatusList(uri: string, source: StatusListSource): Promise<StatusList> {
   const { fetch, clock, timeoutMs, keys } = source;
   const limits = { timeoutMs, maxBytes: MAX_LIST_BYTES, accept: CONTENT_TYPE };
@@ -61,7 +61,7 @@ export async function fetchStatusList(uri: string, source: StatusListSource): Pr
   const profile = { typ: 'statuslist+jwt', alg: 'ES256', maxCharacters: MAX_LIST_BYTES };
   const token = parseCompactToken(Buffer.from(bytes).toString('latin1'), profile);
   const key = await keys.find(token.kid);
-  if (!key) throw new Error(`${uri} is signed with a key that is not published for it`);
+  if (!key) throw new Error(`${uri} is signed with an unpublished key`);
   await compactVerify(token.compact, key, { algorithms: [profile.alg] });
   if (token.payload['sub'] !== uri) throw new Error(`${uri} is the list of another address`);
   return readList(token.payload, uri, clock().getTime());

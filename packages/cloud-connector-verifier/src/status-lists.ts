@@ -8,7 +8,7 @@ import {
   statusReference,
 } from './status-list.js';
 
-/** A list that can't be had when a token needs it. */
+/** A status list that a token needs is not available. */
 export interface StatusListEvent {
   readonly type: 'status_list_unavailable';
   readonly issuer: string;
@@ -23,20 +23,18 @@ export interface StatusListsOptions extends StatusListSource {
   readonly onEvent: (event: StatusListEvent) => void;
 }
 
-interface KnownList {
+interface Entry {
+  /** The last good answer; null: none so far. */
   list: StatusList | null;
   readonly refresh: SingleFlight;
 }
 
-/**
- * A list tells of a million tokens in 128 KiB. Beyond so many, the one that was not asked for the longest
- * goes.
- */
+/** A list has a million tokens in 128 KiB. Beyond this number, the least recently used list is dropped. */
 const MAX_LISTS = 128;
 
-/** The status lists of one issuer, as its tokens refer to them. */
+/** The status lists of one issuer that its tokens refer to. */
 export class StatusLists {
-  private readonly known = new Map<string, KnownList>();
+  private readonly entries = new Map<string, Entry>();
 
   constructor(private readonly options: StatusListsOptions) {}
 
@@ -46,61 +44,61 @@ export class StatusLists {
     const reference = statusReference(statusClaim, issuer);
     if (reference === undefined) return;
     if (reference === null)
-      throw invalid('the status of the token refers to no list of its issuer');
+      throw invalid('the token does not refer to a status list of its issuer');
     const list = await this.current(reference.uri);
     if (list === null) {
-      // A revocation is for good, whatever became of the list that told of it.
+      // A revocation is final, even after the list has expired.
       if (this.wasRevoked(reference)) {
-        throw new TokenRefused('TOKEN_REVOKED', 'the last status list that was had refuses it');
+        throw new TokenRefused('TOKEN_REVOKED', 'the last available status list has it revoked');
       }
       if (whenUnavailable === 'accept') return;
-      throw new TokenRefused('STATUS_UNAVAILABLE', 'the status list can not be had');
+      throw new TokenRefused('STATUS_UNAVAILABLE', 'the status list is not available');
     }
     const status = list.statusAt(reference.idx);
-    if (status === undefined) throw invalid('the status list has no place for the token');
+    if (status === undefined) throw invalid('the status list is too short for the token');
     if (status === 0) return;
     throw new TokenRefused('TOKEN_REVOKED', `the status list has the status ${status} for it`);
   }
 
   private wasRevoked({ uri, idx }: { readonly uri: string; readonly idx: number }): boolean {
-    return (this.known.get(uri)?.list?.statusAt(idx) ?? 0) !== 0;
+    return (this.entries.get(uri)?.list?.statusAt(idx) ?? 0) !== 0;
   }
 
-  /** A list past its ttl is used while no newer one can be had, until it expires. */
+  /** A list past its ttl is used until it expires, while no newer one is available. */
   private async current(uri: string): Promise<StatusList | null> {
-    const known = this.known.get(uri) ?? this.know(uri);
+    const entry = this.entries.get(uri) ?? this.addEntry(uri);
     // Deleting first moves it to the end, so the map stays in order of last use.
-    this.known.delete(uri);
-    this.known.set(uri, known);
+    this.entries.delete(uri);
+    this.entries.set(uri, entry);
     const nowMs = this.options.clock().getTime();
-    const usable = known.list && nowMs < known.list.expiresAtMs;
-    if (!known.list || nowMs >= known.list.freshUntilMs) {
-      const refresh = known.refresh.run();
-      // An issuer that was away a moment ago does not make anybody wait who has a list.
-      if (!usable || !known.refresh.failed) await refresh;
+    const usable = entry.list && nowMs < entry.list.expiresAtMs;
+    if (!entry.list || nowMs >= entry.list.freshUntilMs) {
+      const refresh = entry.refresh.run();
+      // With a usable list, nobody waits for an issuer that has just failed.
+      if (!usable || !entry.refresh.failed) await refresh;
     }
-    const { list } = known;
+    const { list } = entry;
     return list && this.options.clock().getTime() < list.expiresAtMs ? list : null;
   }
 
-  private know(uri: string): KnownList {
+  private addEntry(uri: string): Entry {
     const { issuer, clock, cooldownMs, onEvent } = this.options;
-    const known: KnownList = {
+    const entry: Entry = {
       list: null,
       refresh: new SingleFlight(
         async () => {
-          known.list = await fetchStatusList(uri, this.options);
+          entry.list = await fetchStatusList(uri, this.options);
         },
         (reason) => {
           onEvent({ type: 'status_list_unavailable', issuer: issuer.issuer, uri, reason });
         },
         clock,
-        () => (known.refresh.failed ? cooldownMs : 0),
+        () => (entry.refresh.failed ? cooldownMs : 0),
       ),
     };
-    const [oldest] = this.known.keys();
-    if (oldest !== undefined && this.known.size >= MAX_LISTS) this.known.delete(oldest);
-    return known;
+    const [oldest] = this.entries.keys();
+    if (oldest !== undefined && this.entries.size >= MAX_LISTS) this.entries.delete(oldest);
+    return entry;
   }
 }
 

@@ -1,8 +1,8 @@
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /**
- * A JSON object from UTF-8 bytes, or null for anything else. A member that stands twice is a fault:
- * two readers may take different ones of the two (RFC 7515 section 4, RFC 7519 section 4).
+ * A JSON object from UTF-8 bytes, or null for anything else. A repeated member is a fault: two readers may
+ * use different ones (RFC 7515 section 4, RFC 7519 section 4).
  */
 export function parseStrictObject(bytes: Uint8Array): JsonObject | null {
   try {
@@ -18,7 +18,7 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** @param text what `JSON.parse` has read without complaint */
+/** @param text valid JSON */
 function repeatsMember(text: string): boolean {
   const open: (Set<string> | null)[] = [];
   let name = '';

@@ -5,35 +5,10 @@ import { checkClaims, readClaims } from './claims.js';
 import { type Clock, systemClock } from './clock.js';
 import { type CompactToken, MAX_TOKEN_CHARACTERS, parseCompactToken } from './compact-token.js';
 import type { TrustedIssuer } from './discovery.js';
-import type { Fetch } from './fetch-document.js';
 import { refused, type Refused, TokenRefused } from './refusal.js';
 import { type IssuerSources, issuerSources, type VerifierEvent } from './issuer-sources.js';
 import { bearerToken, mismatchOf, type RequestHeaders } from './request-headers.js';
-
-export interface VerifierOptions {
-  /** Those whose tokens are accepted; a string is the issuer URL, exactly as in `iss`. */
-  readonly issuers: readonly (string | TrustedIssuer)[];
-  /** The `jwt_aud` of this backend (any one of several). */
-  readonly audience: string | readonly string[];
-  /** What tells the time; by default the wall clock. */
-  readonly clock?: Clock;
-  /** What fetches keys; by default the global `fetch`. */
-  readonly fetch?: Fetch;
-  /** How far clocks may be apart when `exp` and `nbf` are looked at; 0 by default, as at the AI gateway. */
-  readonly leewaySeconds?: number;
-  /** How long one fetch may take; 5,000 by default. */
-  readonly timeoutMs?: number;
-  /** The shortest time between two fetches of an issuer's keys; 30 by default. */
-  readonly cooldownSeconds?: number;
-  /** How long keys are used while the issuer is away; 7 days by default. */
-  readonly maxStaleSeconds?: number;
-  /** Whether the status lists that tokens refer to are looked at; false by default. */
-  readonly statusList?: boolean;
-  /** What becomes of a token whose status list can't be had; `accept` (with an event) by default. */
-  readonly whenStatusUnavailable?: 'accept' | 'refuse';
-  /** Hears what happens to keys and status lists. */
-  readonly onEvent?: (event: VerifierEvent) => void;
-}
+import type { VerifierOptions } from './verifier-options.js';
 
 export interface Accepted {
   readonly accepted: true;
@@ -42,7 +17,7 @@ export interface Accepted {
 
 export type Verdict = Accepted | Refused;
 
-/** What is known of an issuer at the moment. */
+/** The keys of one issuer at the moment. */
 export interface IssuerState {
   readonly issuer: string;
   readonly kids: readonly string[];
@@ -51,14 +26,13 @@ export interface IssuerState {
 
 export interface Verifier {
   /**
-   * Judges a request by its headers, or a bare token. With a token there are no headers to be
-   * compared with it.
+   * Verifies the headers of a request, or only a token. A token alone cannot be compared with headers.
    * @returns a verdict; it never rejects
    */
   verify(request: RequestHeaders | string): Promise<Verdict>;
-  /** Fetches the keys of every issuer, so that the first request need not wait; never rejects. */
+  /** Fetches the keys of all issuers, so that the first request does not wait. It never rejects. */
   warmUp(): Promise<void>;
-  /** The keys at hand, per issuer. */
+  /** The present keys of each issuer. */
   state(): readonly IssuerState[];
 }
 
@@ -71,7 +45,7 @@ interface Settings {
 
 /**
  * A verifier of service access tokens, for as long as the backend runs.
- * @throws TypeError for options that could not be meant
+ * @throws TypeError for wrong options
  */
 export function createVerifier(options: VerifierOptions): Verifier {
   checkOptions(options);
@@ -107,7 +81,7 @@ async function judge(
   const claims = readClaims(token.payload);
   const sources = settings.sources.get(claims.iss);
   if (!sources)
-    throw new TokenRefused('ISSUER_UNKNOWN', 'the token is of an issuer not trusted here');
+    throw new TokenRefused('ISSUER_UNKNOWN', 'the issuer of the token is not trusted here');
   await checkSignature(token, await sources.keys.find(token.kid));
   checkClaims(claims, { ...settings, now: settings.clock() });
   const mismatch = headers && mismatchOf(claims, headers);
@@ -121,7 +95,7 @@ async function checkSignature(
   key: CryptoKey | null | undefined,
 ): Promise<CompactVerifyResult> {
   if (key === undefined) {
-    throw new TokenRefused('KEYS_UNAVAILABLE', 'the keys of the issuer can not be had');
+    throw new TokenRefused('KEYS_UNAVAILABLE', 'the keys of the issuer are not available');
   }
   if (key === null) {
     throw new TokenRefused('KEY_UNKNOWN', 'the issuer publishes no key with this kid');
@@ -129,7 +103,7 @@ async function checkSignature(
   try {
     return await compactVerify(compact, key, { algorithms: ['RS256'] });
   } catch {
-    throw new TokenRefused('SIGNATURE_INVALID', 'the signature is not of the key that it names');
+    throw new TokenRefused('SIGNATURE_INVALID', 'the signature does not fit the key of the token');
   }
 }
 
@@ -145,7 +119,7 @@ function sourcesOf(options: VerifierOptions, clock: Clock): ReadonlyMap<string, 
     maxStaleSeconds: options.maxStaleSeconds ?? 604_800,
     statusList: options.statusList ?? false,
     whenStatusUnavailable: options.whenStatusUnavailable ?? 'accept',
-    onEvent: tell(options.onEvent),
+    onEvent: withoutFailing(options.onEvent),
   };
   return new Map(issuers.map((issuer) => [issuer.issuer, issuerSources(issuer, how)]));
 }
@@ -154,13 +128,13 @@ function asTrusted(issuer: string | TrustedIssuer): TrustedIssuer {
   return typeof issuer === 'string' ? { issuer } : issuer;
 }
 
-/** A listener that fails, at once or later, must not fail a request. */
-function tell(listener?: (event: VerifierEvent) => unknown) {
+/** A listener that throws or rejects must not fail a request. */
+function withoutFailing(listener?: (event: VerifierEvent) => unknown) {
   return (event: VerifierEvent): void => {
     try {
       Promise.resolve(listener?.(event)).catch(() => undefined);
     } catch {
-      // Its own affair.
+      // Ignored.
     }
   };
 }
