@@ -13,8 +13,8 @@ import { databaseAway } from '../database/away.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 
 /**
- * Answers 503 when the database has let a request wait for too long in all, in guards and handler
- * together. What was waited for is given up later.
+ * Answers 503 when a request has waited too long for the database, in guards and handler together. The
+ * query itself ends later.
  */
 @Injectable()
 export class AnswerDeadline implements NestInterceptor {
@@ -32,7 +32,7 @@ export class AnswerDeadline implements NestInterceptor {
     return next.handle().pipe(timeout(late));
   }
 
-  /** For a guard: interceptors come after it. @throws {IssuerError} UNAVAILABLE */
+  /** For a guard, which runs before interceptors. @throws {IssuerError} UNAVAILABLE */
   async within<Result>(context: ExecutionContext, work: Promise<Result>): Promise<Result> {
     return withinDeadline(work, this.leftOf(context));
   }

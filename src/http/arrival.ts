@@ -2,12 +2,12 @@ import type { IncomingMessage } from 'node:http';
 
 const arrivals = new WeakMap<IncomingMessage, number>();
 
-/** Notes that a request has arrived, before it may have to wait for its turn. */
+/** Remembers when a request has arrived. Afterwards it may wait for its turn. */
 export function noteArrival(request: IncomingMessage): void {
   arrivals.set(request, performance.now());
 }
 
-/** How long ago it arrived; 0 where nobody has noted it. */
+/** How long ago it arrived; 0 when that is unknown. */
 export function millisecondsSinceArrival(request: IncomingMessage): number {
   const at = arrivals.get(request);
   return at === undefined ? 0 : performance.now() - at;

@@ -12,19 +12,19 @@ const OPEN = 0x7b;
 const CLOSE = 0x7d;
 
 /**
- * Counts how deep and how wide a JSON text is, in one pass over its bytes and before any parser sees
- * them: a parser, and whatever walks its result, takes time and memory for each level and each value.
- * The text comes in pieces that may be cut anywhere, and need not be JSON.
+ * Counts how deep and how wide a JSON text is, in one pass over its bytes and before it is parsed: parsing
+ * and validation take time and memory for each level and each value. The text comes in pieces that may be
+ * cut anywhere. It need not be valid JSON.
  */
 export class BodyBounds {
-  /** What is wrong with what came so far; null while nothing is. */
+  /** What is wrong with the text so far; null when nothing is. */
   fault: string | null = null;
   private depth = 0;
   private values = 0;
   private inString = false;
   private escaped = false;
 
-  /** In UTF-8 every byte of another character is above 0x7f, so bytes are compared as they are. */
+  /** In UTF-8 all bytes of non-ASCII characters are above 0x7f, so bytes can be compared. */
   read(piece: Uint8Array): void {
     if (this.fault !== null) return;
     // Locals, because members of the object would make the loop four times as slow.

@@ -10,13 +10,13 @@ export interface ConnectionLimits {
 
 const MOST_CONNECTIONS = 8192;
 const FEWEST_CONNECTIONS = 16;
-/** Files that are not connections of clients: the catalog's, the keys' and the log's. The database's come on top. */
+/** Files that are not connections of clients: catalog, keys and log. Those of the database are added. */
 const RESERVED_FILES = 128;
 const MOST_CONNECTIONS_PER_ADDRESS = 1024;
 const REQUESTS_PER_CONNECTION = 1000;
 const UNREAD_ANSWER_MS = 10_000;
 
-/** Half of all connections is the most that one address gets, so that there is room for a second one. */
+/** One address gets at most half of all connections, so that there is room for others. */
 export function connectionLimits(
   databasePoolSize: number,
   openFiles: number = openFilesLimit(),

@@ -7,7 +7,7 @@ import type { ConnectionLimits } from './connection-limits.js';
 
 /** One customer has a whole /64 of IPv6: it counts as one address. */
 const ADDRESS = { ipv4: 32, ipv6: 64 } as const;
-/** An honest request is here long before. */
+/** An honest request arrives sooner. */
 const STUCK_AFTER_MS = 1000;
 
 /** Why connections were closed. */
@@ -20,7 +20,7 @@ export interface ClosedConnections {
   unread: number;
 }
 
-/** All open connections, in total and by address. When there are too many, the one that is missed least is closed. */
+/** All open connections, in total and by address. When there are too many, the least useful one is closed. */
 export class Connections {
   readonly closed: ClosedConnections = { evicted: 0, refused: 0, unread: 0 };
   private readonly all = new Book();
@@ -44,7 +44,7 @@ export class Connections {
     return this.bySocket.get(socket);
   }
 
-  /** Takes in a new connection, if need be in place of an older one. Null: it had to be closed. */
+  /** Adds a new connection, possibly in place of an older one. Null: it had to be closed. */
   open(socket: Socket): Connection | null {
     const network = this.networkOf(socket);
     const own = network === null ? undefined : this.byNetwork.get(network);
@@ -57,7 +57,7 @@ export class Connections {
     return null;
   }
 
-  /** Its encrypted side stands for the whole connection from now on. */
+  /** From now on the encrypted socket represents the connection. */
   secure(raw: Connection, socket: Socket): Connection {
     this.leave(raw);
     return this.enter(socket, raw.network);
@@ -95,11 +95,11 @@ export class Connections {
 
   private makeRoom(book: Book, limit: number): boolean {
     if (book.size < limit) return true;
-    const missedLeast = book.missedLeast(performance.now());
-    if (missedLeast === undefined) return false;
+    const leastUseful = book.leastUseful(performance.now());
+    if (leastUseful === undefined) return false;
     this.closed.evicted += 1;
-    this.leave(missedLeast);
-    missedLeast.socket.destroy();
+    this.leave(leastUseful);
+    leastUseful.socket.destroy();
     return true;
   }
 
@@ -111,8 +111,8 @@ export class Connections {
   }
 
   /**
-   * A proxy brings many clients: it is not counted as one. Node forgets the address of a connection that is closed
-   * unless it was asked for before, as here.
+   * A trusted proxy is not counted, because it has many clients. Node forgets the address of a closed connection
+   * unless it was read before, as here.
    */
   private networkOf({ remoteAddress }: Socket): string | null {
     if (remoteAddress === undefined) return null;
@@ -155,10 +155,10 @@ class Book {
   }
 
   /**
-   * One that has sent no request, or only a part, and that for a while; else an idle one; else, whatever the time,
-   * one without a whole request.
+   * First a connection that has sent no request, or only a part, for a while. Then an idle one. Then one without a
+   * whole request, however new.
    */
-  missedLeast(now: number): Connection | undefined {
+  leastUseful(now: number): Connection | undefined {
     const stuck = this.oldestWithoutRequest();
     if (stuck && now - stuck.since > STUCK_AFTER_MS) return stuck;
     for (const connection of this.byState.idle) return connection;

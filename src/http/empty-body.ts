@@ -2,10 +2,9 @@ import { Allow } from 'class-validator';
 
 const NO_MEMBER = Symbol('no member');
 
-/** The body of an action that takes none: `{}`, or nothing at all. */
+/** The body of an action without members: `{}` or nothing. */
 export class EmptyBody {
-  // class-validator refuses a class without any rule, even where nothing was sent: this one is for
-  // a member that no JSON can name.
+  // class-validator refuses a class without any rule. This rule is for a member that no JSON can name.
   @Allow()
   readonly [NO_MEMBER]?: never;
 }

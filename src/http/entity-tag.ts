@@ -6,8 +6,8 @@ export function entityTag(version: number): string {
 }
 
 /**
- * Holds a write to the version that the caller has seen. `If-Match` is optional; `*` matches anything.
- * @throws {IssuerError} PRECONDITION_FAILED when it names other versions only.
+ * Allows a write only to the version that the caller has seen. `If-Match` is optional; `*` matches anything.
+ * @throws {IssuerError} PRECONDITION_FAILED when it names only other versions.
  */
 export function requireMatch(ifMatch: string | undefined, version: number): void {
   if (ifMatch === undefined) return;

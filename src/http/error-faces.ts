@@ -2,7 +2,7 @@ import { HttpException } from '@nestjs/common';
 import { databaseAway, isDatabaseAway, isDatabaseClosed } from '../database/away.js';
 import { IssuerError, type IssuerErrorCode } from '../platform/issuer-error.js';
 
-/** Nest's and Fastify's own refusals. Their messages can echo input (a key, an URL): ours do not. */
+/** Nest's and Fastify's own refusals. Their messages may echo input (a key, a URL); ours do not. */
 const REFUSAL_BY_STATUS: Readonly<Record<number, readonly [IssuerErrorCode, string]>> = {
   400: ['BAD_REQUEST', 'The request cannot be read: send well-formed JSON and a valid URL.'],
   404: ['NOT_FOUND', 'There is nothing here: see /api/docs for the endpoints.'],
@@ -10,7 +10,7 @@ const REFUSAL_BY_STATUS: Readonly<Record<number, readonly [IssuerErrorCode, stri
   415: ['UNSUPPORTED_MEDIA_TYPE', 'Send the body as application/json.'],
 };
 
-/** Any thrown thing as what the caller may be told; null for a bug, which is nobody's business. */
+/** The error for the caller; null for a bug, whose details stay in the log. */
 export function asIssuerError(error: unknown): IssuerError | null {
   if (error instanceof IssuerError) return error;
   if (isHangUp(error)) return new IssuerError('BAD_REQUEST', 'The request ended too soon.');
@@ -21,7 +21,7 @@ export function asIssuerError(error: unknown): IssuerError | null {
   return refusal ? new IssuerError(refusal[0], refusal[1], { cause: error }) : null;
 }
 
-/** What Node's parser gave up on, by its word for it, before there was a request. */
+/** The error for input that Node's parser gave up, by the parser's error code. */
 export function unreadableRequest(code: string | undefined): IssuerError {
   if (code === 'HPE_HEADER_OVERFLOW') {
     const detail = 'The request line and the headers are larger than 16 KiB together.';
@@ -34,7 +34,7 @@ export function unreadableRequest(code: string | undefined): IssuerError {
   return new IssuerError('BAD_REQUEST', 'The request is not valid HTTP/1.1.');
 }
 
-/** Node's word for a client that hung up in the middle of its body. */
+/** Node throws this when a client hangs up in the middle of its body. */
 function isHangUp(error: unknown): boolean {
   return error instanceof Error && error.message === 'aborted';
 }
@@ -94,7 +94,7 @@ export function problemOf(error: IssuerError): Problem {
   };
 }
 
-/** The sync protocol has one code for whatever is no request of its own. */
+/** The sync protocol has one code for all malformed requests. */
 const UNREADABLE: ReadonlySet<IssuerErrorCode> = new Set([
   'NOT_FOUND',
   'PAYLOAD_TOO_LARGE',
@@ -104,7 +104,7 @@ const UNREADABLE: ReadonlySet<IssuerErrorCode> = new Set([
   'VALIDATION_FAILED',
 ]);
 
-/** The answer to a seat link. Whatever is no "try again" is 422: instances would ask 20 times more. */
+/** The answer to a seat link. Every final refusal is 422: after other statuses instances ask 20 more times. */
 export function seatLinkErrorOf(error: IssuerError): {
   readonly status: number;
   readonly body: { readonly errors: readonly string[]; readonly error_attribute_map: object };
@@ -117,7 +117,7 @@ export function seatLinkErrorOf(error: IssuerError): {
   };
 }
 
-/** The answer that instances understand; their statuses are fixed by the sync contract. */
+/** The answer to a sync, with the statuses of the sync contract. */
 export function graphqlErrorOf(error: IssuerError): {
   readonly status: number;
   readonly body: { readonly errors: readonly unknown[] };
@@ -125,8 +125,8 @@ export function graphqlErrorOf(error: IssuerError): {
   const tryAgain = error.code === 'RATE_LIMITED' || error.code === 'UNAVAILABLE';
   const extensions = { code: UNREADABLE.has(error.code) ? 'BAD_REQUEST' : error.code };
   return {
-    // 200 keeps the tokens that an instance holds and stops it from asking again at once: right for
-    // a denial, and for a bug of ours, which would only meet the same request three times more.
+    // With 200 an instance keeps its tokens and does not retry at once. That is right for a denial, and also
+    // for a bug of ours, which the same request would only trigger again.
     status: tryAgain ? error.status : 200,
     body: { errors: [{ message: error.message, extensions }] },
   };

@@ -2,11 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 
 /**
- * While the service stops, every answer says that it is the last on its connection. Cutting a
- * connection that seems idle would meet requests on their way: to their clients that is a failure,
- * and validators keep it for a day.
+ * While the service stops, every answer closes its connection. Closing idle connections at once could lose
+ * requests that are under way, and validators keep such a failure for a day.
  *
- * @param lingerMs for clients that ask again and again; and for a balancer that still sends new ones
+ * @param lingerMs how long clients and a load balancer may still send requests
  */
 export function hangUpWithAnAnswer(fastify: FastifyInstance, lingerMs: number): void {
   let stopping = false;

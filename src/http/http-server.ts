@@ -19,15 +19,12 @@ import { UnreadableRequests } from './unreadable-request.js';
 const MAX_BODY_BYTES = 1_048_576;
 
 class IssuerAdapter extends FastifyAdapter {
-  /**
-   * Nest sets its handler when the routes are there already, too late for a body that cannot be
-   * parsed. Ours is set first, and stays.
-   */
+  /** Nest sets its handler after the routes, too late for an unreadable body. Ours is set first, and stays. */
   override setErrorHandler(): ReturnType<FastifyAdapter['setErrorHandler']> {
     return this.getInstance();
   }
 
-  /** Nest would also read forms, which nothing here speaks. */
+  /** Nest would also read forms, which no endpoint accepts. */
   override registerParserMiddleware(): void {
     this.getInstance().removeContentTypeParser('text/plain');
   }
@@ -39,7 +36,7 @@ export interface TlsFiles {
   readonly key: Buffer;
 }
 
-/** Fastify as every request meets it, before Nest. */
+/** Fastify, which handles every request before Nest. */
 export function httpServer(
   config: ServiceConfig,
   logger: Logger,
@@ -49,14 +46,14 @@ export function httpServer(
   const unreadable = new UnreadableRequests(server, logger);
   const options: FastifyServerOptions = {
     bodyLimit: MAX_BODY_BYTES,
-    // Validators cache a refusal for a day: kept-alive connections are answered to the end.
+    // Validators cache a refusal for a day, so kept-alive connections are answered to the end.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
     genReqId: () => server.nextRequestId(),
     logController: new LogController({ disableRequestLogging: true }),
     frameworkErrors: guarded(logger, 'frameworkErrors', (error, request, reply) => {
-      // Past all hooks.
+      // No hook runs for these errors.
       labelAnswer(request, reply);
       sendError(error, request, reply, logger);
     }),
@@ -81,13 +78,13 @@ export function httpServer(
   return adapter;
 }
 
-/** A connection that cannot be accepted, for want of file descriptors say, is an `error` of the server. */
+/** A connection that cannot be accepted (no file descriptors are left) is an `error` of the server. */
 function surviveAcceptErrors(fastify: FastifyInstance, logger: Logger): void {
   fastify.addHook('onListen', (done) => {
     const failed = (error: Error) => {
       logger.error({ error }, 'a connection could not be accepted');
     };
-    // Not before: while it begins to listen, Fastify hands the error to the start.
+    // Not earlier: until it listens, Fastify reports errors to the start.
     fastify.server.on('error', guarded(logger, 'error of the server', failed));
     done();
   });
@@ -102,19 +99,19 @@ function labelAnswers(fastify: FastifyInstance): void {
 
 function labelAnswer(request: FastifyRequest, reply: FastifyReply): void {
   void reply.header('x-request-id', request.id);
-  // Tokens, keys and licenses are for whoever asked, not for caches between.
+  // Caches must not keep tokens, keys and licenses.
   if (!reply.hasHeader('cache-control')) void reply.header('cache-control', 'no-store');
   restrictBrowsers(reply);
 }
 
-/** One line a request, with nothing in it that the caller wrote. */
+/** One line for each request, with nothing that the caller wrote. */
 function logRequests(fastify: FastifyInstance, logger: Logger): void {
   fastify.addHook('onResponse', (request, reply, done) => {
     logger.info(
       {
         requestId: request.id,
         method: request.method,
-        // The pattern, not the URL: whatever a caller put into a URL stays out of the log.
+        // The pattern, because a URL may have secrets.
         route: request.routeOptions.url ?? null,
         status: reply.statusCode,
         code: request.errorCode,

@@ -4,17 +4,17 @@ import { IssuerError } from '../platform/issuer-error.js';
 import type { Logger } from '../platform/logging.js';
 import { BodyBounds } from './body-bounds.js';
 
-/** Where the length is not known. Node takes so little from a pool, which costs far less than a buffer of its own. */
+/** For bodies of unknown length. Node takes such a small buffer from a pool, which is far cheaper. */
 const FIRST_ROOM_BYTES = 2048;
-/** Every sync and seat link fits into it. */
+/** Every sync and seat link is smaller. */
 const FREE_BYTES = 16_384;
 const BUDGET_BYTES = 64 * 1_048_576;
-/** Twice what a network of the shortest packets makes of 1 MiB. Each costs microseconds, however short. */
+/** Twice the pieces of 1 MiB in the shortest usual packets. Each piece costs microseconds. */
 const MAX_PIECES = 4096;
 
 /**
- * Lets Fastify read JSON and nothing else. A body that is too deep or too wide never gets to the
- * parser. An empty body is none: many clients announce JSON with every request.
+ * Lets Fastify read only JSON. A body that is too deep or too wide is never parsed. An empty body counts as
+ * no body: many clients send the JSON content type with every request.
  */
 export function readJsonBodies(fastify: FastifyInstance, maxBytes: number, logger: Logger): void {
   const budget = new BodyBudget(BUDGET_BYTES);
@@ -34,7 +34,7 @@ export function readJsonBodies(fastify: FastifyInstance, maxBytes: number, logge
     };
     const onError = guarded(logger, 'error of a body', (error: Error) => {
       stopListening();
-      // Chunks are not read on: see endUnreadChunks. Of a body of known length Node would wait for the rest.
+      // Remaining chunks are not read: see endUnreadChunks. For a body of known length Node waits for the rest.
       if (request.headers['transfer-encoding'] === undefined) payload.resume();
       else payload.pause();
       done(error);
@@ -46,8 +46,8 @@ export function readJsonBodies(fastify: FastifyInstance, maxBytes: number, logge
       else return parse(request, body.text(), done);
       return undefined;
     });
-    // What is refused is read to its end all the same: a client that is still sending would find its
-    // connection reset, and never read why.
+    // A refused body is read to its end: otherwise the connection would be reset before the client has read
+    // the refusal.
     const onData = guarded(logger, 'piece of a body', (piece: Buffer) => {
       pieces += 1;
       bounds.read(piece);
@@ -60,7 +60,7 @@ export function readJsonBodies(fastify: FastifyInstance, maxBytes: number, logge
   });
 }
 
-/** One buffer for all pieces: a body in a million pieces of one byte costs no more than in one. */
+/** One buffer for all pieces: a million pieces of one byte cost no more memory than one piece. */
 class GrowingBody {
   length = 0;
   private bytes: Buffer;
@@ -74,7 +74,7 @@ class GrowingBody {
     this.bytes = Buffer.allocUnsafe(firstRoom);
   }
 
-  /** @returns false when there is no room for it beside the bodies of others */
+  /** @returns false when other bodies take all the room */
   append(piece: Buffer): boolean {
     const length = this.length + piece.length;
     if (length > this.bytes.length) {
@@ -93,7 +93,7 @@ class GrowingBody {
     return this.bytes.toString('utf8', 0, this.length);
   }
 
-  /** Gives its room back; twice does nothing. What it holds stays readable. */
+  /** Gives its room back. Twice does nothing. The content stays readable. */
   release(): void {
     this.budget.change(this.released ? 0 : this.bytes.length, 0);
     this.released = true;
@@ -101,15 +101,15 @@ class GrowingBody {
 }
 
 /**
- * What all bodies that are being read may take together. The first bytes of each are free, and they are all that a
- * sync has: clients that send long bodies slowly keep none of those away.
+ * The memory for all bodies that are being read. The first bytes of each body are free, and no sync has more: so
+ * clients that send long bodies slowly cannot keep syncs away.
  */
 class BodyBudget {
   private taken = 0;
 
   constructor(private readonly maxBytes: number) {}
 
-  /** Takes the room of one body from `before` to `after`. @returns false when there is not so much left */
+  /** Changes the room of one body from `before` to `after`. @returns false when too little is left */
   change(before: number, after: number): boolean {
     const more = Math.max(0, after - FREE_BYTES) - Math.max(0, before - FREE_BYTES);
     if (more > 0 && this.taken + more > this.maxBytes) return false;

@@ -1,6 +1,7 @@
 /**
- * Who waits for an answer. `documents` are what validators and probes fetch: they never wait behind the others. `instances` sync, activate and report seats. `metrics` are for operators. `others` are admins, strangers and
- * status lists: each of their requests may ask the database.
+ * Requests of different lanes do not wait for each other. `documents`: validators and probes; they never wait.
+ * `instances`: syncs, activations and seat links. `metrics`: operators. `others`: admins, strangers and status
+ * lists, whose requests may use the database.
  */
 export type Lane = 'documents' | 'instances' | 'metrics' | 'others';
 

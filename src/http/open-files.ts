@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * How many files and sockets the kernel lets this process open: the soft limit, which Node raises to the hard one
- * when it starts. Infinity where it is unlimited or unknown.
+ * How many files and sockets this process may open: the soft limit, which Node raises to the hard limit when it
+ * starts. Infinity when it is unlimited or unknown.
  */
 export function openFilesLimit(): number {
   try {
     return softLimitOf(readFileSync('/proc/self/limits', 'utf8'));
   } catch {
-    // Not Linux, or no /proc: the fixed bound on connections stays.
+    // Without /proc only the fixed limit on connections applies.
     return Number.POSITIVE_INFINITY;
   }
 }

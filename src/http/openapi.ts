@@ -7,10 +7,10 @@ export function serveOpenapi(app: INestApplication): void {
     .setTitle('cloud-connector-issuer')
     .setDescription('Licenses, add-on purchases and the scopes that they unlock.')
     .setVersion('1')
-    // Not `addBearerAuth`, which says JWT whatever it is given: an API token is opaque.
+    // Not `addBearerAuth`, which always says JWT: an API token is opaque.
     .addSecurity('bearer', { type: 'http', scheme: 'bearer' })
     .build();
-  // Made before anybody can ask: made for the first request, it would keep all others waiting 0.1 s.
+  // Made before the first request, because making it blocks the process for 0.1 s.
   const document = SwaggerModule.createDocument(app, description);
   SwaggerModule.setup('api/docs', app, document, {
     jsonDocumentUrl: 'api/openapi.json',

@@ -3,19 +3,19 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { FastifyReply } from 'fastify';
 
-/** RFC 6797: for a year browsers come by TLS only. */
+/** RFC 6797: browsers use only TLS for a year. */
 const STRICT_TRANSPORT_SECURITY = 'max-age=31536000';
 
-/** Answers to programs: a browser that shows one loads nothing for it, and in no frame. */
+/** For answers to programs: a browser loads nothing for them, and shows them in no frame. */
 const NOTHING = "default-src 'none'; frame-ancestors 'none'";
 
-/** The headers of every answer that is not a page. */
+/** Headers of every answer that is not a page. */
 export const FOR_PROGRAMS = {
   'x-content-type-options': 'nosniff',
   'content-security-policy': NOTHING,
 } as const;
 
-/** Swagger UI brings its scripts as files, but sets styles in its page and by its scripts. */
+/** Swagger UI has its scripts in files, but sets styles inline. */
 const DOCS = [
   "default-src 'none'",
   "script-src 'self'",
@@ -27,7 +27,7 @@ const DOCS = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** Tells browsers what they may do with an answer. */
+/** Limits what browsers may do with an answer. */
 export function restrictBrowsers(reply: FastifyReply): void {
   void reply.header('x-content-type-options', 'nosniff');
   if (isPage(reply)) {
@@ -38,7 +38,7 @@ export function restrictBrowsers(reply: FastifyReply): void {
   } else void reply.header('content-security-policy', NOTHING);
 }
 
-/** The same for an answer that is written past Fastify, on the bare socket. */
+/** The same for an answer on the bare socket, past Fastify. */
 export function bareSecurityHeaders(socket: Socket): readonly string[] {
   return [
     'x-content-type-options: nosniff',
@@ -53,10 +53,7 @@ function isPage(reply: FastifyReply): boolean {
   return String(reply.getHeader('content-type')).startsWith('text/html');
 }
 
-/**
- * The answers of a listener with TLS of its own. Node makes some of them past Fastify (a request
- * without Host, an Expect that it does not know), but all of them of this class.
- */
+/** Answers of a listener with TLS. Node uses this class also for answers past Fastify. */
 export class TlsResponse<
   Request extends IncomingMessage = IncomingMessage,
 > extends ServerResponse<Request> {

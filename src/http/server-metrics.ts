@@ -5,7 +5,7 @@ import type { Gates } from './gates.js';
 
 const LANES = ['instances', 'metrics', 'others'] as const;
 
-/** What the bounds of the HTTP server are doing, for `GET /-/metrics`. */
+/** Metrics of the limits of the HTTP server. */
 export function observeServer({ connections, gates }: BoundedServer, registry: Registry): void {
   observeConnections(connections, registry);
   observeGates(gates, registry);

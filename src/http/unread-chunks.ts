@@ -3,9 +3,9 @@ import { guarded } from '../platform/guarded.js';
 import type { Logger } from '../platform/logging.js';
 
 /**
- * Ends a connection whose request was answered while its body was still coming in chunks. Node would
- * read the rest to its end, 2 MiB at a time before anybody else has a turn: in chunks of one byte that
- * takes 0.3 s. A body of a known length has no such chunks and is read on as usual.
+ * Closes a connection whose request was answered before its chunked body had arrived. Node would read the
+ * rest, up to 2 MiB in one turn: in chunks of one byte that takes 0.3 s. A body of known length is read on
+ * as usual.
  */
 export function endUnreadChunks(fastify: FastifyInstance, logger: Logger): void {
   fastify.addHook('onSend', ({ raw }, reply, _payload, done) => {

@@ -2,7 +2,7 @@ import { type ArgumentMetadata, Injectable, type PipeTransform } from '@nestjs/c
 import { isUuid } from '../domain/uuid.js';
 import { IssuerError } from '../platform/issuer-error.js';
 
-/** The id in a path. What is no UUID names nothing that exists. */
+/** The id in a path. Without a UUID nothing can be found. */
 @Injectable()
 export class UuidParam implements PipeTransform<string, string> {
   transform(value: string, metadata: ArgumentMetadata): string {

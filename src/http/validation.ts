@@ -1,15 +1,15 @@
 import { type ArgumentMetadata, ValidationPipe, type ValidationError } from '@nestjs/common';
 import { type ErrorDetail, IssuerError } from '../platform/issuer-error.js';
 
-/** What class-validator finds in its tables, as every object has it. */
+/** Names that every object has. class-validator finds them in its tables. */
 const INHERITED_NAMES: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Object.prototype));
 
 const UNKNOWN = 'is not a member that this request knows';
-/** An answer is not to be larger than its question: it names so many faults, ... */
+/** Answers should not be larger than their requests: they name this many faults, ... */
 const MAX_ERRORS = 100;
-/** ... and so much of a name. */
+/** ... and this much of a name. */
 const MAX_NAME_LENGTH = 100;
-/** More than any query has. class-validator compares each unknown name with all the others. */
+/** More than any query has. class-validator compares each unknown name with all others. */
 const MAX_PARAMETERS = 50;
 
 /** The name of a member as a part of a JSON pointer (RFC 6901 section 3); a long one is cut. */
@@ -32,10 +32,7 @@ function detailsOf(errors: readonly ValidationError[], parent = '#'): ErrorDetai
   });
 }
 
-/**
- * What class-validator would let pass: `toString`, `constructor` and the like, which it finds on its
- * own tables as every object inherits them.
- */
+/** Unknown members that class-validator accepts, because its tables inherit them: `toString`, `constructor`. */
 function inheritedNames(value: object, parent = '#'): ErrorDetail[] {
   return Object.entries(value).flatMap(([name, inner]: [string, unknown]) => {
     const pointer = `${parent}/${pointerToken(name)}`;
@@ -118,11 +115,11 @@ class QueryValidation extends ValidationPipe {
   }
 }
 
-/** Turns a body into its DTO: nothing is coerced, unknown members are refused by name. */
+/** Turns a body into its DTO. It coerces nothing, and refuses unknown members by name. */
 export const bodyValidation = new BodyValidation();
 
-/** The same for an action, whose body may be left out. */
+/** The same for an action with an optional body. */
 export const optionalBodyValidation = new BodyValidation({});
 
-/** The same for a query string, whose members are parameters. */
+/** The same for a query string. */
 export const queryValidation = new QueryValidation();

@@ -6,9 +6,9 @@ import { parseGitlabVersion } from '../domain/gitlab-version.js';
 import { isUuid } from '../domain/uuid.js';
 import { parseUtcInstant } from '../domain/utc-instant.js';
 
-// C0 and C1 controls: Postgres refuses NUL, and none belongs in a name.
+// C0 and C1 controls. Postgres refuses NUL, and no name needs the others.
 const CONTROL_CHARACTER = /\p{Cc}/u;
-// Half of a pair is no character: UTF-8 has no form for it, so it would be stored as U+FFFD.
+// UTF-8 has no form for half of a pair, so it would be stored as U+FFFD.
 const LONE_SURROGATE = /\p{Surrogate}/u;
 // RFC 5321 section 4.5.3.1.3: a path of 256 octets, two of which are its angle brackets.
 const MAX_EMAIL_ADDRESS_LENGTH = 254;
@@ -56,7 +56,7 @@ export function IsText(max = 255): PropertyDecorator {
   );
 }
 
-/** A list each item of which is what `IsText` asks for. */
+/** A list of texts as in `IsText`. */
 export function EachIsText(max = 255): PropertyDecorator {
   return rule(
     'eachIsText',
@@ -65,18 +65,18 @@ export function EachIsText(max = 255): PropertyDecorator {
   );
 }
 
-/** What may stand over several lines, but has to come out of the database as it went in. */
+/** A text that may have several lines. The database must be able to store it unchanged. */
 export function IsTextOfLines(min: number, max: number): PropertyDecorator {
   return rule(
     'isTextOfLines',
-    // One sentence for all of it: of several rules the last one would answer for the others.
+    // One rule for all, because of several rules only the last one is reported.
     `must be a text of at least ${min} and at most ${max} characters, well-formed Unicode`,
     (value) => isWellFormed(value) && value.length >= min && value.length <= max,
   );
 }
 
 export function IsEmailAddress(): PropertyDecorator {
-  // A text first: `isEmail` throws at a lone surrogate, and takes control characters in quotes.
+  // `isText` first: `isEmail` throws on a lone surrogate, and accepts control characters in quotes.
   return rule(
     'isEmailAddress',
     'must be an e-mail address',
@@ -93,7 +93,7 @@ export function IsGitlabVersion(): PropertyDecorator {
   return rule('isGitlabVersion', 'must be a version like 18.5.0', isGitlabVersion);
 }
 
-/** What `IsText` asks for. */
+/** The rule of `IsText`. */
 export function isText(value: unknown, max = 255): value is string {
   return (
     typeof value === 'string' &&
@@ -116,7 +116,7 @@ function isGitlabVersion(value: unknown): boolean {
   return typeof value === 'string' && parseGitlabVersion(value) !== null;
 }
 
-/** A UUID; `what` says of what. */
+/** A UUID. `what` names its object. */
 export function IsUuid(what: string): PropertyDecorator {
   return rule(
     'isUuid',

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 
-/** What drifts less between two looks is a clock that is being adjusted, not one that was set. */
+/** A smaller change between two calls means that the clock is adjusted, not set. */
 const DRIFT_MS = 30_000;
 export const CLOCK_SETTLES_MS = 3_600_000;
 
-/** The one place where the service reads the wall clock; a use case asks it once per request. */
+/** The one place where the service reads the wall clock. A use case asks it once per request. */
 @Injectable()
 export class Clock {
   private offsetMs: number | null = null;
@@ -15,8 +15,8 @@ export class Clock {
   }
 
   /**
-   * Whether the wall clock has gone on like the steady one for an hour of looks, as far as this process
-   * has seen. One that was set may be wrong, and be set back: what cannot be undone waits.
+   * Whether the wall clock has agreed with the steady clock for an hour. A clock that was just set may be wrong
+   * and be set back, so irreversible steps wait.
    */
   isSettled(): boolean {
     const steadyMs = this.steadyMs();
@@ -28,7 +28,7 @@ export class Clock {
     return steadyMs >= this.settlesAtMs;
   }
 
-  /** Milliseconds since some instant; nobody sets it. */
+  /** Milliseconds since an arbitrary instant. Nobody can set this clock. */
   protected steadyMs(): number {
     return performance.now();
   }

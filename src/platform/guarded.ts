@@ -1,9 +1,9 @@
 import type { Logger } from './logging.js';
 
 /**
- * A listener or a callback of a timer for which nobody waits. An exception in it, or the rejection of
- * what it returns, would end the process; here it is logged with its cause, and only this call is lost.
- * @param of what the listener is for, as the log names it
+ * Wraps a listener or a callback of a timer. Otherwise an exception in it, or a rejection of its promise,
+ * would end the process. Here it is logged, and only this call is lost.
+ * @param of the name of the listener in the log
  */
 export function guarded<Args extends readonly unknown[]>(
   logger: Pick<Logger, 'error'>,

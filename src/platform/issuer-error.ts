@@ -1,6 +1,6 @@
-/** Every code that a caller can meet, with its HTTP status on the REST face. Codes never change. */
+/** Every error code with its HTTP status on the REST face. Codes never change. */
 export const HTTP_STATUS_BY_CODE = {
-  // Denials of a sync, in the order in which they are looked for (contract of the sync protocol).
+  // Denials of a sync, in the order of the checks (contract of the sync protocol).
   BAD_REQUEST: 400,
   GITLAB_VERSION_INVALID: 422,
   ACTIVATION_CODE_GIVEN: 422,
@@ -38,16 +38,16 @@ export const HTTP_STATUS_BY_CODE = {
   UNSUPPORTED_MEDIA_TYPE: 415,
   VALIDATION_FAILED: 422,
   REQUEST_HEADER_TOO_LARGE: 431,
-  // Anyone: try again.
+  // Try again.
   RATE_LIMITED: 429,
   UNAVAILABLE: 503,
-  // A broken promise of ours.
+  // A bug.
   INTERNAL: 500,
 } as const satisfies Record<string, number>;
 
 export type IssuerErrorCode = keyof typeof HTTP_STATUS_BY_CODE;
 
-/** One wrong member: where it stands (JSON pointer of the body, or name of the parameter) and why. */
+/** One wrong member: where it is (JSON pointer of the body, or name of the parameter) and why. */
 export type ErrorDetail =
   | { readonly pointer: string; readonly detail: string }
   | { readonly parameter: string; readonly detail: string };
@@ -61,7 +61,7 @@ export interface IssuerErrorExtras {
   readonly cause?: unknown;
 }
 
-/** What a caller may be told: a code for programs and a message that says what to do. */
+/** An error for the caller: a code for programs, and a message that says what to do. */
 export class IssuerError extends Error {
   readonly errors: readonly ErrorDetail[];
   readonly retryAfterSeconds: number | undefined;

@@ -22,7 +22,7 @@ export function createLogger(
   };
   if (destination) return pino(options, destination);
   const stdout = pino.destination({ fd: 1, sync: true });
-  // A terminal that was closed takes no lines; the service still has to stop in order.
+  // Writing to a closed terminal fails. The service must still stop in order.
   stdout.on('error', () => undefined);
   return process.stdout.isTTY
     ? pino(options, pretty({ ignore: 'pid,hostname', singleLine: true, destination: stdout }))
@@ -30,8 +30,8 @@ export function createLogger(
 }
 
 /**
- * What a log may say of an error: its name, message and stack. Database errors carry their statement
- * and its parameters as members: those stay out.
+ * The loggable parts of an error: name, message and stack. Other members stay out, because database errors
+ * have their statement and its parameters there.
  */
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return String(error);
@@ -41,7 +41,7 @@ function describeError(error: unknown): unknown {
   return { name, message, stack, ...(typeof code === 'string' ? { code } : {}), ...cause };
 }
 
-/** Lets Nest write through the same logger; its start-up chatter is for debugging. */
+/** Lets Nest use the same logger. Its messages at the start are for debugging. */
 export class NestLogger implements LoggerService {
   constructor(private readonly logger: Logger) {}
 

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 
-/** Bounds of histograms of time. */
+/** Buckets of time histograms. */
 export const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-/** Everything that `GET /-/metrics` shows, in the Prometheus text format. Each room registers its own. */
+/** The metrics of `GET /-/metrics`. Each room registers its own. */
 @Injectable()
 export class Metrics {
   readonly registry = new Registry();

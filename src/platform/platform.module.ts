@@ -4,7 +4,7 @@ import { LOGGER, type Logger } from './logging.js';
 import { Metrics } from './metrics.js';
 import { SERVICE_CONFIG, type ServiceConfig } from './service-config.js';
 
-/** What every room stands on. */
+/** Providers that every room needs. */
 @Global()
 @Module({})
 export class PlatformModule {

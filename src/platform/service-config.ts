@@ -4,9 +4,9 @@ import type { AppConfig } from '../../config/app-config.js';
 /** The injection token of the running service's configuration. */
 export const SERVICE_CONFIG = Symbol('ServiceConfig');
 
-/** The configuration of a running service. Nothing in it waits for a disk or a database. */
+/** The configuration of a running service. It is complete before any disk or database is used. */
 export interface ServiceConfig extends AppConfig {
-  /** Whether the service brings its own Postgres: only then is a sample license made. */
+  /** Whether the service runs its own Postgres. Only then it makes a sample license. */
   readonly embedded: boolean;
 }
 
