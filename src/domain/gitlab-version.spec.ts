@@ -3,7 +3,7 @@ import { type GitlabVersion, parseGitlabVersion, reachesVersion } from './gitlab
 
 function version(text: string): GitlabVersion {
   const parsed = parseGitlabVersion(text);
-  if (!parsed) throw new Error(`${text} is no version`);
+  if (!parsed) throw new Error(`${text} is not a version`);
   return parsed;
 }
 

@@ -163,7 +163,7 @@ describe('what tokens say', () => {
     });
   });
 
-  it('is told of the newest token and of all together', () => {
+  it('is shown for the newest token and for all together', () => {
     const tokens = [
       token({ jti: 'oldest', expires: '2026-06-03T00:00:00Z' }, 'abd'),
       token({ jti: 'older', expires: '2026-06-04T00:00:00Z' }, 'c'),

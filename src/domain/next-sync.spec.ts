@@ -38,7 +38,7 @@ describe('the next sync', () => {
     }
   });
 
-  it('cannot be told of an instance that never synced or of an offline cloud license', () => {
+  it('is unknown for an instance that never synced, and with an offline cloud license', () => {
     const lastSyncAt = new Date('2026-03-01T12:00:00Z');
     const tokenExpiresAt = new Date('2026-03-04T12:00:00Z');
     const record = { gitlabVersion: HOURLY, lastSyncAt, tokenExpiresAt };

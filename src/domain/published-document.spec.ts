@@ -34,8 +34,8 @@ describe('a key set that would break a validator', () => {
     ['a list of keys', [one]],
     ['a text', JSON.stringify({ keys: [one] })],
     ['nothing', undefined],
-  ])('is no object, but %s', (_what, document) => {
-    expect(keySetFaults(document)).toEqual(['the key set is no object']);
+  ])('is not an object but %s', (_what, document) => {
+    expect(keySetFaults(document)).toEqual(['the key set is not an object']);
   });
 
   it.each([
@@ -58,7 +58,7 @@ describe('a key set that would break a validator', () => {
     ['a text', 'key'],
     ['a list', [one]],
   ])('holds %s instead of a key', (_what, key) => {
-    expect(keySetFaults({ keys: [one, key] })).toEqual(['key 1 is no object']);
+    expect(keySetFaults({ keys: [one, key] })).toEqual(['key 1 is not an object']);
   });
 
   it.each(['kid', 'n', 'e'])('has a key without a usable %s', (member) => {
@@ -128,7 +128,7 @@ describe('a key set that would break a validator', () => {
     ]);
   });
 
-  it('has several faults, all of which are told at once', () => {
+  it('has several faults, and all of them are named at once', () => {
     const faults = keySetFaults({
       keys: [
         { ...one, d: 'AAAA' },
@@ -139,7 +139,7 @@ describe('a key set that would break a validator', () => {
     expect(faults).toHaveLength(3);
   });
 
-  it('is told without the value of any member', () => {
+  it('is named without the value of any member', () => {
     expect(keySetFaults({ keys: [{ ...one, d: 'the-private-half' }] }).join()).not.toMatch(
       /the-private-half/,
     );

@@ -29,7 +29,7 @@ const BASE64URL = /^[A-Za-z0-9_-]+$/;
  * set is cached for a day.
  */
 export function keySetFaults(document: unknown): string[] {
-  if (!isRecord(document)) return ['the key set is no object'];
+  if (!isRecord(document)) return ['the key set is not an object'];
   const faults = Object.keys(document)
     .filter((member) => member !== 'keys')
     .map((member) => `the key set has the member ${member} beside keys`);
@@ -38,7 +38,7 @@ export function keySetFaults(document: unknown): string[] {
   const kids = new Set<unknown>();
   for (const [index, key] of keys.entries()) {
     if (!isRecord(key)) {
-      faults.push(`key ${index} is no object`);
+      faults.push(`key ${index} is not an object`);
       continue;
     }
     faults.push(...keyFaults(key).map((fault) => `key ${index} ${fault}`));

@@ -197,7 +197,7 @@ describe('networks', () => {
     expect(judgedDaily(visits, 'networks', 60)).toEqual([]);
   });
 
-  it('are one suspicion, whose newest is told, where several come', () => {
+  it('are one suspicion with the newest of several networks', () => {
     const visits: Visit[] = [
       [A, ...days(0, 20)],
       [B, 10.2, 11.2],

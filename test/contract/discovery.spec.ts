@@ -175,7 +175,7 @@ describe.each(PATHS)('how long caches may keep %s', (path) => {
   });
   afterAll(() => issuer.stop());
 
-  /** Of many answers, what caches are told so many seconds before the keys change. */
+  /** The `max-age` of many answers, so many seconds before the keys change. */
   async function maxAges(secondsBefore: number): Promise<number[]> {
     clock.set(new Date(changeAt - secondsBefore * 1000));
     const answers = Array.from({ length: 30 }, () => fetch(issuer.url + path));

@@ -276,7 +276,7 @@ describe('the use of an instance', () => {
   });
 });
 
-describe('the clients that fetched the key set', () => {
+describe('a client that fetches the key set', () => {
   const START = new Date('2026-06-15T12:00:00Z');
   let client: Client;
 
@@ -346,7 +346,7 @@ describe('the clients that fetched the key set', () => {
     ]);
   });
 
-  it('is noted under the newest key of the document, for whoever has that has all before it', async () => {
+  it('is counted under the newest key of the document, because it has all older keys, too', async () => {
     await get('192.0.2.1', 'a');
     await flush();
     const { rows } = await client.query('SELECT newest_kid FROM key_set_fetches');
@@ -355,7 +355,7 @@ describe('the clients that fetched the key set', () => {
     expect(document.keys.at(-1)?.kid).toBe(await newestKid());
   });
 
-  it('includes whoever learns that his copy is still good, and nobody who asks for less', async () => {
+  it('is counted with a copy that is still good, and not when it asks for less', async () => {
     const etag = (await get('192.0.2.1', 'first')).headers.get('etag') ?? '';
     const again = await get('192.0.2.1', 'again', {}, { 'if-none-match': etag });
     expect(again.status).toBe(304);
@@ -365,7 +365,7 @@ describe('the clients that fetched the key set', () => {
     expect(await rows()).toMatchObject([{ user_agent: 'again' }, { user_agent: 'first' }]);
   });
 
-  it('shows nothing that a client made up, beyond a user agent that can be printed', async () => {
+  it('leaves nothing that it invented, except a printable user agent', async () => {
     const forged = 'x'.repeat(15_000);
     expect((await get('unknown', 'a\u0085"}\u009b31m', {})).status).toBe(200);
     expect((await get("'; DROP TABLE licenses; --", forged)).status).toBe(200);
@@ -376,7 +376,7 @@ describe('the clients that fetched the key set', () => {
     ]);
   });
 
-  it('stays short and whole under a flood of names from one network', async () => {
+  it('cannot make the list long or wrong with a flood of names from one network', async () => {
     for (let index = 0; index < 100; index += 1) await get('198.51.100.1', `flood ${index}`);
     await get('192.0.2.1', 'a validator');
     await flush();
@@ -388,7 +388,7 @@ describe('the clients that fetched the key set', () => {
     expect(counted).toContainEqual(expect.objectContaining({ user_agent: 'other', fetches: 190 }));
   });
 
-  it('is kept while the database takes no counts, and counted once', async () => {
+  it('is counted once, also when the database takes no counts for a while', async () => {
     await get('192.0.2.1', 'patient');
     await client.query('ALTER TABLE key_set_fetches RENAME TO elsewhere');
     await expect(flush()).rejects.toThrow('key_set_fetches');

@@ -194,7 +194,7 @@ describe('a seat link', () => {
 
   it.each([
     ['no license has the key', JSON.stringify({ license_key: 'x'.repeat(40) })],
-    ['the body is no JSON', '{'],
+    ['the body is not JSON', '{'],
     ['the body is a list', '[]'],
     ['there is no key', '{}'],
   ])('refuses in its own shape when %s', async (_case, body) => {
@@ -235,7 +235,7 @@ describe('a seat link', () => {
   });
 
   it.each([
-    ['is no text', 5],
+    ['is not a text', 5],
     ['is too short', 'vendors-expired'],
     ['is too long', 'x'.repeat(65_537)],
   ])('says what a cancellation key must be when one %s', async (_case, license_key) => {
@@ -392,11 +392,14 @@ describe('a seat link whose numbers cannot be true', () => {
     ['"12"', 'billable_users_count'],
     ['true', 'billable_users_count'],
     ['{}', 'billable_users_count'],
-  ])('is not one of %s users, which is no number: that is refused by name', async (sent, name) => {
-    const { status, json } = await send(users(sent));
-    expect(status).toBe(422);
-    expect(json['errors']).toEqual([`${name} must be a number`]);
-  });
+  ])(
+    'does not include %s users, which is not a number and is refused by name',
+    async (sent, name) => {
+      const { status, json } = await send(users(sent));
+      expect(status).toBe(422);
+      expect(json['errors']).toEqual([`${name} must be a number`]);
+    },
+  );
 
   it('is not one without numbers', async () => {
     const nothing = '"billable_users_count": null, "max_historical_user_count": null';

@@ -226,8 +226,8 @@ describe('a self-issued token', () => {
       readonly items: readonly { readonly kid: string; readonly phase: string }[];
     };
     const kid = items.find(({ phase }) => phase === 'current')?.kid ?? '';
-    const told = await issuer.admin('POST', `signing_keys/${kid}/revoke`, { dry_run: true });
-    expect(await told.json()).toMatchObject({
+    const answer = await issuer.admin('POST', `signing_keys/${kid}/revoke`, { dry_run: true });
+    expect(await answer.json()).toMatchObject({
       impact: {
         ...{ live_tokens: row?.live, self_issued_tokens: row?.live, instances: 0 },
         affected_instances: [],

@@ -47,7 +47,7 @@ describe('a token with a place in a status list', () => {
   const revoke = (path: string) => issuer.admin('POST', `${path}/revoke`);
   const fetchList = (of = issuer, list = 0) => fetch(`${of.url}/status/${list}`);
 
-  /** As a validator reads it, who knows where the keys are. */
+  /** Reads it as a validator does. */
   async function listOf(response: Promise<Response>) {
     const answer = await response;
     expect(answer.status).toBe(200);
@@ -109,7 +109,7 @@ describe('a token with a place in a status list', () => {
   });
 
   it.each(['license', 'instance'])(
-    'is told as revoked with its %s, restored or not',
+    'is revoked in the list with its %s, restored or not',
     async (what) => {
       const tokens = [await issued(), await issued()];
       const sql = 'SELECT instance_id FROM issued_tokens WHERE jti = $1';

@@ -684,7 +684,7 @@ describe('what a sync answers beside the token', () => {
             ),
         ),
       );
-      const told = catalog[list].map((item) =>
+      const answered = catalog[list].map((item) =>
         // An empty list and none are the same to an instance.
         Object.fromEntries(
           Object.entries(item).filter(([, value]) => !Array.isArray(value) || value.length > 0),
@@ -695,7 +695,7 @@ describe('what a sync answers beside the token', () => {
           Object.entries(item).filter(([, value]) => !Array.isArray(value) || value.length > 0),
         ),
       );
-      expect(sortedLists(told)).toEqual(sortedLists(asked));
+      expect(sortedLists(answered)).toEqual(sortedLists(asked));
     });
 
     it('has only members that instances know, in snake case, none of them null', () => {
@@ -1003,7 +1003,7 @@ describe('an unusable request', () => {
   it.each([
     ['no query', {}],
     ['an empty query', { query: '' }],
-    ['a query that is no string', { query: { [SECRET]: 1 } }],
+    ['a query that is not a string', { query: { [SECRET]: 1 } }],
     ['a query that is null', { query: null }],
     ['only a digest of a query', { extensions: { persistedQuery: { sha256Hash: SECRET } } }],
     ['variables in an array', { query: QUERY, variables: [SECRET] }],
@@ -1392,8 +1392,8 @@ describe('a token that is too large for a header', () => {
   });
 
   it('is logged with its faults, and counted', async () => {
-    const told = issuer.logs.map((line) => JSON.parse(line) as Record<string, unknown>);
-    expect(told.filter(({ faults }) => faults !== undefined)).toEqual([
+    const logged = issuer.logs.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(logged.filter(({ faults }) => faults !== undefined)).toEqual([
       expect.objectContaining({
         level: 'error',
         msg: 'claims with faults were not signed',
