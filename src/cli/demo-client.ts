@@ -29,7 +29,7 @@ export class DemoClient {
     return answer;
   }
 
-  /** The issuer's decision on one unit primitive, as it states it. */
+  /** The issuer's decision about one unit primitive, as JSON. */
   async decision(licenseId: string, unitPrimitive: string): Promise<string> {
     const path = `licenses/${licenseId}/entitlements?gitlab_version=18.5.0`;
     const { decisions } = await this.admin('GET', path);
@@ -46,7 +46,7 @@ export class DemoClient {
     return { token: String(serviceToken['token']), expiresAt: String(serviceToken['expiresAt']) };
   }
 
-  /** The code with which a sync was denied. */
+  /** Syncs, and returns the code of the denial. */
   async deniedSync(licenseKey: string, instanceId: string): Promise<string> {
     const { errors } = await this.post(licenseKey, instanceId);
     const all: unknown[] = Array.isArray(errors) ? errors : [];

@@ -16,10 +16,10 @@ const AUDIENCE = 'gitlab-ai-gateway';
 const ADD_ON = 'duo_enterprise';
 const UNIT_PRIMITIVE = 'ask_epic';
 
-/** The whole story over HTTP, on a database of its own that is gone afterwards. */
+/** Shows the whole story over HTTP, on a temporary database. */
 async function main(): Promise<void> {
   const dataDir = await mkdtemp(join(tmpdir(), 'issuer-demo-'));
-  // As root the embedded Postgres runs as another user, which has to pass through.
+  // As root, the embedded Postgres runs as another user, who must be able to enter the folder.
   await chmod(dataDir, 0o711);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -44,7 +44,7 @@ async function main(): Promise<void> {
 }
 
 async function registerPurchaseAndExplain(client: DemoClient, url: string): Promise<void> {
-  step('An admin registers a license; its key is shown this once');
+  step('An admin registers a license. Its key is shown only once');
   const license = await client.admin('POST', 'licenses', {
     plan: 'ultimate',
     kind: 'online_cloud',
@@ -56,7 +56,7 @@ async function registerPurchaseAndExplain(client: DemoClient, url: string): Prom
   const id = String(license['id']);
   tell(`license ${id}`);
 
-  step(`Why would its instance not get ${UNIT_PRIMITIVE}? The issuer explains`);
+  step(`Why would its instance not get ${UNIT_PRIMITIVE}? The issuer explains it`);
   tell(await client.decision(id, UNIT_PRIMITIVE));
 
   step(`The admin records the purchase of ${ADD_ON}`);
@@ -82,7 +82,7 @@ async function syncVerifyAndRevoke(
   const { token, expiresAt } = await client.sync(licenseKey, instanceId);
   tell(`a token of ${token.length} characters, good until ${expiresAt}`);
 
-  step('A backend that knows nothing but the issuer URL accepts it');
+  step('A backend that knows only the issuer URL accepts it');
   const claims = await verifyAsBackend(url, token);
   const scopes = claims['scopes'];
   tell(`signed by key ${String(decodeProtectedHeader(token).kid)}`);
@@ -94,12 +94,14 @@ async function syncVerifyAndRevoke(
     'the token grants the scope',
   );
 
-  step('The license is revoked: the next sync is denied, what is out runs to its exp');
+  step(
+    'The license is revoked: the next sync is denied. Tokens that are out stay valid until they expire',
+  );
   await client.admin('POST', `licenses/${licenseId}/revoke`, { reason: 'end of the demo' });
   const code = await client.deniedSync(licenseKey, instanceId);
   tell(code);
   requireThat(code === 'LICENSE_REVOKED', 'a revoked license gets no token');
-  tell('\nThat is the story. `npm start` runs the service for good.');
+  tell('\nThat is the story. `npm start` runs the service.');
 }
 
 async function verifyAsBackend(url: string, token: string): Promise<JWTPayload> {

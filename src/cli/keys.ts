@@ -16,6 +16,7 @@ import { Replicas } from '../signing-keys/replicas.js';
 import { RotateSigningKeys } from '../signing-keys/rotate-signing-keys.js';
 import { HsmError } from '../signing-keys/hsm-error.js';
 import { RevokeSigningKey } from '../signing-keys/revoke-signing-key.js';
+import { type Output, runCommand } from './command-line.js';
 import { replicaLine, revocationLines, timelineLines } from './key-lines.js';
 import { CommandRefusedError, withOperatorContext } from './operator-context.js';
 
@@ -42,12 +43,6 @@ Examples:
   npm run keys -- remove-replica 01a22223-ed37-7957-a4d7-da72f840b51e
 
 Exit status: 0 done, 1 refused or failed, 2 wrong usage.`;
-
-/** Where the command writes: results to `out`, what is wrong to `err`. */
-interface Output {
-  readonly out: (line: string) => void;
-  readonly err: (line: string) => void;
-}
 
 interface Options {
   readonly dryRun: boolean;
@@ -181,22 +176,4 @@ function isForOperators(error: unknown): error is Error {
   return [...known, HsmError, UnsealError].some((kind) => error instanceof kind);
 }
 
-if (require.main === module) {
-  const output: Output = {
-    out: (line) => {
-      console.log(line);
-    },
-    err: (line) => {
-      console.error(line);
-    },
-  };
-  keysCommand(process.argv.slice(2), output).then(
-    (status) => {
-      process.exitCode = status;
-    },
-    (error: unknown) => {
-      console.error(error);
-      process.exitCode = 1;
-    },
-  );
-}
+if (require.main === module) runCommand(keysCommand);

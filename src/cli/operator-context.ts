@@ -23,7 +23,6 @@ import { namingTheDatabase } from '../database/refused-database.js';
 
 const INTERRUPTED_EXIT_CODE = 130;
 
-/** The use cases of the service on its database, for one command. */
 export interface OperatorContext {
   readonly app: INestApplicationContext;
   readonly database: Database;
@@ -31,12 +30,12 @@ export interface OperatorContext {
 }
 
 export interface OperatorContextOptions {
-  /** By default that of the environment, as the service reads it. */
+  /** The default is the environment, as the service reads it. */
   readonly config?: AppConfig;
   readonly clock?: Clock;
 }
 
-/** What an operator must do before the command can run. */
+/** The message says what an operator must do before the command can run. */
 export class CommandRefusedError extends Error {
   override readonly name = 'CommandRefusedError';
 }
@@ -47,9 +46,8 @@ interface Reached {
 }
 
 /**
- * Runs `work` on the database of the service, beside it: `DATABASE_URL`, or the embedded Postgres of
- * the `DATA_DIR`, which is started for the while when no service runs there, and never made. Logs go
- * to stderr.
+ * Runs `work` on the database of the service: on `DATABASE_URL`, or on the embedded Postgres of `DATA_DIR`.
+ * That one is started for the command when no service runs there, but it is never created.
  * @throws {ConfigFaultsError | CatalogFaultsError | CommandRefusedError | StartRefusedError} what an operator must mend
  */
 export async function withOperatorContext<Result>(
@@ -101,7 +99,7 @@ function loggerOf({ logLevel }: Pick<AppConfig, 'logLevel'>): Logger {
   return createLogger(level, { write: (line) => process.stderr.write(line) });
 }
 
-/** A command migrates nothing: replicas that run beside it may not know the new schema. */
+/** A command does not migrate, because running replicas may not know the new schema. */
 async function requireCurrentSchema(dataSource: DataSource): Promise<void> {
   const pending = await pendingMigrations(dataSource);
   if (pending.length === 0) return;
@@ -117,7 +115,7 @@ async function reachEmbedded(config: AppConfig, signal: AbortSignal): Promise<Re
   if (neighbours !== null) {
     return { connectionString: neighbours, stop: () => Promise.resolve() };
   }
-  // A new one would be empty, and say so of the keys and tokens that somebody looks for.
+  // A new database would be empty, and the command would report that there are no keys or tokens.
   if (!(await hasCluster(dataDir))) {
     throw new CommandRefusedError(
       `there is no database in ${dataDir}: set DATA_DIR or DATABASE_URL as the service has it, ` +
@@ -128,8 +126,8 @@ async function reachEmbedded(config: AppConfig, signal: AbortSignal): Promise<Re
 }
 
 /**
- * A Postgres of our own is not left behind, nor one that is starting; not by an error that escapes
- * either. @returns what stops listening
+ * Stops the Postgres of this command after a signal or an error that escaped, even while it starts.
+ * @returns a function that removes the listeners
  */
 function stoppingOnSignals(
   reaching: Promise<Reached>,

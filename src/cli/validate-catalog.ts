@@ -1,16 +1,10 @@
 import '../platform/take-signals.js';
 import { parseArgs } from 'node:util';
-
 import { CatalogFaultsError } from '../catalog/catalog-faults-error.js';
 import { loadCatalog } from '../catalog/load-catalog.js';
 import { shippedCatalogDirectory } from '../catalog/shipped-catalog.js';
 import type { Catalog } from '../domain/catalog.js';
-
-/** Where the command writes: results to `out`, what is wrong to `err`. */
-export interface Output {
-  readonly out: (line: string) => void;
-  readonly err: (line: string) => void;
-}
+import { type Output, runCommand } from './command-line.js';
 
 const USAGE = `Usage: npm run catalog:validate -- [<dir>]
 
@@ -25,7 +19,7 @@ Examples:
 
 Exit status: 0 valid, 1 faults found, 2 wrong usage.`;
 
-/** Returns the exit status: 0 valid, 1 faults, 2 wrong usage. */
+/** @returns the exit status: 0 valid, 1 faults, 2 wrong usage */
 export function validateCatalog(args: readonly string[], { out, err }: Output): 0 | 1 | 2 {
   const usage = parseUsage(args);
   if (usage === 'help') {
@@ -77,13 +71,4 @@ function counts(catalog: Catalog): string {
   ].join(', ');
 }
 
-if (require.main === module) {
-  process.exitCode = validateCatalog(process.argv.slice(2), {
-    out: (line) => {
-      console.log(line);
-    },
-    err: (line) => {
-      console.error(line);
-    },
-  });
-}
+if (require.main === module) runCommand(validateCatalog);

@@ -15,7 +15,7 @@ import {
   type OperatorContextOptions,
   withOperatorContext,
 } from './operator-context.js';
-import type { Output } from './validate-catalog.js';
+import type { Output } from './command-line.js';
 
 const USAGE = `Usage: npm run ledger:verify -- [--from <day>] [--to <day>] [--checkpoints <file>] [--json]
        npm run ledger:verify -- --token-file <file> [--json]
@@ -27,7 +27,7 @@ and may run beside the service: on DATABASE_URL, or on the embedded Postgres of 
 
   --from, --to <day>   read the rows of these days only, YYYY-MM-DD in UTC, both included;
                        chains and checkpoints are always verified as a whole
-  --token-file <file>  judge one token instead; - reads it from standard input
+  --token-file <file>  verify one token instead; - reads it from standard input
   --checkpoints <file> compare the checkpoints with copies that were kept elsewhere: any text that
                        holds them, such as answers of GET /api/v1/ledger_checkpoints
   --json               one JSON object a line: the findings, then a summary
@@ -40,7 +40,7 @@ Examples:
 
 Exit status: 0 nothing found, 1 something found, 2 wrong usage or not able to verify.`;
 
-/** How often a person who waits is told how far it is. */
+/** How often progress is shown. */
 const PROGRESS_EVERY_MS = 2000;
 
 interface Asked {
@@ -53,7 +53,7 @@ interface Asked {
 
 type Status = 0 | 1 | 2;
 
-/** Returns the exit status: 0 nothing found, 1 findings, 2 wrong usage. */
+/** @returns the exit status: 0 nothing found, 1 findings, 2 wrong usage or not able to verify */
 export async function verifyLedger(
   args: readonly string[],
   output: Output,

@@ -62,8 +62,8 @@ describe('the plan of the keys', () => {
   it('publishes a missing next key, as after an upgrade (Vault 13223), and lets it wait', () => {
     const plan = planKeyRotation([current()], POLICY, at(DAY));
     expect(plan).toEqual([{ step: { step: 'publish_next' }, dueAt: at(DAY) }]);
-    const standby = key('next', { publishedAt: at(400 * DAY) });
-    expect(dueStep(planKeyRotation([standby], POLICY, at(400 * DAY)), at(400 * DAY))).toBeNull();
+    const next = key('next', { publishedAt: at(400 * DAY) });
+    expect(dueStep(planKeyRotation([next], POLICY, at(400 * DAY)), at(400 * DAY))).toBeNull();
   });
 
   it.each([
