@@ -181,7 +181,7 @@ describe('a token with a place in a status list', () => {
 
   it('has its last list while the database is away, until the list expires', async () => {
     const { jti, idx } = await issued();
-    const environment = { ...ON, DATABASE_URL: link.url, DATABASE_TIMEOUT_MS: '1000' };
+    const environment = { ...ON, DATABASE_URL: link.url, DATABASE_TIMEOUT_MS: '2000' };
     const cut = await startTestIssuer({ clock, sharing: issuer, environment });
     await revoke(`service_tokens/${jti}`);
     const before = await listOf(fetchList(cut));

@@ -108,7 +108,8 @@ describe('the embedded Postgres', () => {
 
     const began = performance.now();
     server = await start();
-    expect(performance.now() - began).toBeLessThan(2000);
+    // Two seconds on a quiet machine.
+    expect(performance.now() - began).toBeLessThan(5 * 2000);
     await expect(ask(server.connectionString, 'SELECT * FROM kept')).resolves.toEqual([
       { answer: 42 },
     ]);
