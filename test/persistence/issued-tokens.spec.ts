@@ -35,7 +35,7 @@ const recorded = async () =>
   (await tables.pool.query<{ kid: string }>('SELECT kid FROM issued_tokens')).rows;
 
 describe('a row of the ledger', () => {
-  it('names the key that may sign, and no other', async () => {
+  it('names the current key, and no other', async () => {
     const [next, retired] = [keyRow('next'), keyRow('retired')];
     await insert(tables.pool, 'signing_keys', next);
     await insert(tables.pool, 'signing_keys', retired);
@@ -46,7 +46,7 @@ describe('a row of the ledger', () => {
     }
   });
 
-  it('names an instance of its license, a scope set and a catalog that are known', async () => {
+  it('names an instance of its license, a known scope set and a known catalog', async () => {
     const stranger = licenseRow();
     const strangersInstance = instanceRow(stranger.id);
     await insert(tables.pool, 'licenses', stranger);
@@ -78,7 +78,7 @@ describe('a row of the ledger', () => {
     expect(await recorded()).toEqual([]);
   });
 
-  it('refers to scope sets and catalogs that stay what they are', async () => {
+  it('refers to scope sets and catalogs that never change', async () => {
     for (const table of ['scope_sets', 'catalog_snapshots']) {
       for (const sql of [`UPDATE ${table} SET digest = ''`, `DELETE FROM ${table}`]) {
         await expect(tables.pool.query(sql)).rejects.toThrow('rows are kept for good');
@@ -101,7 +101,7 @@ describe('a rotation beside the ledger', () => {
     expect(await recorded()).toEqual([{ kid: issuance.kid }]);
   });
 
-  it('that comes first lets no row of the old key in, once it is committed', async () => {
+  it('keeps rows of the old key out once it is committed', async () => {
     const session = await tables.pool.connect();
     await session.query('BEGIN');
     await session.query(RETIRE);
@@ -115,7 +115,7 @@ describe('a rotation beside the ledger', () => {
     expect(await recorded()).toEqual([]);
   });
 
-  it('does not make rows wait for one another', async () => {
+  it('does not make rows wait for each other', async () => {
     await record(tokenRow(issuance, NOON));
     const session = await tables.pool.connect();
     await session.query('BEGIN');
@@ -134,7 +134,7 @@ describe('the key of a token', () => {
     return rows[0]?.tokens_expire_by.toISOString();
   };
 
-  it('knows until when its tokens live, to the minute, whatever the clock of the issuer says', async () => {
+  it('records to the minute when its last token expires, whatever the clock of the issuer says', async () => {
     const expiring = (expiresAt: string) =>
       record(tokenRow(issuance, NOON, { expires_at: new Date(expiresAt) }));
     await expiring('2026-03-04T12:00:30Z');
@@ -168,7 +168,7 @@ describe('the days of the ledger', () => {
     }
   });
 
-  it('are all but one left alone when a jti is looked up', async () => {
+  it('are not opened when a jti of another day is looked up', async () => {
     for (const day of ['2026-02-27', '2026-02-28', '2026-03-02']) await createPartition(day);
     const { jti } = tokenRow(issuance, NOON);
     const explain = `EXPLAIN SELECT * FROM issued_tokens WHERE jti = '${jti}'`;

@@ -65,7 +65,7 @@ describe('the chain of the ledger', () => {
     ask<Batch>('SELECT * FROM ledger_batches ORDER BY last_jti, chain_id, number');
   const last = async (count: number) => (await batches()).slice(-count);
 
-  it('has each row in a batch, whose hash covers it and the batch before', async () => {
+  it('has every row in a batch, whose hash covers its rows and the batch before', async () => {
     await Promise.all(clients.map((_, n) => sync(n)));
     const all = await batches();
     let tokens = 0;
@@ -87,7 +87,7 @@ describe('the chain of the ledger', () => {
     expect(tokens).toBe(10);
   });
 
-  it('begins with the digest of its id, and every batch names the hash of the one before', async () => {
+  it('begins with the digest of its id, and every batch has the hash of the batch before', async () => {
     const chain = await ask<Batch>('SELECT * FROM ledger_batches ORDER BY number');
     expect(new Set(chain.map(({ chain_id }) => chain_id)).size).toBe(1);
     expect(chain.map(({ number }) => number)).toEqual(chain.map((_, index) => index));
@@ -124,7 +124,7 @@ describe('the chain of the ledger', () => {
     ]);
   });
 
-  it('is begun anew after a flush of which nobody knows whether it was kept', async () => {
+  it('ends after a flush that may or may not have been written, and a new chain begins', async () => {
     const [before] = await last(1);
     clock.advance(1000);
     const [failed] = await whileTheLedgerWaits(async () => {

@@ -10,7 +10,7 @@ const SYNC = `query($licenseKey: String!, $gitlabVersion: String!) {
   cloudConnectorAccess(licenseKey: $licenseKey, gitlabVersion: $gitlabVersion) { serviceToken { token } } }`;
 const KEY = 'a-key-for-the-days-to-come';
 
-describe('a day of the ledger that nobody has made', () => {
+describe('a day of the ledger that has no partition yet', () => {
   const clock = new FakeClock();
   let issuer: TestIssuer;
   beforeAll(async () => {
@@ -34,7 +34,7 @@ describe('a day of the ledger that nobody has made', () => {
   });
 });
 
-describe('a day that is made while somebody reads the ledger for long, for a backup say', () => {
+describe('a partition that is made while a backup reads the ledger', () => {
   it('waits for nobody, and no sync waits for it', async () => {
     const issuer = await startTestIssuer();
     const reader = new Client({ connectionString: issuer.database.url });

@@ -94,7 +94,7 @@ describe('the audit of self-issued tokens', () => {
     );
   const codes = async () => (await audit()).found.map(({ finding }) => finding);
 
-  it('finds nothing, whatever was bought, assigned and released meanwhile', async () => {
+  it('finds nothing wrong, whatever was bought, assigned and released meanwhile', async () => {
     await expect(audit()).resolves.toMatchObject({ rows: 20, found: [] });
     const sql = 'SELECT DISTINCT scope_set_digest FROM issued_tokens WHERE self_issued IS NOT NULL';
     expect((await intruder.query(sql)).length).toBeGreaterThan(3);
@@ -112,7 +112,7 @@ describe('the audit of self-issued tokens', () => {
   it.each([
     ['another user', `self_issued = '{"user":"8"}'`, 'UNEXPLAINED_SCOPES'],
     ['nobody', `self_issued = '{}'`, 'NOT_ENTITLED'],
-    ['no order at all', `self_issued = 'null'`, 'NOT_ENTITLED'],
+    ['a malformed request', `self_issued = 'null'`, 'NOT_ENTITLED'],
     [
       'fewer scopes',
       `self_issued = '{"user":"7","unit_primitives":["duo_chat"]}'`,
@@ -135,14 +135,14 @@ describe('the audit of self-issued tokens', () => {
     expect(await codes()).toEqual([code, 'ROW_MISSING_OR_CHANGED']);
   });
 
-  it('finds a token for a seat that nobody was given', async () => {
+  it('finds a token for a seat that was never assigned', async () => {
     await intruder.query(`DELETE FROM seat_assignments WHERE released_at IS NOT NULL`);
     expect(new Set(await codes())).toEqual(new Set(['UNEXPLAINED_SCOPES']));
   });
 });
 
 describe('the row of an issued token', () => {
-  it('belongs to an instance or tells who asked, never both or neither', async () => {
+  it('belongs to an instance or holds the request of a self-issued token, never both or neither', async () => {
     const issuer = await startTestIssuer({
       clock: new FakeClock(new Date('2026-03-01T12:00:00Z')),
     });

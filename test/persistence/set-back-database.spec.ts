@@ -19,7 +19,7 @@ async function lose(issuer: TestIssuer, table: string): Promise<void> {
   }
 }
 
-describe('a database that was set back under a running service', () => {
+describe('a database that was restored from a backup while the service runs', () => {
   let issuer: TestIssuer;
   beforeAll(async () => {
     issuer = await startTestIssuer();
@@ -40,7 +40,7 @@ describe('a database that was set back under a running service', () => {
   );
 });
 
-describe('a database that was set back to before a key was revoked', () => {
+describe('a database that was restored to a time before a key was revoked', () => {
   const clock = new FakeClock(new Date('2026-03-01T00:00:00.000Z'));
   let issuer: TestIssuer;
   beforeAll(async () => {
@@ -71,7 +71,7 @@ describe('a database that was set back to before a key was revoked', () => {
   });
 });
 
-describe('a database that was set back while no service ran', () => {
+describe('a database that was restored while no service ran', () => {
   const clock = new FakeClock(new Date('2026-03-01T00:00:00.000Z'));
   let issuer: TestIssuer;
   beforeAll(async () => {

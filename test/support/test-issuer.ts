@@ -35,7 +35,7 @@ export interface TestIssuerOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Another replica on the same database; it is not dropped then. */
   readonly sharing?: TestIssuer;
-  /** A database that is there already, such as one of an older version; it is dropped with the issuer. */
+  /** An existing database, such as one with an older schema. It is dropped with the issuer. */
   readonly database?: TestDatabase;
   /** How long a stop goes on answering. Nobody calls on here, unless a test says so. */
   readonly lingerMs?: number;
