@@ -152,7 +152,7 @@ describe('an add-on purchase', () => {
       await recordPurchase(issuer, other.id);
     });
 
-    it('is recorded once when two come at once', async () => {
+    it('is recorded once when two requests come at the same time', async () => {
       const answers = await Promise.all([post(), post(), post()]);
       expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409]);
     });
@@ -440,7 +440,7 @@ describe('a namespace', () => {
     expect((await post({ plan: 'premium' })).status).toBe(201);
   });
 
-  it('changes its plan when asked to, for whoever has seen the last one', async () => {
+  it('changes its plan, if If-Match names the last version', async () => {
     await recordNamespacePurchase(issuer, namespace, { plan: 'premium' });
     const patch = (plan: string, tag: string) =>
       issuer.admin('PATCH', `namespaces/${namespace}`, { plan }, { 'if-match': tag });
@@ -451,7 +451,7 @@ describe('a namespace', () => {
     await expectProblem(await patch('gold', '"2"'), 422, 'VALIDATION_FAILED', ['#/plan']);
   });
 
-  it('becomes known once when many purchases come first at once', async () => {
+  it('is created once by many first purchases at the same time', async () => {
     const addOns = ['duo_core', 'duo_pro', 'duo_enterprise', 'duo_amazon_q'];
     const responses = await Promise.all(addOns.map((add_on) => post({ add_on, plan: 'ultimate' })));
     expect(responses.map(({ status }) => status)).toEqual([201, 201, 201, 201]);
@@ -529,7 +529,7 @@ describe('the seats of a purchase', () => {
     expect(await holders(id)).toEqual(['7', '8']);
   });
 
-  it('stay with whoever has one already, who needs no second', async () => {
+  it('stay with users who have one already', async () => {
     const id = await purchase({ quantity: 2 });
     await assignSeats(issuer, id, '7');
     clock.advance(60_000);
@@ -655,7 +655,7 @@ describe('the seats of a purchase', () => {
       expect((await assign(id, '5')).status).toBe(409);
     });
 
-    it('are taken from who was named last, of those that were given at once', async () => {
+    it('are taken from the last user of the list, if one call assigned them', async () => {
       const users = Array.from({ length: 20 }, (_, n) => `u${String(n).padStart(2, '0')}`);
       const many = await purchase({ quantity: 20 });
       await assignSeats(issuer, many, ...users);

@@ -89,7 +89,7 @@ describe('the edges of the admin API', () => {
     }
   });
 
-  it('let nobody in with a wrong token, nor with the right one in other words', async () => {
+  it('let nobody in with a wrong token, nor with the right one in another form', async () => {
     for (const [method, path] of await adminRoutes()) {
       for (const authorization of [
         `Bearer ${randomBytes(32).toString('base64url')}`,
@@ -214,7 +214,7 @@ describe('the edges of the admin API', () => {
     expect(issuer.logs.join('')).toContain(response.headers.get('x-request-id') ?? 'none');
   });
 
-  it('answer an instance in its own words, where its request says so much', async () => {
+  it('answer an instance in the form of its protocol, if the request shows that it is one', async () => {
     const text = 'POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n';
     const response = await answerToBytes(issuer.url, text);
     expect([response.status, await response.json()]).toMatchObject([
@@ -363,7 +363,7 @@ describe('a body', () => {
       },
     );
 
-    it('is no request of the sync protocol: the instance keeps its tokens', async () => {
+    it('is not a request of the sync protocol: the instance keeps its tokens', async () => {
       const answer = await post('/graphql', make());
       expect(answer.status).toBe(200);
       expect(answer.headers.get('content-type')).toBe('application/json');
@@ -467,7 +467,7 @@ describe('a body', () => {
 describe('the headers that guard browsers', () => {
   if (!hasChromium) process.stderr.write('skipped: no chromium here (Debian package chromium)\n');
 
-  describe('what browsers are told', () => {
+  describe('the headers for browsers', () => {
     let issuer: TestIssuer;
     beforeAll(async () => {
       issuer = await startTestIssuer();
@@ -561,7 +561,7 @@ describe('a handler of the admin API', () => {
     await issuer.stop();
   });
 
-  it('is told by name whose API token it answers', async () => {
+  it('knows the name of the API token that asks', async () => {
     const authorization = `Bearer ${issuer.adminToken}`;
     const answers = await Promise.all(
       [1, 2].map(() => app.inject({ url: '/api/v1/asked_by', headers: { authorization } })),

@@ -179,7 +179,7 @@ describe('an instance in the admin API', () => {
     });
   });
 
-  it('is told of beside the others of a page, each by its own license', async () => {
+  it('is listed with others of a page, each with its own license', async () => {
     const [first, second] = [await synced(), await synced({ plan: 'premium' })];
     await issuer.admin('PATCH', `licenses/${first.license.id}`, { plan: 'premium' });
     const page = await listInstances(issuer, 'per_page=100');

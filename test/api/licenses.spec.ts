@@ -172,7 +172,7 @@ describe('registering a license', () => {
     expect(JSON.stringify(problem)).not.toContain('first line');
   });
 
-  it('lets one of two registrations of a key win that come at once', async () => {
+  it('lets one of two simultaneous registrations of a key win', async () => {
     const body = licenseBody({ license_key: `raced for ${randomUUID()}` });
     const answers = await Promise.all([
       issuer.admin('POST', 'licenses', body),
@@ -307,7 +307,7 @@ describe('changing a license', () => {
     ]);
   });
 
-  it('of two changes at once loses neither', async () => {
+  it('keeps both of two simultaneous changes', async () => {
     await Promise.all([change({ seats: 5 }), change({ plan: 'premium' }), change({ trial: true })]);
     const license = await (await issuer.admin('GET', at())).json();
     expect(license).toMatchObject({ seats: 5, plan: 'premium', trial: true });
@@ -700,7 +700,7 @@ describe('replacing the key of a license', () => {
     });
   });
 
-  it('of two at once does one after the other: both new keys work', async () => {
+  it('carries out two simultaneous replacements one after the other: both new keys work', async () => {
     const keys = await Promise.all([generated(), generated(), generated()]);
     for (const key of [first, ...keys]) expect(await denialOf(key)).toBeNull();
     expect(await oldKeys()).toBe(3);
@@ -715,7 +715,7 @@ describe('replacing the key of a license', () => {
     expect(answers.find(({ status }) => status === 200)?.headers.get('etag')).toBe('"2"');
   });
 
-  it('of two licenses that want one key at once lets one have it', async () => {
+  it('gives a key to one of two licenses that want it at the same time', async () => {
     const other = await registerLicense(issuer);
     const license_key = `wanted by two ${randomUUID()}`;
     const answers = await Promise.all(

@@ -77,7 +77,7 @@ describe('the seats of a purchase that is over', () => {
     expect(await rows()).toBe(0);
   });
 
-  it('are released by many replicas at once, each once', async () => {
+  it('are released once each by many replicas at the same time', async () => {
     await withSeats({ expires_on: '2026-03-05' });
     clock.set('2026-03-19T00:00:00Z');
     const released = await Promise.all([release(), release(), release()]);
@@ -134,7 +134,7 @@ describe('sightings of instances', () => {
       `SELECT (networks -> 0 ->> 'requests')::int AS requests FROM instance_sightings`,
     );
 
-  it('of several replicas at once are added up, and written once', async () => {
+  it('of several replicas are added up, and written once', async () => {
     for (const replica of [issuer, other, issuer, other]) of(replica).note(request);
     await Promise.all([of(issuer).flush(), of(other).flush(), of(issuer).flush()]);
     // One is that of the sync itself.

@@ -206,7 +206,7 @@ describe('the checkpoints of the ledger', () => {
     await expect(list()).resolves.toEqual({ items: [], next_cursor: null });
   });
 
-  it('cover the batches of all processes, signed with a key that is no token key', async () => {
+  it('cover the batches of all processes, and are signed with an auxiliary key', async () => {
     await syncAt(issuer).serviceToken();
     await syncAt(replica).serviceToken();
     await expect(write()).resolves.toBe(1);
