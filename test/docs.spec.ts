@@ -229,6 +229,15 @@ describe('the pages', () => {
     expect(gone).toEqual([]);
   });
 
+  it('use the names of members, columns and functions that are in the code', () => {
+    const texts = code.filter((file) => !file.startsWith('test/')).map(read);
+    const known = new Set([...texts, ...filesOf('config', '.yml')].join('\n').match(/\w+/g));
+    const unknown = DOCS.flatMap((page) =>
+      [...prose(read(page)).matchAll(/`([a-z]+(?:_[a-z]+)+)`/g)].map(([, name = '']) => name),
+    ).filter((name) => !known.has(name) && !FOREIGN_NAMES.test(name));
+    expect(unknown).toEqual([]);
+  });
+
   it('are there where the code names one', () => {
     const named = code.flatMap((file) =>
       [...read(file).matchAll(/\bdocs\/[\w/-]+\.md/g)].map(([page]) => `${file}: ${page}`),
@@ -236,3 +245,6 @@ describe('the pages', () => {
     expect(named.filter((line) => !existsSync(join(ROOT, line.split(': ')[1] ?? '')))).toEqual([]);
   });
 });
+
+/** Of other programs, or put together by a migration. */
+const FOREIGN_NAMES = /^(pg_dump|max_fails|\w+_endpoint|\w+_supported|\w+_keep)$/;
