@@ -83,7 +83,7 @@ export class CreateLicenses1765000000000 implements MigrationInterface {
    * that also dates tokens, so an auditor who compares the two compares one clock with itself.
    */
   private async createHistory(runner: QueryRunner): Promise<void> {
-    // The sealed key has no history: old ciphertexts would outlive a change of the sealing key.
+    // The sealed key has no history: old ciphertexts would outlive a change of the key-encryption key.
     await runner.query(`
       CREATE TABLE licenses_history (
         history_id               bigint      GENERATED ALWAYS AS IDENTITY,

@@ -86,7 +86,10 @@ export class StartAttempts {
     logger.info('the database is back: tokens are issued');
   }
 
-  /** While keys are published, an operator may take time for any correction; otherwise only for a password. */
+  /**
+   * While keys are published, the start goes on trying after any failure; otherwise only when the obstacle
+   * passes by itself or the database refuses us.
+   */
   private goesOnAfter(error: unknown): boolean {
     if (this.options.signal.aborted) return false;
     return (

@@ -31,7 +31,7 @@ import { Readiness } from './probes/readiness.js';
 import { SigningKeys } from './signing-keys/signing-keys.service.js';
 import { StartAttempts } from './start-attempts.js';
 
-/** A stop may take 10 s. The rest of them is for the embedded Postgres. */
+/** A stop may take 10 s. The last 3 s are for the embedded Postgres. */
 const DRAIN_MS = 7000;
 const LINGER_MS = 500;
 /** Connections that the kernel queues for us. It may have a lower limit of its own (somaxconn). */

@@ -51,7 +51,7 @@ export function newPurchase(
 }
 
 /**
- * A purchase that is ended on its first day keeps no day at all. Nobody may ask for that with the dates.
+ * Ending a purchase on its first day leaves it without a day. By the dates alone nobody may ask for that.
  * @throws {IssuerError} VALIDATION_FAILED
  */
 export function requireADay({ startedAt, expiresOn }: AddOnPurchaseEntity): void {

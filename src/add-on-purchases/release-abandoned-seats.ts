@@ -9,7 +9,7 @@ export const RELEASE_SEATS_EVERY_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 /** A purchase that is extended within this time keeps its seats. */
 const KEPT_DAYS = 14;
-/** No token lives longer. So the seats are there for every token that the ledger still has. */
+/** No token lives longer, so a seat outlasts every token in the ledger that it explains. */
 const LONGEST_TOKEN_DAYS = 8;
 
 /**

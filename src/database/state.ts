@@ -97,7 +97,7 @@ export class DatabaseWatch {
     return this.database.outcomes.wasAnsweredSince(start) ? 'up' : 'away';
   }
 
-  /** A failed write that nobody has tried again may have become possible. */
+  /** Tries a write, because nobody has repeated the one that failed. */
   private async tryToWrite(): Promise<void> {
     const now = performance.now();
     if (now - this.wroteAtMs < WRITE_AGAIN_AFTER_MS) return;

@@ -89,7 +89,7 @@ export class StatementOutcomes {
     this.listener();
   }
 
-  /** Slowness passes without a try, and a pool that asks for no connection has enough of them. */
+  /** `slow` ends by itself. So does a failed connect: a pool that opens no connection needs none. */
   private dropOutdated(): void {
     const now = this.now();
     for (const [statement, { trouble, atMs }] of this.failures) {

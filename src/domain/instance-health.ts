@@ -52,7 +52,7 @@ export interface NewestToken extends LiveToken {
 
 /**
  * The health of an instance at `now`. A revoked token counts until it expires, because validators without
- * status lists accept it. It ends sooner only when a sync is answered with null.
+ * status lists accept it. The token counts for less time only after a sync was answered with null.
  * @param live the tokens that have not expired at `now` and whose key is published
  * @param newestJti the last token that was issued, expired or not
  */

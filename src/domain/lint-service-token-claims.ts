@@ -5,7 +5,7 @@ import { isUuid } from './uuid.js';
 
 /**
  * A token travels in a header line. nginx and Apache accept 8 KiB at most; Node accepts 16 KiB, Envoy and
- * Puma more. So many bytes become 7510 characters of Base64; header, signature and `Authorization:
+ * Puma more. 5632 bytes become 7510 characters of Base64; header, signature and `Authorization:
  * Bearer` add less than 500. A catalog of 61 unit primitives needs a third of it.
  */
 export const MAX_PAYLOAD_BYTES = 5632;

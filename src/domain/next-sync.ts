@@ -8,7 +8,7 @@ export interface SyncRecord {
   readonly gitlabVersion: GitlabVersion | null;
   /** When it last got a token; null when it never has. */
   readonly lastSyncAt: Date | null;
-  /** When the token of that sync expires, whether it has or not. */
+  /** When the token of that sync expires or expired. */
   readonly tokenExpiresAt: Date | null;
 }
 

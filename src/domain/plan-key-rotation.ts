@@ -46,7 +46,10 @@ export function keyPolicyOf(settings: {
   };
 }
 
-/** Percent of the time that validators cache keys. The rest covers clocks that differ and slow fetches. */
+/**
+ * In percent of the time that validators cache keys. The 10 above 100 cover clocks that differ and slow
+ * fetches.
+ */
 const LEAD_PERCENT = 110;
 
 /** How long a key must be published before it may sign. */

@@ -20,7 +20,7 @@ export interface Sighting {
 
 /** A network or a host name of an instance, for as long as it is kept. */
 export interface Seen extends Sighting {
-  /** The last time that it was seen again after another value, and the oldest such value. */
+  /** When it was last seen again after another value, and that value (of several, the one known longest). */
   readonly returned: { readonly at: Date; readonly after: string } | null;
 }
 

@@ -1,9 +1,9 @@
 import { type Seen, SIGHTINGS_KEPT_MS } from './sightings.js';
 
 const DAY_MS = 86_400_000;
-/** A network counts as new for so long. */
+/** A network counts as new for this long. */
 const NEW_FOR_MS = 7 * DAY_MS;
-/** After so long with IPv4 alone, or IPv6 alone, an instance does not start with the other by chance. */
+/** An instance that used only IPv4 (or only IPv6) for this long does not begin with the other by chance. */
 const ONE_STACK_MS = 7 * DAY_MS;
 /** An instance goes on sending the seat links of its previous license for two days. */
 const HANDOVER_MS = 3 * DAY_MS;

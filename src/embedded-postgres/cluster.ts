@@ -59,7 +59,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   if (!inside) await linkElsewhere(unfinished);
   try {
     await initialise(inside ? unfinished : await readlink(unfinished), password, options);
-    // Until here, the next start removes everything that a crash leaves.
+    // After a crash before this line, the next start removes what is left.
     await rename(unfinished, path);
   } catch (error) {
     // On a full disk, half a cluster would fill the room that is left.

@@ -63,7 +63,7 @@ export class BoundedServer {
     return server;
   }
 
-  /** The first bytes of the request that Node's parser gave up; null when they are unknown. */
+  /** The first bytes of the request that Node's parser gave up on; null when they are unknown. */
   unreadBeginning(socket: Socket): Buffer | null {
     return this.connections.of(socket)?.unreadBeginning ?? null;
   }

@@ -14,7 +14,7 @@ const STUCK_AFTER_MS = 1000;
 export interface ClosedConnections {
   /** A newer one needed the room. */
   evicted: number;
-  /** None could be closed in its place. */
+  /** No other connection could be closed to make room. */
   refused: number;
   /** The client did not read its answer. */
   unread: number;

@@ -21,7 +21,7 @@ export function asIssuerError(error: unknown): IssuerError | null {
   return refusal ? new IssuerError(refusal[0], refusal[1], { cause: error }) : null;
 }
 
-/** The error for input that Node's parser gave up, by the parser's error code. */
+/** The error for input that Node's parser gave up on, by the parser's error code. */
 export function unreadableRequest(code: string | undefined): IssuerError {
   if (code === 'HPE_HEADER_OVERFLOW') {
     const detail = 'The request line and the headers are larger than 16 KiB together.';

@@ -10,9 +10,9 @@ import { type Applicant, type GateLimits, RequestGate } from './request-gate.js'
 type GatedLane = Exclude<Lane, 'documents'>;
 
 /**
- * 32 syncs keep two cores and the database busy, and a full line is answered within a fifth of a second.
- * Under a flood the waiting time is the limit: no sync is answered later than after a second. The lane
- * `others` has few admins, and strangers without a token.
+ * 32 syncs in work keep two cores and the database busy; all 96 that wait are answered within 0.2 s. In a
+ * flood `waitMs` decides: a sync is answered within a second or refused. The lane `others` carries few
+ * admins, and strangers without a token.
  */
 const LIMITS: Readonly<Record<GatedLane, GateLimits>> = {
   instances: { slots: 32, startsPerTurn: 8, places: 96, waitMs: 700 },
@@ -75,8 +75,8 @@ export class Gates {
         refuse(BUSY, request, answer, requestId(), this.logger);
       },
     };
-    // In the next tick, a body that came together with its headers is parsed. Any other body would hold a slot
-    // for as long as its client likes. So it is read first, and the request waits in `guard`.
+    // By the next tick a body that came with its headers is parsed. A later body would hold a slot as long as
+    // its client likes, so it is read first, and the request waits in `guard`.
     process.nextTick(this.decide, applicant, next, lane, request, answer);
   }
 

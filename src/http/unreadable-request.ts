@@ -13,7 +13,7 @@ const REQUEST_LINE = /^[A-Z]+ (\S+) HTTP\/1\.[01]\r?\n/;
 /** The server that the requests came to. */
 export interface RequestSource {
   nextRequestId(): string;
-  /** The first bytes of the request that the parser gave up; null when they are unknown. */
+  /** The first bytes of the request that the parser gave up on; null when they are unknown. */
   unreadBeginning(socket: Socket): Buffer | null;
 }
 
@@ -35,7 +35,7 @@ export class UnreadableRequests {
     private readonly logger: Logger,
   ) {}
 
-  /** Remembers the newest request of each connection, which may be the one that the parser gave up. */
+  /** Remembers the newest request of each connection, which may be the one that the parser gave up on. */
   watch(server: Server): void {
     const note = (request: IncomingMessage, response: ServerResponse) => {
       const previous = this.newest.get(request.socket)?.response ?? null;

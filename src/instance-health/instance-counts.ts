@@ -9,7 +9,7 @@ import { Metrics } from '../platform/metrics.js';
 import { InstanceSweepsRepository } from './instance-sweeps.repository.js';
 
 const COUNT_EVERY_MS = 60_000;
-/** An instance syncs every three days, and reports its seats every day. */
+/** An instance syncs about once a day, and reports its seats every day. */
 const IN_USE_MS = 30 * 86_400_000;
 /** A license may have any number of instances, but hardly any license has so many. */
 const MANY = 100;

@@ -7,7 +7,7 @@ import { Metrics } from '../platform/metrics.js';
 import { SharedRun } from '../database/shared-run.js';
 import { waitAtMost } from '../platform/wait-at-most.js';
 import { type AdmittedRequest, type SeenInstance, SightingCounts } from './sighting-counts.js';
-import { type Finding, SightingRepository } from './sighting.repository.js';
+import { type NewSuspicion, SightingRepository } from './sighting.repository.js';
 
 /** The limits of one transaction, so that judging its instances blocks the event loop for milliseconds. */
 const MAX_INSTANCES = 100;
@@ -48,7 +48,10 @@ export class InstanceSightings implements OnApplicationShutdown {
     if (!this.counts.note(request)) this.uncounted.inc();
   }
 
-  /** Writes the counts, and keeps those that it could not write. A lost answer makes them count twice. */
+  /**
+   * Writes the counts, and keeps those that it could not write. If a write's answer is lost, its counts are
+   * added twice.
+   */
   async flush(): Promise<void> {
     await this.writing.run();
   }
@@ -67,7 +70,7 @@ export class InstanceSightings implements OnApplicationShutdown {
   private async write(): Promise<void> {
     const seen = this.counts.all();
     this.counts = new SightingCounts();
-    const findings: Finding[] = [];
+    const findings: NewSuspicion[] = [];
     try {
       while (seen.length > 0) {
         const portion = portionOf(seen);
@@ -82,12 +85,12 @@ export class InstanceSightings implements OnApplicationShutdown {
     }
   }
 
-  private async writeSome(seen: readonly SeenInstance[]): Promise<readonly Finding[]> {
+  private async writeSome(seen: readonly SeenInstance[]): Promise<readonly NewSuspicion[]> {
     const now = this.clock.now();
     return this.database.transaction((manager) => this.repository.add(manager, seen, now));
   }
 
-  private log(findings: readonly Finding[]): void {
+  private log(findings: readonly NewSuspicion[]): void {
     for (const { instance, licenseId, suspicion } of findings.slice(0, MAX_LINES)) {
       const { reason, since, values } = suspicion;
       this.logger.warn({ instance, licenseId, reason, since, values }, SUSPICIOUS);
@@ -108,4 +111,4 @@ function portionOf(seen: readonly SeenInstance[]): readonly SeenInstance[] {
 }
 
 const SUSPICIOUS =
-  'an instance is used as if its license key were stolen: see "A license key was stolen" in the manual';
+  'an instance is used as if its license key were stolen: see docs/operate/stolen-license-key.md';

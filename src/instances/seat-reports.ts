@@ -19,8 +19,8 @@ export class SeatReports {
   ) {}
 
   /**
-   * Keeps the newest report. One whose numbers cannot be true is kept apart: nothing of it becomes
-   * the state of the instance, which is heard of all the same.
+   * Keeps the newest report. One whose numbers cannot be true is kept apart: nothing of it is
+   * stored with the instance, but the instance counts as seen.
    * @returns whether it was kept apart
    */
   async keep(

@@ -18,7 +18,7 @@ import {
 } from './sighting-rows.js';
 
 /** A suspicion that was not there before. */
-export interface Finding {
+export interface NewSuspicion {
   /** The row of the instance. */
   readonly instance: string;
   readonly licenseId: string;
@@ -104,7 +104,7 @@ export class SightingRepository {
     manager: EntityManager,
     seen: readonly SeenInstance[],
     now: Date,
-  ): Promise<readonly Finding[]> {
+  ): Promise<readonly NewSuspicion[]> {
     await takeTurn(manager);
     const noted = [
       seen.map(({ licenseId }) => licenseId),

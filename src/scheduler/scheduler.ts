@@ -12,7 +12,10 @@ import { waitAtMost } from '../platform/wait-at-most.js';
 import { JobRunner } from './job-runner.js';
 import { allJobs, type Job } from './jobs.js';
 
-/** Runs every job at its interval. A turn does not wait for the turn before it. */
+/**
+ * Runs every job at its interval. The first turn comes one interval after the start. A turn does not wait
+ * for the turn before it.
+ */
 @Injectable()
 export class Scheduler implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly jobs: readonly Job[];

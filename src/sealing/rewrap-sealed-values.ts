@@ -25,8 +25,8 @@ export interface RewrapProgress {
 
 /**
  * Seals again, under the current key-encryption key, what is still sealed under the previous one, while
- * the service runs. The rows themselves show what is left. Each batch commits on its own, the next run
- * continues after a killed one, several replicas may run at once, and a second run changes nothing.
+ * the service runs. The rows themselves show what is left. Each batch commits on its own. If a run is
+ * killed, the next one continues. Several replicas may run at once, and a second run changes nothing.
  */
 @Injectable()
 export class RewrapSealedValues implements BeforeApplicationShutdown {

@@ -39,7 +39,7 @@ export class KeyMetrics {
     const { signingKeys, clock } = this;
     new Gauge({
       name: 'issuer_signing_key_next_step_timestamp_seconds',
-      help: 'When the next step of the keys is due (switch, forget, publish_next), as Unix time.',
+      help: 'When the next step of the keys is due (publish_first, publish_next, switch, unpublish), as Unix time.',
       labelNames: ['step'],
       registers: [this.metrics.registry],
       collect() {

@@ -24,7 +24,7 @@ export type Wanted = (step: KeyStep) => boolean;
 
 /**
  * Plans the steps of the keys, and finds the due one. A scheduled switch waits until every replica has
- * acknowledged the next key; the old key signs until then. No other step waits, and no revocation.
+ * acknowledged the next key; the old key signs until then. Other steps and revocations do not wait.
  */
 @Injectable()
 export class KeyPlan {

@@ -32,7 +32,7 @@ export class TrustInKeys {
     @Inject(SERVICE_CONFIG) private readonly config: ServiceConfig,
   ) {}
 
-  /** The trust in a key; for a key that is not revoked: the trust in it if it were revoked now. */
+  /** The trust in a revoked key. For any other key: what it would be if the key were revoked now. */
   async in(kid: string): Promise<KeyTrust> {
     const { manager } = this.database;
     const key = await manager.findOneBy(SigningKeyEntity, { kid });

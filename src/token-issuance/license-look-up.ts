@@ -55,10 +55,10 @@ const LICENSE_COLUMNS = 'id, plan, kind, trial, seats, starts_on, expires_on, re
 
 /**
  * Returns one row for each purchase, and one row for a license without any. The limit stops the union
- * after a current key, so old keys are read only when no license has the key. A subquery of its own hides
- * the lengths of the arrays: otherwise a plan for one key would look cheaper than the general plan, and
- * each batch would be planned again. The subqueries are lateral, so that each is a look-up in an index.
- * Otherwise, while the tables are small, the planner would join them as a whole.
+ * after a current key, so old keys are read only when no license has the key. The subquery `given` hides
+ * the lengths of the arrays. Otherwise Postgres would prefer a plan made for one key, and plan each batch
+ * again. The other subqueries are lateral, so that each is a look-up in an index. Otherwise, while the
+ * tables are small, the planner would join them as a whole.
  */
 const LICENSE_LOOK_UP = preparedStatement(
   'license_look_up',

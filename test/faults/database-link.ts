@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** A way to the run's Postgres that can be taken away and given back, at an address that stays. */
+/** A proxy to the Postgres of the test run, at a fixed address. It can be closed and opened again. */
 export class DatabaseLink {
   private server: Server | null = null;
   private port = 0;
@@ -11,7 +11,7 @@ export class DatabaseLink {
 
   constructor(private readonly databaseUrl: string) {}
 
-  /** The same database at the link's address; known once the link was opened. */
+  /** The URL of the same database at the link's address. Known once the link was opened. */
   get url(): string {
     const url = new URL(this.databaseUrl);
     url.port = String(this.port);
@@ -34,18 +34,18 @@ export class DatabaseLink {
     for (const socket of this.sockets) socket.destroy();
   }
 
-  /** From now on connections are accepted and nothing ever comes back on them. */
+  /** From now on connections are accepted, but never get an answer. */
   silence(): void {
     this.mute = true;
     for (const socket of this.sockets) socket.pause().unpipe();
   }
 
-  /** New connections work again; those that were silenced stay silent, like after a failover. */
+  /** New connections work again. Silenced ones stay silent, as after a failover. */
   speak(): void {
     this.mute = false;
   }
 
-  /** From now on each answer comes so much later. */
+  /** From now on each answer is delayed by this much. */
   delay(milliseconds: number): void {
     this.delayMs = milliseconds;
   }

@@ -20,7 +20,7 @@ import { fetchPublished, slowest, syncSteadily, timed, tokenIds, type Met } from
 const PROMISED_ANSWER_MS = 5000;
 /** Five times what is promised: other tests run beside on few cores. */
 const RECOVERY_MS = 5 * 3000;
-/** Far less than whoever waits for the database would take, on a machine that runs other tests. */
+/** Far less than an answer takes that waits for the database. Leaves room for other tests on the machine. */
 const UNNOTICED_MS = 3000;
 const UNAVAILABLE = { errors: [{ extensions: { code: 'UNAVAILABLE' } }] };
 
@@ -39,7 +39,7 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-/** To the postmaster and every child of it. */
+/** Sends a signal to the postmaster and all its children. */
 function signal(by: NodeJS.Signals): void {
   for (const pid of postgresProcessesOf(clusterDir)) {
     try {
@@ -50,14 +50,14 @@ function signal(by: NodeJS.Signals): void {
   }
 }
 
-/** Resolves once it is back. */
+/** Stops every process of Postgres, and resolves once they run again. */
 async function freeze(duringMs: number): Promise<void> {
   signal('SIGSTOP');
   await sleep(duringMs);
   signal('SIGCONT');
 }
 
-/** However often it is started again. */
+/** Kills Postgres again and again, however often it is restarted. */
 async function keepKilling(duringMs: number): Promise<void> {
   const end = performance.now() + duringMs;
   while (performance.now() < end) {
@@ -123,13 +123,13 @@ describe.each([
   }, 40_000);
   afterAll(() => issuer.remove());
 
-  it('is not noticed by validators', () => {
+  it('does not affect validators', () => {
     expect(published.length).toBeGreaterThan(100);
     expect(published.filter(({ status }) => status !== 200)).toEqual([]);
     expect(slowest(published)).toBeLessThan(UNNOTICED_MS);
   });
 
-  it('makes instances try again: 503 in time, as JSON, with Retry-After', () => {
+  it('makes syncs fail in time with 503, JSON and Retry-After, so that instances try again', () => {
     const refused = syncs.filter(({ status }) => status !== 200);
     expect(refused.length).toBeGreaterThanOrEqual(50);
     for (const { status, text, retryAfter } of refused) {
@@ -140,7 +140,7 @@ describe.each([
     expect(slowest(syncs)).toBeLessThan(PROMISED_ANSWER_MS);
   });
 
-  it('is told to admins in time, as a problem that passes', () => {
+  it('makes admin requests fail in time with 503 and the code UNAVAILABLE', () => {
     const admin = duringOutage.filter(({ path }) => path === 'admin');
     for (const { status, text } of admin) {
       expect([status, JSON.parse(text)]).toMatchObject([503, { code: 'UNAVAILABLE' }]);
@@ -148,7 +148,7 @@ describe.each([
     expect(slowest(admin)).toBeLessThan(PROMISED_ANSWER_MS);
   });
 
-  it('makes seat links come again, in their own shape', () => {
+  it('makes seat links fail in time with 503 and Retry-After, in their own format', () => {
     const [met] = duringOutage.filter(({ path }) => path === 'seat link');
     expect([met?.status, JSON.parse(met?.text ?? '')]).toEqual([
       503,
@@ -158,7 +158,7 @@ describe.each([
     expect(slowest(met ? [met] : [])).toBeLessThan(PROMISED_ANSWER_MS);
   });
 
-  it('leaves the service alive and ready, for it still publishes its keys', () => {
+  it('leaves the service alive and ready, because it still publishes its keys', () => {
     const probes = duringOutage.filter(({ path }) => path.endsWith('ness'));
     expect(probes.map(({ path, status }) => [path, status])).toEqual([
       ['readiness', 200],
@@ -168,12 +168,12 @@ describe.each([
     expect(slowest(probes)).toBeLessThan(UNNOTICED_MS);
   });
 
-  it('is worked with again within three seconds of its return', () => {
+  it('is used again within three seconds of its return', () => {
     expect(recoveredAfterMs).toBeLessThan(RECOVERY_MS);
     expect(syncs.slice(-20).filter(({ status }) => status !== 200)).toEqual([]);
   });
 
-  it('has the row of every token that left', async () => {
+  it('has a row for every token that was sent out', async () => {
     const left = tokenIds(syncs);
     expect(left.length).toBeGreaterThan(50);
     const client = new Client({ connectionString: issuer.environment.DATABASE_URL });
@@ -184,7 +184,7 @@ describe.each([
     expect(left.filter((jti) => !recorded.has(jti))).toEqual([]);
   });
 
-  it('is no bug to the log', () => {
+  it('causes no status 500 and no fatal line in the log', () => {
     expect(issuer.output.stderr).toBe('');
     expect(issuer.output.stdout).not.toMatch(/"status":500|"level":"fatal"/);
   });

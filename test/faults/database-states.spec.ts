@@ -15,7 +15,7 @@ const DISK_FULL = `
   END $$;
   CREATE TRIGGER disk_is_full BEFORE INSERT ON issued_tokens EXECUTE FUNCTION disk_is_full()`;
 
-/** A login of the service's own: limits do not hold for a superuser. */
+/** A login for the service. A superuser would not be subject to limits. */
 const role = `r_${randomBytes(6).toString('hex')}`;
 let database: TestDatabase;
 let operator: Client;
@@ -58,7 +58,7 @@ async function onServer(sql: string): Promise<void> {
   await client.end();
 }
 
-/** What an operator changes for logins holds for new connections only. */
+/** Changes a login. The change applies to new connections only, so the present ones are closed. */
 async function changeAndHangUp(sql: string): Promise<void> {
   await operator.query(sql);
   await operator.query(
@@ -67,7 +67,7 @@ async function changeAndHangUp(sql: string): Promise<void> {
   );
 }
 
-/** As readiness and metrics say it, which have to agree; readiness is 200 whatever it says. */
+/** The state in readiness and metrics, which must agree. The status of readiness is always 200. */
 async function state(): Promise<unknown> {
   const ready = await fetch(`${issuer.url}/-/readiness`);
   const { checks } = (await ready.json()) as { readonly checks: { readonly database: string } };
@@ -91,7 +91,7 @@ async function failedSync(): Promise<readonly unknown[]> {
   return [status, code, text];
 }
 
-/** As it is done when nobody has tried again for a while. */
+/** What the service does when no failed write was repeated for a while. */
 const tryToWrite = () => issuer.running.app.get(Database).proveWritable();
 
 async function tablesLeft(): Promise<unknown[]> {
@@ -103,8 +103,8 @@ async function tablesLeft(): Promise<unknown[]> {
 
 const told = (words: string) => issuer.logs.filter((line) => line.includes(words)).length;
 
-describe('readiness, metrics and log say of the database that', () => {
-  it('its disk is full, while every question is still answered', async () => {
+describe('the state of the database in readiness, metrics and log', () => {
+  it('is full while the disk is full, although reads are still answered', async () => {
     await operator.query(DISK_FULL);
     mend = () => operator.query('DROP FUNCTION IF EXISTS disk_is_full() CASCADE');
     for (let n = 0; n < 5; n += 1) {
@@ -116,7 +116,7 @@ describe('readiness, metrics and log say of the database that', () => {
     }
     expect(await state()).toBe('full');
     expect((await issuer.admin('GET', 'licenses')).status).toBe(200);
-    // A write of another kind does not mend it.
+    // Another kind of write does not change the state.
     expect((await issuer.admin('POST', 'signing_keys/rotate')).status).toBe(409);
     expect(await state()).toBe('full');
     expect(told('Free space on the volume of the database')).toBe(1);
@@ -129,7 +129,7 @@ describe('readiness, metrics and log say of the database that', () => {
     expect(told('the database works again')).toBe(1);
   });
 
-  it('it takes no writes', async () => {
+  it('is read_only while the database takes no writes', async () => {
     const setting = `ALTER DATABASE ${database.name} SET default_transaction_read_only`;
     await changeAndHangUp(`${setting} = on`);
     mend = () => changeAndHangUp(`${setting} = off`);
@@ -146,7 +146,7 @@ describe('readiness, metrics and log say of the database that', () => {
   it.each([
     ['refuses the password', `PASSWORD 'other'`, `PASSWORD 'right'`],
     ['has too many connections', 'CONNECTION LIMIT 0', 'CONNECTION LIMIT -1'],
-  ])('it %s: it is there, and not away', async (_what, change, undo) => {
+  ])('is refused, not away, while the database %s', async (_what, change, undo) => {
     await changeAndHangUp(`ALTER ROLE ${role} ${change}`);
     mend = () => operator.query(`ALTER ROLE ${role} ${undo}`);
     await untilState('refused');
@@ -158,7 +158,7 @@ describe('readiness, metrics and log say of the database that', () => {
     expect((await issuer.admin('GET', 'licenses')).status).toBe(503);
   });
 
-  it('it is slow, while tokens are still issued', async () => {
+  it('is slow while answers are slow, and tokens are still issued', async () => {
     link.delay(600);
     mend = () => {
       link.delay(0);
@@ -169,7 +169,7 @@ describe('readiness, metrics and log say of the database that', () => {
     expect(await state()).toBe('slow');
   });
 
-  it('it is slow, and probes that come together ask it once: syncs find a connection', async () => {
+  it('is asked once by probes that come together, so that syncs find a connection', async () => {
     link.delay(600);
     mend = () => {
       link.delay(0);
@@ -181,7 +181,7 @@ describe('readiness, metrics and log say of the database that', () => {
     await Promise.all(probes);
   });
 
-  it('it is away', async () => {
+  it('is away while the database cannot be reached', async () => {
     link.close();
     mend = () => link.open();
     await untilState('away');

@@ -55,7 +55,7 @@ describe('an error that no guard has caught', () => {
     },
   );
 
-  it('does not begin to stop again when another one escapes meanwhile', async () => {
+  it('does not start a second stop when another error escapes during the stop', async () => {
     const issuer = await startChildIssuer(database.url, {
       NODE_OPTIONS,
       ...{ ESCAPE: 'throws', ESCAPE_AGAIN_MS: '50' },
@@ -72,7 +72,7 @@ describe('an error that no guard has caught', () => {
     await issuer.remove();
   });
 
-  it('leaves no embedded Postgres behind, in a command neither, and the next start is as usual', async () => {
+  it('leaves no Postgres behind, neither of the service nor of a command, and the next start is normal', async () => {
     const dataDir = await newDataDir();
     const first = await startChildIssuer(null, {
       ...{ NODE_OPTIONS, ESCAPE: 'throws', DATA_DIR: dataDir },
@@ -96,7 +96,7 @@ describe('an error that no guard has caught', () => {
     await first.remove();
   }, 60_000);
 
-  it('ends a start that is under way as well', async () => {
+  it('also ends a start that is under way', async () => {
     const issuer = await startChildIssuer('postgres://nobody@127.0.0.1:1/none', {
       ...{ NODE_OPTIONS, ESCAPE: 'rejects' },
     });
@@ -107,7 +107,7 @@ describe('an error that no guard has caught', () => {
     await issuer.remove();
   });
 
-  it('is followed by a new start, the way docker-compose.yml runs the service', () => {
+  it('is followed by a restart under docker-compose.yml', () => {
     const compose = parse(readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8')) as {
       readonly services: Readonly<Record<string, { readonly restart?: string }>>;
     };
@@ -116,7 +116,7 @@ describe('an error that no guard has caught', () => {
     }
   });
 
-  it('has a key set to publish whatever its database does, in docker-compose.yml and in the image', () => {
+  it('is followed by a start that waits for no database, under docker-compose.yml and in the image', () => {
     const compose = parse(readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8')) as {
       readonly services: { readonly issuer: { readonly depends_on: unknown } };
     };

@@ -19,7 +19,7 @@ beforeAll(async () => {
 }, 240_000);
 afterAll(() => replicas.remove());
 
-/** Has whoever retires a key stand in that statement for a while, long enough to be frozen there. */
+/** Makes the statement that retires a key take long enough to freeze its replica meanwhile. */
 const slowDownRetirement = () =>
   replicas.pool.query(`
     CREATE FUNCTION slow_down() RETURNS trigger LANGUAGE plpgsql AS $$

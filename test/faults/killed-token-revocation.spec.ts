@@ -13,7 +13,7 @@ const STEPS: readonly (readonly [string, StopPointOptions])[] = [
 ];
 
 describe('a process that is killed while it revokes the tokens of a license', () => {
-  /** Each kill meets what the one before it left. */
+  /** Each kill happens to the rows that the previous kill left. */
   let replicas: ChildReplicas;
   let issuer: ChildIssuer;
   beforeAll(async () => {
@@ -23,7 +23,7 @@ describe('a process that is killed while it revokes the tokens of a license', ()
   afterAll(() => replicas.remove());
 
   it.each(STEPS)(
-    'before %s, has revoked nothing, and can be asked again',
+    'before %s, has revoked nothing, and the request can be repeated',
     async (_step, stopAt) => {
       const licenseKey = await createLicense(issuer);
       await tokenOf(await issuer.sync(licenseKey, randomUUID()));

@@ -13,15 +13,15 @@ async function keysStatus(): Promise<number> {
   return (await fetch(`${issuer.url}/oauth/discovery/keys`)).status;
 }
 
-describe('an event that nobody waits for', () => {
-  it('is no end of the service when a connection cannot be accepted', async () => {
+describe('an unexpected error event', () => {
+  it('does not end the service when a connection cannot be accepted', async () => {
     const server = issuer.running.app.getHttpServer();
     expect(() => server.emit('error', new Error('accept EMFILE'))).not.toThrow();
     expect(issuer.logs.join('')).toContain('a connection could not be accepted');
     expect(await keysStatus()).toBe(200);
   });
 
-  it('is no end of the service when a connection to the database breaks in the middle of work', async () => {
+  it('does not end the service when a connection to the database breaks while it is in use', async () => {
     const { pool } = issuer.running.app.get(Database);
     const held: PoolClient = await pool.connect();
     const { rows } = await held.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');

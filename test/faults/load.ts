@@ -4,7 +4,7 @@ import type { ChildIssuer } from '../support/child-issuer.js';
 const EVERY_MS = 20;
 const PAUSE_AFTER_REFUSAL_MS = 100;
 
-/** What one request met. */
+/** The result of one request. */
 export interface Met {
   readonly path: string;
   /** 0: no answer at all. */
@@ -21,7 +21,7 @@ export interface Load {
   stop(): Promise<void>;
 }
 
-/** What validators fetch, every 20 ms, whether or not the answer to the last one has come. */
+/** Fetches what validators fetch, every 20 ms, without waiting for the previous answer. */
 export function fetchPublished(issuer: ChildIssuer): Load {
   return repeatedly(2, async (n, met) => {
     const path = n === 0 ? '/oauth/discovery/keys' : '/.well-known/openid-configuration';
@@ -30,7 +30,7 @@ export function fetchPublished(issuer: ChildIssuer): Load {
   });
 }
 
-/** So many instances that sync again and again, each as soon as it has its answer. */
+/** Instances that sync again and again, each as soon as it has its answer. */
 export function syncSteadily(issuer: ChildIssuer, licenseKey: string, instances: number): Load {
   return repeatedly(instances, async (n, met) => {
     const instanceId = `5d6a9f0e-8c1b-4f6e-9d2a-3b7c8e1f${String(n).padStart(4, '0')}`;
@@ -40,7 +40,7 @@ export function syncSteadily(issuer: ChildIssuer, licenseKey: string, instances:
   });
 }
 
-/** Asks once and tells how it went; a connection that breaks is no exception but status 0. */
+/** Sends one request and returns its result. A connection that breaks gives status 0, not an exception. */
 export async function timed(path: string, ask: () => Promise<Response>): Promise<Met> {
   const start = performance.now();
   const met = (status: number, text: string, retryAfter: string | null = null): Met => ({
@@ -55,7 +55,7 @@ export async function timed(path: string, ask: () => Promise<Response>): Promise
   }
 }
 
-/** The ids of the tokens that left the service. */
+/** The ids of the tokens that the service sent out. */
 export function tokenIds(met: readonly Met[]): string[] {
   return met.flatMap(({ text }) => {
     const payload = /"token":"[\w-]+\.([\w-]+)\./.exec(text)?.[1];

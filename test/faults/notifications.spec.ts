@@ -20,7 +20,7 @@ async function connect(url: string): Promise<Client> {
   return client;
 }
 
-/** Backends of this database that listen. */
+/** The listening backends of this database. */
 async function listeners(client: Client): Promise<number[]> {
   const { rows } = await client.query<{ pid: number }>(
     `SELECT pid FROM pg_stat_activity
@@ -30,7 +30,7 @@ async function listeners(client: Client): Promise<number[]> {
   return rows.map(({ pid }) => pid);
 }
 
-describe('two replicas of which neither polls', () => {
+describe('two replicas that do not poll', () => {
   let replicas: TestIssuer[];
   let client: Client;
 
@@ -60,7 +60,7 @@ describe('two replicas of which neither polls', () => {
     return rows[0]?.published_at.toISOString() ?? '';
   }
 
-  /** Asked of what a replica has in memory: the admin API would look into the database. */
+  /** Looks at the memory of a replica, because the admin API would read the database. */
   function everyReplicaKnows(instant: string): boolean {
     return replicas.every(({ running }) =>
       running.app
@@ -70,14 +70,14 @@ describe('two replicas of which neither polls', () => {
     );
   }
 
-  it('both read the keys again when they are told to', async () => {
+  it('both read the keys again after a notification', async () => {
     const instant = await change(1);
     expect(everyReplicaKnows(instant)).toBe(false);
     await client.query('NOTIFY signing_keys');
     await until(() => everyReplicaKnows(instant));
   });
 
-  it('both read the keys again when their connection was lost: something may have been missed', async () => {
+  it('both read the keys again after they lost their connection, and with it perhaps a notification', async () => {
     const pids = await listeners(client);
     const instant = await change(2);
     await client.query('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid', [pids]);
@@ -93,7 +93,7 @@ describe('two replicas of which neither polls', () => {
     await until(() => everyReplicaKnows(instant));
   });
 
-  it('hang up when they stop, and have met no fault on the way', async () => {
+  it('close their connections when they stop, and have logged no error', async () => {
     const third = await startTestIssuer({ sharing: replicas[0] as TestIssuer });
     await until(async () => (await listeners(client)).length === 3);
     await third.stop();
@@ -110,7 +110,7 @@ async function listens(replica: TestIssuer): Promise<boolean> {
   return /^issuer_notifications_up 1$/m.test(await response.text());
 }
 
-describe('what listens to the database', () => {
+describe('the listener for notifications', () => {
   let database: TestDatabase;
   let link: DatabaseLink;
   let client: Client;
@@ -132,7 +132,7 @@ describe('what listens to the database', () => {
     await database.drop();
   });
 
-  it('calls each callback once on every connect, and those of a channel when it is told', async () => {
+  it('calls each callback once on every connect, and those of a channel on a notification', async () => {
     const calls: string[] = [];
     notifications.on('one', () => void calls.push('one'));
     notifications.on('one', () => void calls.push('one, too'));
@@ -182,7 +182,7 @@ describe('what listens to the database', () => {
     expect(failures[0]).toMatch(/"level":"error".*"channel":"broken"/);
   });
 
-  it('takes no callback that it would never call', () => {
+  it('refuses a callback that it would never call', () => {
     notifications.on('early', () => undefined);
     notifications.start(link.url);
     expect(() => {
@@ -205,19 +205,22 @@ describe('what listens to the database', () => {
     expect(logs.filter((line) => !line.includes('"level":"debug"'))).toEqual([]);
   });
 
-  it.each(['refuses', 'is silent'])('stops while a database that %s is tried', async (how) => {
-    if (how === 'refuses') link.close();
-    else link.silence();
-    notifications.on('one', () => undefined);
-    notifications.start(link.url);
-    await sleep(100);
-    await notifications.beforeApplicationShutdown();
-    expect(notifications.isUp).toBe(false);
-    notifications.start(link.url);
-    expect(await listeners(client)).toEqual([]);
-  });
+  it.each(['refuses', 'is silent'])(
+    'can stop while it connects to a database that %s',
+    async (how) => {
+      if (how === 'refuses') link.close();
+      else link.silence();
+      notifications.on('one', () => undefined);
+      notifications.start(link.url);
+      await sleep(100);
+      await notifications.beforeApplicationShutdown();
+      expect(notifications.isUp).toBe(false);
+      notifications.start(link.url);
+      expect(await listeners(client)).toEqual([]);
+    },
+  );
 
-  it('finds out that a connection has died without a word', async () => {
+  it('notices a connection that died without being closed', async () => {
     const listening = listen({
       url: link.url,
       channels: ['one'],

@@ -39,10 +39,10 @@ afterAll(async () => {
   await issuer.remove();
   await database.drop();
 });
-// What comes of a machine that is busy otherwise is no finding.
+// One retry, because other programs may keep the machine busy.
 jest.retryTimes(1);
 
-/** It says nothing at this level, so it is asked. */
+/** Asks until the service is ready. At this log level it does not log that. */
 async function readyIn({ url }: ChildIssuer): Promise<void> {
   for (let tries = 0; tries < 400; tries += 1) {
     if ((await fetch(`${url}/-/readiness`).catch(() => null))?.status === 200) return;
@@ -66,7 +66,7 @@ function fromAnotherProcess(load: Load, seconds = SECONDS): Promise<Seen> {
   });
 }
 
-/** What the load saw, and what came of asking for the key set meanwhile, on a new connection each time. */
+/** The answers to the load, and to requests for the key set meanwhile, each on a new connection. */
 async function under(load: Load): Promise<{ seen: Seen; keySet: Seen }> {
   const keySet: Seen = { answered: {}, lost: {} };
   const asked: Promise<void>[] = [];
@@ -99,12 +99,12 @@ describe('with more syncs than it can answer', () => {
     expect(Object.keys(seen.answered)).toEqual(['200', '503']);
     expect(keySet.lost).toEqual({});
     expect(Object.keys(keySet.answered)).toEqual(['200']);
-    // In one line with the syncs it would take as long as they do.
+    // If the key set waited in line with the syncs, it would take as long as they do.
     const [ofKeySet, ofSyncs] = [median(keySet.answered['200']), median(seen.answered['200'])];
     expect(ofKeySet / ofSyncs).toBeLessThan(0.5);
   });
 
-  it('says when to try again, in the form that each client knows, and not to all the same', async () => {
+  it('says when to try again, in the format of each client, and spreads the times', async () => {
     const [subject] = subjects;
     const sync = subject ? syncRequest(subject) : '';
     const seatLink = sync.replace('/graphql', '/api/v1/seat_links');

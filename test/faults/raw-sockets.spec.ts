@@ -14,13 +14,13 @@ import { cutInputs, KEYS_PATH, rawInput, type RawInput } from '../support/raw-re
 import { tlsEnvironment } from '../support/self-signed.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
-/** `SEED=<number>` of a run that failed makes the same inputs again. */
+/** With `SEED=<number>` of a failed run, the inputs are the same again. */
 const SEED = Number(process.env.SEED ?? randomInt(1_000_000));
 const INPUTS = times(100_000, 1000);
 const AT_ONCE = 16;
-/** A connection that the service does not end by then hangs. */
+/** A connection that the service has not ended by then counts as hanging. */
 const ENDS_WITHIN_MS = 10_000;
-/** Five times what is promised, and the slowest is only told: others use the machine as well. */
+/** Five times what is promised, because other programs use the machine. The slowest answer is only printed. */
 const KEYS_WITHIN_MS = 500;
 
 let folder: string;
@@ -149,7 +149,7 @@ function shown({ segments, tls }: RawInput): string {
   return `${tls ? 'TLS' : 'HTTP'}: ${texts.join(' | ')}`;
 }
 
-/** Figures for whoever runs the full form. */
+/** Prints figures for a person who runs the full form. */
 function tell(line: string): void {
   process.stderr.write(`${line}\n`);
 }

@@ -19,7 +19,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** What a start with these settings ends with. */
+/** The error of a start with these settings, as text. */
 async function messageOf(settings: Readonly<Record<string, string>>): Promise<string> {
   const config = readAppConfig({
     DATABASE_URL: database.url,
@@ -79,7 +79,7 @@ describe('a start ends and names the setting, without its value, of', () => {
     );
   });
 
-  it('a listener that it cannot have', async () => {
+  it('an address where it cannot listen', async () => {
     const taken = new URL(database.url).port;
 
     expect(await messageOf({ PORT: taken })).toBe(
@@ -91,7 +91,7 @@ describe('a start ends and names the setting, without its value, of', () => {
     expect(await messageOf({ HOST: 'no-such-host.invalid' })).toMatch(/^StartRefusedError: HOST: /);
   });
 
-  it('a certificate that went away after the settings were read', async () => {
+  it('a certificate that was removed after the settings were read', async () => {
     const settings = { TLS_CERT_FILE: '/nowhere/cert.pem', TLS_KEY_FILE: '/nowhere/key.pem' };
     expect(await messageOf(settings)).toMatch(/TLS_CERT_FILE: .*\n +TLS_KEY_FILE: .*no such file/);
   });

@@ -41,7 +41,7 @@ describe('two replicas that start at the same moment on an empty database', () =
     ).resolves.toEqual([]);
   });
 
-  it('let the same admin in, are ready, and have met no error on the way', async () => {
+  it('accept the same admin token, are ready, and have logged no error', async () => {
     for (const replica of replicas) {
       expect((await replica.admin('GET', 'licenses')).status).toBe(200);
       expect((await fetch(`${replica.url}/-/readiness`)).status).toBe(200);

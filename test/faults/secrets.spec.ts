@@ -26,10 +26,10 @@ const WRONG_TOKEN = `WRONG${randomBytes(32).toString('base64url')}`;
 /** Every place of the process, its database and its answers where a secret could turn up. */
 const places = new Map<string, string>();
 const secrets = new Map<string, string>();
-/** What was answered when nothing was granted. */
+/** The answers to refused requests. */
 const refusals: string[] = [];
 
-/** What became of the server that is killed again and again. */
+/** The log lines of the server that is killed again and again. */
 const serverLines: string[] = [];
 
 let dataDir: string;
@@ -135,7 +135,7 @@ async function keepKilling(duringMs: number): Promise<void> {
   }
 }
 
-/** A killed server replays its log first, which takes what the disk takes. */
+/** A killed server first replays its log. How long that takes depends on the disk. */
 async function recover(): Promise<void> {
   const attempt = async () =>
     secrets.set('the token after the outage', await tokenOf(await issuer.sync(REGISTERED)));
@@ -165,7 +165,7 @@ async function collect(): Promise<void> {
   for (const { name } of tables.rows) {
     const { rows } = await client.query<Record<string, unknown>>(`SELECT * FROM ${name}`);
     const values = rows.flatMap((row) => Object.values(row));
-    // Bytes as they are: a sealed value that were none would be readable.
+    // Raw bytes: a value that was stored without sealing would be readable in them.
     const texts = values.map((value) =>
       Buffer.isBuffer(value) ? value.toString('latin1') : JSON.stringify(value),
     );
@@ -178,7 +178,7 @@ describe('no secret is found', () => {
   it.each([
     ...['the log', 'postgres.log', 'published-keys.json', 'the refusals'],
     ...['table licenses', 'table licenses_history', 'table signing_keys', 'table api_tokens'],
-  ])('in %s, which was written to', (place) => {
+  ])('in %s, which is not empty', (place) => {
     expect(places.get(place)?.length).toBeGreaterThan(100);
   });
 

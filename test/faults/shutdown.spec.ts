@@ -39,7 +39,7 @@ async function holdLedger(): Promise<() => Promise<void>> {
 }
 
 describe('SIGTERM', () => {
-  it('lets the syncs under way finish whole, and their tokens are in the ledger', async () => {
+  it('lets the syncs under way finish, and their tokens are in the ledger', async () => {
     const release = await holdLedger();
     const syncs = Array.from({ length: 20 }, () => issuer.sync(licenseKey).then(tokenOf));
     await sleep(300);
@@ -50,7 +50,7 @@ describe('SIGTERM', () => {
 
     expect(new Set(await Promise.all(syncs)).size).toBe(20);
     await expect(issuer.ended).resolves.toBe(0);
-    // No connection is left to wait for once its answer has gone.
+    // A connection whose answer was sent does not delay the stop.
     expect(performance.now() - start).toBeLessThan(HOLD_MS + 4000);
     expect(issuer.output.stdout).not.toMatch(/"level":"(error|fatal)"/);
     expect(issuer.output.stderr).toBe('');
@@ -61,7 +61,7 @@ describe('SIGTERM', () => {
     expect(rows).toEqual([{ tokens: 21 }]);
   });
 
-  it('is no reason to hang up on a connection that was idle: its next answer says so first', async () => {
+  it('does not close an idle connection before its next answer has announced that', async () => {
     const agents = [1, 2, 3].map(() => new Agent({ keepAlive: true, maxSockets: 1 }));
     const paths = [KEYS, '/.well-known/openid-configuration', '/-/liveness'];
     const ask = () => Promise.all(agents.map((agent, n) => get(agent, paths[n] ?? KEYS)));
@@ -98,7 +98,7 @@ describe('SIGTERM', () => {
     await expect(issuer.ended).resolves.toBe(0);
   });
 
-  it('stops in order though Ctrl-C comes twice, from the terminal and passed on by npm', async () => {
+  it('stops in order when Ctrl-C comes twice, from the terminal and passed on by npm', async () => {
     issuer.child.kill('SIGINT');
     await sleep(20);
     issuer.child.kill('SIGINT');
@@ -107,7 +107,7 @@ describe('SIGTERM', () => {
     expect(issuer.output.stdout).toContain('"msg":"stopped"');
   });
 
-  it('ends the process in ten seconds though a client neither speaks nor hangs up', async () => {
+  it('ends the process within ten seconds, even if a client neither sends anything nor hangs up', async () => {
     const agent = new Agent({ keepAlive: true });
     await get(agent, KEYS);
     const stuck = request(`${issuer.url}/graphql`, { method: 'POST', agent });
@@ -128,7 +128,7 @@ describe('SIGTERM', () => {
 interface Answer {
   readonly status: number;
   readonly text: string;
-  /** Whether it says that its connection ends with it. */
+  /** Whether the answer says that its connection ends with it. */
   readonly last: boolean;
 }
 

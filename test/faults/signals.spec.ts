@@ -96,7 +96,7 @@ describe('every other process of ours that opens sealed values', () => {
     });
     await sendFromTheFirstMoment(child, LONGER_THAN_AN_INSPECTOR_TAKES_MS);
 
-    // One that an early signal opens is closed again; one that a later signal opens would stay.
+    // An inspector that an early signal opens is closed again. One that a later signal opens would stay open.
     await until(() => listeningPortsOf(child.pid ?? 0).length === 0);
     await sleep(LONGER_THAN_AN_INSPECTOR_TAKES_MS);
     expect(listeningPortsOf(child.pid ?? 0)).toEqual([]);
@@ -129,7 +129,7 @@ describe('every other process of ours that opens sealed values', () => {
     );
     const entries = [...new Set(compiled)].filter((file) => !file.startsWith('dist/main'));
     expect(entries).toContain('dist/src/main.js');
-    // Nor does any of them ask for an inspector, or for a copy of the memory at another signal.
+    // None of them asks for an inspector either, or for a copy of the memory at another signal.
     const commands = [...Object.values(scripts), readFileSync(join(ROOT, 'Dockerfile'), 'utf8')];
     expect(commands.join()).not.toMatch(/--(inspect|heapsnapshot|report|abort-on-uncaught)/);
     for (const entry of entries) {
@@ -173,7 +173,7 @@ describe('a service that was started in a terminal', () => {
   });
 });
 
-/** @param line the shell's line, made of the service's own command */
+/** @param line makes the command line of the shell from the command of the service */
 async function startInTerminal(line: (command: string) => string) {
   const port = String(await freePort());
   const logFile = join(folder, `log-${port}`);

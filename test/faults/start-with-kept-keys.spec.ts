@@ -100,7 +100,7 @@ describe('a start that the database of DATABASE_URL keeps from working', () => {
     60_000,
   );
 
-  it('listens before the database is brought up, however long that takes', async () => {
+  it('listens before the database is ready, however long that takes', async () => {
     await issuer.stop();
     const lock = `(hashtext('cloud_connector_issuer.migrate'))`;
     await inside.query(`SELECT pg_advisory_lock${lock}`);
@@ -135,7 +135,7 @@ describe('a start that the database of DATABASE_URL keeps from working', () => {
     issuer.environment.KEY_ENCRYPTION_KEY = right;
   });
 
-  it('removes what a crash of an earlier start left half written', async () => {
+  it('removes half-written files that a crash of an earlier start left', async () => {
     await issuer.stop();
     const drafts = [
       'published-keys.json.draft-00000000-4711-1-0123456789ab',
@@ -150,7 +150,7 @@ describe('a start that the database of DATABASE_URL keeps from working', () => {
     expect(left).toEqual([]);
   });
 
-  it('refuses a first start with the same fault, and says what to mend', async () => {
+  it('refuses a first start with the same fault, and says what to correct', async () => {
     const url = new URL(database.url);
     url.pathname = 'missing';
     const folder = await mkdtemp(join(tmpdir(), 'issuer-'));

@@ -70,7 +70,7 @@ describe('a start while the database is away', () => {
 
       expect(await textOf(issuer, '/oauth/discovery/keys')).toBe(published);
       expect(await textOf(issuer, '/.well-known/openid-configuration')).toContain(issuer.url);
-      // Nobody knows when these keys change.
+      // Without the database it is unknown when these keys change.
       const kept = await fetch(`${issuer.url}/oauth/discovery/keys`);
       expect(maxAgeOf(kept)).toBeLessThanOrEqual(300);
       const sync = await timed('/graphql', () => restarted.sync(licenseKey));
@@ -93,7 +93,7 @@ describe('a start while the database is away', () => {
     },
   );
 
-  it('does not listen before it has keys to publish: validators keep what they are told', async () => {
+  it('does not listen before it has keys to publish, because validators cache every answer', async () => {
     link.close();
     issuer = await startChildIssuer(link.url, secrets);
     const { url } = issuer;
@@ -108,7 +108,7 @@ describe('a start while the database is away', () => {
     expect(await textOf(issuer, '/oauth/discovery/keys')).toContain('"kid"');
   });
 
-  it('can be given up like any other: it ends soon after SIGTERM', async () => {
+  it('ends soon after SIGTERM, like any other start', async () => {
     link.close();
     issuer = await startChildIssuer(link.url, secrets);
     await until(() => Promise.resolve(issuer?.output.stdout.includes('database is away') ?? false));

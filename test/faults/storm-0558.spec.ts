@@ -52,7 +52,7 @@ describe('Storm-0558: a signing key that got out in a crash dump', () => {
     }
   });
 
-  /** The dump is written while the process stands still: it is whole when it answers again. */
+  /** The process pauses while it writes the dump, so the dump is whole when the process answers again. */
   async function wholeDump(): Promise<string> {
     for (let tries = 0; tries < 600; tries += 1) {
       const [name] = await readdir(dumps);

@@ -19,14 +19,14 @@ import {
   WIDEST_HEADERS,
 } from '../support/widest-inputs.js';
 
-/** For how long one request may keep the key set from everybody else. */
+/** How long one request may delay the key set for everybody else. */
 const BOUND_MS = times(50, 250);
-/** In the quick form one combination of so many is tried, each input with some operation. */
+/** In the quick form, one of this many combinations is tried. Each input is tried with some operation. */
 const EVERY = times(1, 17);
-/** What it is, how to ask, and how to ask again where that makes a difference; both give a status. */
+/** A name, a request, and a repeated request where that differs. Both return a status. */
 type Input = readonly [what: string, ask: () => Promise<number>, again?: () => Promise<number>];
 
-describe('whatever a request holds, it does not keep the key set from others', () => {
+describe('a request does not delay the key set for others', () => {
   let database: TestDatabase;
   let issuer: ChildIssuer;
   let watch: KeySetWatch;
@@ -69,7 +69,7 @@ describe('whatever a request holds, it does not keep the key set from others', (
     return offences;
   }
 
-  /** In the quick form few, and others for each operation. */
+  /** In the quick form only a few, which differ by operation. */
   const isChosen = () => (turn += 1) % EVERY === 0;
 
   function send(
@@ -128,7 +128,7 @@ describe('whatever a request holds, it does not keep the key set from others', (
     expect(await offencesOf(inputs.filter(isChosen))).toEqual([]);
   }, 300_000);
 
-  it('with any GraphQL document, also when it comes again and is compiled', async () => {
+  it('with any GraphQL document, also when it is repeated and compiled', async () => {
     const licenseKey = await createLicense(issuer);
     const variables = { licenseKey, gitlabVersion: '18.5.0' };
     const all = [
@@ -137,7 +137,7 @@ describe('whatever a request holds, it does not keep the key set from others', (
     ];
     let documents = 0;
     const inputs = all.map(([query, given]): Input => {
-      // Another document with each try: one that is known is compiled already.
+      // Each try sends another document, because a known one is compiled already.
       const body = () => JSON.stringify({ query: `${query} #${documents}`, variables: given });
       const ask = () => send('POST /graphql', null, body(), { 'x-gitlab-instance-id': ID });
       const fresh = () => {
@@ -149,7 +149,7 @@ describe('whatever a request holds, it does not keep the key set from others', (
     expect(await offencesOf(inputs)).toEqual([]);
   }, 120_000);
 
-  it('with the largest bodies that are right', async () => {
+  it('with the largest valid bodies', async () => {
     await createLicense(issuer);
     const { items } = await json(await issuer.admin('GET', 'licenses'));
     const purchases = await issuer.admin('GET', `licenses/${items[0]?.id ?? ''}/add_on_purchases`);

@@ -50,7 +50,7 @@ describe('the bounded server', () => {
     return connected;
   }
 
-  /** Waits until the server has noticed. */
+  /** Waits until the condition holds. */
   async function until(condition: () => boolean): Promise<void> {
     const deadline = performance.now() + PATIENCE_MS;
     while (!condition()) {
@@ -77,7 +77,7 @@ describe('the bounded server', () => {
       socket.destroy();
     });
 
-    it('parses no further than it has answered, and answers all of it in the end', async () => {
+    it('does not parse far ahead of its answers, and answers everything in the end', async () => {
       const open: ServerResponse[] = [];
       await serve((_request, answer) => open.push(answer));
       let parsed = 0;
@@ -111,7 +111,7 @@ describe('the bounded server', () => {
       ['in packets of their own', get('/.well-known/a')],
       ['with an expectation', get('/.well-known/a').replace('\r\n\r\n', '\r\nExpect: x\r\n\r\n')],
       ['without a host', 'GET /.well-known/a HTTP/1.1\r\n\r\n'],
-    ])('parses no further than it has answered either when they come %s', async (_how, request) => {
+    ])('does not parse far ahead of its answers when requests come %s', async (_how, request) => {
       const open: ServerResponse[] = [];
       await serve((_request, answer) => open.push(answer));
       let parsed = 0;
@@ -124,12 +124,12 @@ describe('the bounded server', () => {
         await nextTurn();
       }
       await sleep(100);
-      // They come by the bounds: Node answers none of them by itself.
+      // They pass through the bounds. Node answers none of them by itself.
       expect(parsed).toBeGreaterThan(1);
       expect(parsed).toBeLessThan(50);
     });
 
-    it('says "Connection: close" with the last request that it may ask, and drops what follows', async () => {
+    it('says "Connection: close" with the last request that is allowed, and drops later ones', async () => {
       let served = 0;
       await serve(
         (_request, answer) => {
@@ -150,7 +150,7 @@ describe('the bounded server', () => {
       expect(served).toBe(3);
     });
 
-    it('closes it when its client does not read', async () => {
+    it('closes the connection when its client does not read', async () => {
       const size = 64 * 1_048_576;
       await serve((_request, answer) => answer.end(Buffer.alloc(size)), { unreadAnswerMs: 0 });
       const { socket, closed } = await client();
@@ -205,7 +205,7 @@ describe('the bounded server', () => {
       await slow.closed;
     });
 
-    it('closes none whose request is in work: the new one goes', async () => {
+    it('closes the new one when all others have a request in work', async () => {
       const open: ServerResponse[] = [];
       await serve((_request, answer) => open.push(answer), { connections: 1 });
       const inWork = await client(get('/.well-known/a'));
@@ -218,20 +218,20 @@ describe('the bounded server', () => {
       await until(() => inWork.text().includes('whole'));
     });
 
-    it('bounds those of one address before those of all', async () => {
+    it('limits those of one address before those of all', async () => {
       await serve(answerAtOnce, { connections: 10, connectionsPerAddress: 2 });
       const [first] = [await answered(), await answered(), await answered()];
       await first.closed;
       expect(bounded.connections.counts).toEqual({ silent: 0, idle: 2, busy: 0 });
     });
 
-    it('does not take a trusted proxy for one client', async () => {
+    it('does not count a trusted proxy as one client', async () => {
       await serve(answerAtOnce, { connections: 10, connectionsPerAddress: 2 }, ['127.0.0.0/8']);
       for (let count = 0; count < 4; count += 1) await answered();
       expect(bounded.connections.counts.idle).toBe(4);
     });
 
-    it('counts none that is gone', async () => {
+    it('does not count closed ones', async () => {
       await serve(answerAtOnce, { connections: 2 });
       const gone = await answered();
       gone.socket.destroy();

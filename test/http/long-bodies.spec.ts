@@ -20,7 +20,7 @@ async function send(licenseKey: string): Promise<string> {
 }
 
 describe('long bodies that never end', () => {
-  it('take no more memory together than is set aside for them, and keep no sync away', async () => {
+  it('together use only the memory reserved for them, and do not block syncs', async () => {
     const clients = Array.from({ length: 80 }, () => {
       const client = new RawClient(Number(new URL(issuer.url).port));
       client.socket.write(`${HEAD}${' '.repeat(MIB - 1)}`);

@@ -3,7 +3,7 @@ import { Client } from 'pg';
 import { RawClient } from '../support/raw-client.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 
-/** More than there are slots and places in any line. */
+/** More than a lane has slots and places together. */
 const REQUESTS = 300;
 const HEAD = 'Host: a\r\nConnection: close\r\n';
 const JSON_HEAD = `${HEAD}Content-Type: application/json\r\n`;
@@ -54,12 +54,12 @@ describe('a request gives its slot back', () => {
       '200',
     ],
     [
-      'a body that is no JSON',
+      'a body that is not JSON',
       `POST /graphql HTTP/1.1\r\n${JSON_HEAD}Content-Length: 1\r\n\r\n{`,
       '200',
     ],
     [
-      'a seat link of nobody',
+      'a seat link without a license',
       `POST /api/v1/seat_links HTTP/1.1\r\n${JSON_HEAD}Content-Length: 2\r\n\r\n{}`,
       '422',
     ],
@@ -83,7 +83,7 @@ describe('a request gives its slot back', () => {
     expect(await inWork()).toEqual({ instances: 0, others: 0 });
   });
 
-  it('after a client that hung up while the database kept it waiting, but not before the work is done', async () => {
+  it('after a client that hung up while the database made it wait, but only when the work is done', async () => {
     const holder = new Client({ connectionString: issuer.database.url });
     await holder.connect();
     await holder.query('BEGIN; LOCK TABLE api_tokens IN ACCESS EXCLUSIVE MODE');

@@ -110,7 +110,7 @@ describe('cloud-connector-instance, the command', () => {
     await server.stop();
   });
 
-  it('ends with 2 and leaves no token about when the file of headers cannot be written', async () => {
+  it('ends with 2 and leaves no token behind when the file of headers cannot be written', async () => {
     await mkdir(join(folder, 'headers'));
     const daemon = start('--once', '--headers-file', 'headers');
     expect(await daemon.ended).toBe(2);
@@ -146,7 +146,7 @@ describe('cloud-connector-instance, the command', () => {
     expect(daemon.output()).not.toContain('nobody knows it');
   });
 
-  it('ends with 2 for arguments that it cannot use, and repeats none that may be a secret', async () => {
+  it('ends with 2 for unusable arguments, and prints none that may be a secret', async () => {
     const cases: readonly (readonly [string[], string])[] = [
       [['--license-key', 'a-secret'], '--license-key is unknown'],
       [['a-secret'], 'see --help'],
@@ -170,7 +170,7 @@ describe('cloud-connector-instance, the command', () => {
     expect(await readdir(join(folder, 'keys'))).toEqual([]);
   });
 
-  it('explains itself', async () => {
+  it('prints its options with --help', async () => {
     const daemon = start('--help');
     expect(await daemon.ended).toBe(0);
     expect(daemon.output()).toContain('--activation-code-file');

@@ -98,7 +98,7 @@ describe('the requests of an instance client', () => {
     expect(waits).toEqual([2000, 8000, 32_000]);
   });
 
-  it('succeed after what passes: a cut connection, a gateway page, a time-out', async () => {
+  it('succeed after passing faults: a cut connection, a gateway page, a time-out', async () => {
     server.script(
       (response) => response.destroy(),
       (response) => response.end('<html>maintenance</html>'),
@@ -140,7 +140,7 @@ describe('the requests of an instance client', () => {
     expect(await client.checkToken()).toMatchObject({ outcome: 'stored' });
   });
 
-  it('follow no redirect: the key goes to nobody else', async () => {
+  it('follow no redirect, so the key goes nowhere else', async () => {
     const elsewhere = await startScriptedServer();
     elsewhere.script(answerWith());
     server.script(json(307, {}, { location: `${elsewhere.url}/graphql` }));
@@ -170,7 +170,7 @@ describe('the requests of an instance client', () => {
     expect((await store.read()).tokens).toEqual([]);
   });
 
-  it('store no token that another process learnt the revocation of meanwhile', async () => {
+  it('do not store a token whose revocation another process has learnt meanwhile', async () => {
     const store = memoryStore();
     const learnt = newClient({ store });
     const revocation = { data: { cloudConnectorAccess: { serviceToken: null } } };
@@ -353,7 +353,7 @@ describe('an instance client', () => {
     expect((await store.read()).licenseKey).toBe('second');
   });
 
-  it('tells why a seat link was refused, and goes on with the key that it has', async () => {
+  it('returns why a seat link was refused, and keeps its key', async () => {
     server.script(json(422, { errors: ['It was cancelled.'], error_attribute_map: {} }));
     const { client } = newClient({ licenseKey: 'the key' });
     const sent = client.sendSeatLink({ maxHistoricalUserCount: 1, billableUsersCount: 1 });
@@ -373,7 +373,7 @@ describe('the schedule of an instance client', () => {
   });
   afterAll(() => server.stop());
 
-  /** The first `count` waits in minutes; `random` is what chance says. */
+  /** The first `count` waits in minutes. `random` replaces the random number. */
   async function waits(count: number, random: () => number, store: TokenStore = memoryStore()) {
     const minutes: number[] = [];
     let isEnough = (): void => undefined;
@@ -405,7 +405,7 @@ describe('the schedule of an instance client', () => {
     return minutes;
   }
 
-  it('is an hour, give or take six minutes, from check to check; a denial changes nothing', async () => {
+  it('checks every hour, give or take six minutes, also after a denial', async () => {
     server.script(DENIED);
     const chances = [0, 0.5, 1];
     const minutes = await waits(3, () => chances.shift() ?? 0);
@@ -413,17 +413,20 @@ describe('the schedule of an instance client', () => {
     expect(server.received).toHaveLength(3);
   });
 
-  it('stays away for as long as Retry-After asks, where that is longer than its own pause', async () => {
+  it('waits as long as Retry-After says, if that is longer than its own pause', async () => {
     server.script(json(503, DENIED, { 'retry-after': '7200' }));
     expect((await waits(2, () => 0.5)).map(Math.round)).toEqual([126, 126]);
   });
 
-  it.each(['121', '1200', '3240'])('comes no sooner for a Retry-After of %s s', async (seconds) => {
-    server.script(json(503, DENIED, { 'retry-after': seconds }));
-    expect((await waits(2, () => 0.5)).map(Math.round)).toEqual([60, 60]);
-  });
+  it.each(['121', '1200', '3240'])(
+    'does not check sooner for a Retry-After of %s s',
+    async (seconds) => {
+      server.script(json(503, DENIED, { 'retry-after': seconds }));
+      expect((await waits(2, () => 0.5)).map(Math.round)).toEqual([60, 60]);
+    },
+  );
 
-  it('comes no sooner after an outage whose quick retries were all in vain', async () => {
+  it('does not check sooner after an outage in which all quick retries failed', async () => {
     server.script(json(503, DENIED, { 'retry-after': '1' }));
     const quickRetries = 3;
     const minutes = await waits(quickRetries + 1, () => 0.5);
@@ -457,7 +460,7 @@ describe('the log of an instance client', () => {
     });
   }
 
-  it('tells what the issuer says without the key that it may echo, and in one line', async () => {
+  it('has the message of the issuer in one line, without a license key in it', async () => {
     const message = '\u001b[2Jno license has the key line one\nline two\nerror forged';
     server.script({ errors: [{ message, extensions: { code: 'LICENSE_NOT_FOUND' } }] });
     const told = '[2Jno license has the key [removed] error forged';
@@ -465,7 +468,7 @@ describe('the log of an instance client', () => {
     expect(log.map((event) => event.message)).toEqual([`LICENSE_NOT_FOUND: ${told}`]);
   });
 
-  it('has errors that tell it likewise', async () => {
+  it('has no secrets, and the errors have none either', async () => {
     server.script(json(422, { errors: ['line one\nline two'], error_attribute_map: {} }));
     const usage = { maxHistoricalUserCount: 1, billableUsersCount: 1 };
     await expect(newClient().sendSeatLink(usage)).rejects.toMatchObject({ details: ['[removed]'] });

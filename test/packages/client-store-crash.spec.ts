@@ -62,9 +62,9 @@ describe('a store that two processes write', () => {
       expect([last, last + 1, last + 2]).toContain(revocations);
       expect(tokens[0]?.token).toMatch(new RegExp(`^token ${revocations} of \\d+ \\.{4000}$`));
     }
-    // No update was made on a state that another one had replaced already.
+    // No update was based on a state that another update had replaced.
     expect(new Set(done).size).toBe(done.length);
-    // It was a write that the kills came in the middle of, not the pause between two.
+    // The kills came in the middle of a write, not in the pause between two.
     expect(locksLeft + draftsLeft).toBeGreaterThan(0);
     expect((await readdir(folder)).filter((name) => name.includes('corrupt'))).toEqual([]);
   }, 240_000);

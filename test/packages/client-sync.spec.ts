@@ -136,7 +136,7 @@ describe('an instance client and the issuer', () => {
     expect((await offline.headers())['Authorization']).toMatch(/^Bearer ey/);
   });
 
-  it('says early what a user may do, as purchases and seats change', async () => {
+  it('knows what a user may do when purchases and seats change', async () => {
     const { id, licenseKey } = await registerLicense(issuer);
     const purchases = [{ addOn: 'duo_enterprise', expiresOn: '2027-01-01' }];
     const { client } = clientOf(licenseKey, { purchases: () => purchases });
@@ -201,7 +201,7 @@ describe('an instance client with an activation code', () => {
     return ((await created.json()) as { readonly code: string }).code;
   }
 
-  it('activates, reports its seats and syncs, and after a restart all is still there', async () => {
+  it('activates, reports its seats and syncs, and keeps everything after a restart', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'client-activates-'));
     const [path, key] = [join(folder, 'store'), randomBytes(32)];
     const instanceId = randomUUID();
@@ -245,7 +245,7 @@ describe('an instance client with an activation code', () => {
     expect(details).not.toContain(code);
   });
 
-  it('is refused with the sentence of the issuer for a code that nobody made', async () => {
+  it('is refused with the message of the issuer for an unknown code', async () => {
     const refused = newClient().activate({ activationCode: 'nobody-made-this-code' });
     await expect(refused).rejects.toMatchObject({
       code: 'ACTIVATION_REFUSED',

@@ -77,8 +77,8 @@ describe('a day in the life of an instance and a backend', () => {
     await client.sendSeatLink(SEATS);
   });
 
-  it('is refused what was not bought, and let in after the next sync once it was', async () => {
-    // What is free is other backends' affair: the token does not name this one.
+  it('is refused what was not bought, and accepted after the purchase and the next sync', async () => {
+    // Free primitives are for other backends: the token does not name this one.
     expect(await client.sync()).toMatchObject({ outcome: 'stored' });
     expect([await ask(CHAT), await ask(SUMMARIES)]).toEqual([401, 401]);
     await recordPurchase(issuer, licenseId, { add_on: 'duo_core' });
@@ -87,7 +87,7 @@ describe('a day in the life of an instance and a backend', () => {
     expect([await ask(CHAT), await ask(SUMMARIES)]).toEqual([200, 403]);
   });
 
-  it('renews by itself for three days, a day of which nobody reaches the issuer', async () => {
+  it('renews its token by itself for three days, although the issuer is away for one of them', async () => {
     const tokens = new Set<string | undefined>();
     const token = async () => tokens.add((await client.headers({ userId: 7 })).Authorization);
     await token();
@@ -114,7 +114,7 @@ describe('a day in the life of an instance and a backend', () => {
     clock.advance(1000);
     await client.sync();
     expect([await ask(CHAT), await ask(SUMMARIES)]).toEqual([200, 403]);
-    // What was handed out runs to its end; the issuer shows that it says too much.
+    // An issued token stays good until it expires. The issuer shows that it grants too much.
     expect(await ask(SUMMARIES, upgraded)).toBe(200);
   });
 
@@ -130,7 +130,7 @@ describe('a day in the life of an instance and a backend', () => {
     expect(await ask(CHAT, last)).toBe(401);
   });
 
-  it('deletes all that it has when its tokens are revoked, and no sooner', async () => {
+  it('deletes its tokens only when they are revoked', async () => {
     await issuer.admin('POST', `licenses/${licenseId}/reinstate`);
     await client.sync();
     expect(await ask(CHAT)).toBe(200);

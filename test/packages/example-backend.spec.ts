@@ -84,7 +84,7 @@ describe('the example backend, with tokens of this issuer', () => {
     expect((await post('/v1/chat', await sync(licenseKey)))[0]).toBe(200);
   });
 
-  it('takes no status list for a token, and tells whose keys it has', async () => {
+  it('does not accept a status list as a token, and shows whose keys it has', async () => {
     const { licenseKey } = await licensed('duo_enterprise');
     const token = await sync(licenseKey);
     const list = await (await fetch(`${issuer.url}/status/0`)).text();

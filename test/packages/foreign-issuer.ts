@@ -24,7 +24,7 @@ export function foreignKey(modulusLength = 2048): ForeignKey {
 
 const made: ForeignKey[] = [];
 
-/** The same key for the same number: making one takes its time. */
+/** The same key for the same number, because making a key takes time. */
 export function keyNumber(number: number): ForeignKey {
   return (made[number] ??= foreignKey());
 }
@@ -32,17 +32,17 @@ export function keyNumber(number: number): ForeignKey {
 export const part = (value: unknown): string =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 
-/** A compact JWS of this header and payload; strings go as they are. */
+/** A compact JWS of this header and payload. Strings are used unchanged. */
 export function signed(key: ForeignKey, header: unknown, payload: unknown): string {
   const input = `${part(header)}.${part(payload)}`;
   const signature = sign('RSA-SHA256', Buffer.from(input), key.privateKey);
   return `${input}.${signature.toString('base64url')}`;
 }
 
-/** What a server answers with: JSON, or whatever writes to the response. */
+/** An answer of a server: JSON, or a function that writes the response. */
 export type Answer = Json | ((response: ServerResponse) => void);
 
-/** An issuer that is none of ours: it publishes what it is told to. */
+/** A foreign issuer, which publishes what a test sets. */
 export class ForeignIssuer {
   /** The requests so far, by path. */
   readonly requests: string[] = [];
@@ -89,7 +89,7 @@ export class ForeignIssuer {
     });
   }
 
-  /** Good claims at `now`; `about` changes them, and undefined takes one away. */
+  /** Good claims at `now`. `about` changes them; undefined removes one. */
   claims(now: Date, about: Json = {}): Json {
     const iat = Math.floor(now.getTime() / 1000);
     return {

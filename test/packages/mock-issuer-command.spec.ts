@@ -10,7 +10,7 @@ import { HandMadeBackend } from '../support/hand-made-backend.js';
 
 const PACKAGE = join(__dirname, '../../packages/cloud-connector-mock-issuer');
 const BIN = join(PACKAGE, 'bin/cloud-connector-mock-issuer.cjs');
-/** What the bin runs once it has seen that nothing is to be compiled. */
+/** What the bin runs when nothing needs to be compiled. */
 const COMPILED = join(PACKAGE, 'dist/cli/main.js');
 
 interface Ran {
@@ -61,7 +61,7 @@ describe('cloud-connector-mock-issuer', () => {
   const keySet = async (issuer: string) =>
     (await fetch(`${issuer}/oauth/discovery/keys`)).json() as Promise<{ keys: unknown[] }>;
 
-  it('serves until it is told to stop, and the next run has the keys that it kept', async () => {
+  it('serves until it is stopped, and the next run has the same keys', async () => {
     const keysFile = join(folder, 'served.json');
     const args = ['--port', '0', '--keys-file', keysFile];
     const first = await serving(...args);
@@ -74,7 +74,7 @@ describe('cloud-connector-mock-issuer', () => {
     expect(await second.stop()).toBe(0);
   });
 
-  it('tells by its exit code whether a backend deviates, and by a table how', async () => {
+  it('shows by its exit code whether a backend deviates, and in a table how', async () => {
     const port = await freePort();
     const backend = new HandMadeBackend(() => new Date(), `http://localhost:${port}`);
     const url = await backend.start();
@@ -110,7 +110,7 @@ describe('cloud-connector-mock-issuer', () => {
     }
   }, 90_000);
 
-  it('says that nobody answered, once', async () => {
+  it('says once that the backend did not answer', async () => {
     const [port, nobody] = [await freePort(), await freePort()];
     const url = `http://127.0.0.1:${nobody}/`;
     const { code, stdout } = await run(

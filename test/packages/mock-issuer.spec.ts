@@ -39,7 +39,7 @@ describe('the mock issuer', () => {
     issuer.setFault('normal');
   });
 
-  it('is found as a real issuer is, and its good tokens verify with what is published', async () => {
+  it('is discovered like a real issuer, and its good tokens verify with the published keys', async () => {
     const { jwks_uri, issuer: iss } = await json('/.well-known/openid-configuration');
     expect([jwks_uri, iss]).toEqual([`${issuer.issuer}/oauth/discovery/keys`, issuer.issuer]);
     const keys = createRemoteJWKSet(new URL(String(jwks_uri)));
@@ -56,7 +56,7 @@ describe('the mock issuer', () => {
     }
   });
 
-  it('publishes keys that the validators of the field can read', async () => {
+  it('publishes keys that common validators can read', async () => {
     const minted = await issuer.mint('good');
     const validator = new BackendValidator(issuer.issuer, 'gitlab-ai-gateway', () => now);
     const headers = backendHeaders(
@@ -66,7 +66,7 @@ describe('the mock issuer', () => {
     expect(await validator.judge(headers)).toMatchObject({ accepted: true });
   });
 
-  it('lists what it makes, each with what is wrong and what to answer', async () => {
+  it('lists the tokens that it makes, with the fault and the right answer of each', async () => {
     const items = (await json('/tokens'))['items'] as Listed[];
     expect(items.map(({ name }) => name)).toEqual([...new Set(CORPUS.map(({ name }) => name))]);
     expect(items.find(({ name }) => name === 'hmac-pem')).toEqual({
@@ -76,7 +76,7 @@ describe('the mock issuer', () => {
     });
   });
 
-  it('makes a token for whom the query or the body names', async () => {
+  it('makes a token for the instance that the query or the body names', async () => {
     const queried = await tokenNamed('good', '?sub=abc&realm=saas&audience=a,b&scopes=x,y');
     const wished = { sub: 'abc', gitlab_realm: 'saas', aud: ['a', 'b'], scopes: ['x', 'y'] };
     expect(decodeJwt(queried)).toMatchObject(wished);
@@ -109,7 +109,7 @@ describe('the mock issuer', () => {
     expect(isRevoked(await statusOf('good-status-valid'))).toBe(false);
   });
 
-  it('rotates when told to, and every minute by its clock', async () => {
+  it('rotates on request, and every minute by its clock', async () => {
     const kidOfToken = async () => decodeProtectedHeader(await tokenNamed('good')).kid;
     const first = await kidOfToken();
     const { signing, published } = await json('/rotate', { method: 'POST' });
@@ -120,7 +120,7 @@ describe('the mock issuer', () => {
     expect(await kidOfToken()).not.toBe(signing);
   });
 
-  it('answers with what is wrong, and rightly again afterwards', async () => {
+  it('answers with each fault, and correctly again afterwards', async () => {
     const keySet = () => fetch(`${issuer.issuer}/oauth/discovery/keys`, { redirect: 'manual' });
     const good = (await (await keySet()).json()) as { keys: { kid: string }[] };
     await put({ mode: 'empty' });
@@ -173,13 +173,13 @@ describe('the mock issuer', () => {
     expect((await fetch(`${issuer.issuer}/oauth/discovery/keys`)).status).toBe(200);
   });
 
-  it('sends whoever follows discovery to where nothing is', async () => {
+  it('can name a missing document in its discovery document', async () => {
     await put({ mode: 'wrong_jwks_uri' });
     const { jwks_uri } = await json('/.well-known/openid-configuration');
     expect((await fetch(String(jwks_uri))).status).toBe(404);
   });
 
-  it('has each fault at an address of its own, too', async () => {
+  it('also has an address for each fault', async () => {
     expect(await json('/faults/empty/keys')).toEqual({ keys: [] });
     expect(Object.keys((await json('/mode'))['modes'] as object)).toEqual(Object.keys(FAULTS));
   });

@@ -22,7 +22,7 @@ interface Listed {
   readonly dependencies?: Readonly<Record<string, Listed>>;
 }
 
-/** Packed as for a registry, and installed where nothing else is. */
+/** Packed as for a registry, and installed in an empty folder. */
 describe('the packages, packed and installed in an empty project', () => {
   let project: string;
   const packages: Packed[] = [];
@@ -84,7 +84,7 @@ describe('the packages, packed and installed in an empty project', () => {
 
   it('give the same names to ES modules as to CommonJS', async () => {
     const print = 'console.log(JSON.stringify(Object.keys(all).sort()))';
-    // What stands for the module itself is no name of ours.
+    // Node adds names for the module itself. They are not exports of the package.
     const known = (names: string) =>
       (JSON.parse(names) as string[]).filter((name) => !/^(default|module\.exports|__)/.test(name));
     for (const { name } of packages) {
@@ -107,10 +107,10 @@ describe('the packages, packed and installed in an empty project', () => {
     for (const { name } of packages) {
       await write(`${name}.mts`, [`import * as all from '${name}';`, use]);
       await write(`${name}.cts`, [`import all = require('${name}');`, use]);
-      // A name that is not there must be the only error, or the types were not found at all.
+      // The only error must be the missing name. Otherwise the types were not found at all.
       await write(`${name}-absent.mts`, [`export { absent } from '${name}';`]);
     }
-    // The strictest that is in use, without the types of Node: nothing else is installed.
+    // The strictest settings in use, without the types of Node, because nothing else is installed.
     const strict = { module: 'node16', target: 'es2022', strict: true, noEmit: true };
     const compilerOptions = { ...strict, lib: ['es2022', 'dom'], types: [] };
     await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));

@@ -7,18 +7,18 @@ export interface ReceivedRequest {
   readonly body: Record<string, unknown>;
 }
 
-/** How one request is answered: an object is JSON with status 200. */
+/** The answer to one request. An object is sent as JSON with status 200. */
 export type ScriptedAnswer = object | ((response: ServerResponse) => void);
 
 export interface ScriptedServer {
   readonly url: string;
   readonly received: readonly ReceivedRequest[];
-  /** What the next requests are answered, in this order; the last one for good. */
+  /** Sets the answers to the next requests, in this order. The last answer repeats. */
   script(...answers: readonly ScriptedAnswer[]): void;
   stop(): Promise<void>;
 }
 
-/** An issuer that says what a test wants to hear the answer to. */
+/** An issuer whose answers a test sets. */
 export async function startScriptedServer(): Promise<ScriptedServer> {
   let answers: ScriptedAnswer[] = [];
   const received: ReceivedRequest[] = [];

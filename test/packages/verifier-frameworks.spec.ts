@@ -94,7 +94,7 @@ describe('every framework alike', () => {
     }
     const token = () => issuer.token(new Date());
 
-    it('answers 200 to who was granted the primitive, and knows who it is', async () => {
+    it('answers 200 to an instance that was granted the primitive, and knows its id', async () => {
       for (const path of ['chat', 'any']) {
         expect(await get(path, requestHeaders(token()))).toEqual({
           status: 200,
@@ -104,7 +104,7 @@ describe('every framework alike', () => {
       expect(logged).toEqual([]);
     });
 
-    it('answers 401 to who has no token, or one that is not good', async () => {
+    it('answers 401 without a token, or with a bad one', async () => {
       const [header = '', payload = ''] = token().split('.');
       const error = 'No authorization header presented';
       for (const path of ['chat', 'any']) {
@@ -121,14 +121,14 @@ describe('every framework alike', () => {
       }
     });
 
-    it('answers 403 to who was granted something else', async () => {
+    it('answers 403 to an instance that was granted something else', async () => {
       expect(await get('suggestions', requestHeaders(token()))).toEqual({
         status: 403,
         body: { detail: 'Unauthorized to access code_suggestions' },
       });
     });
 
-    it('logs why, and nothing of the token', async () => {
+    it('logs the reason, but no part of the token', async () => {
       const held = token();
       await get('suggestions', requestHeaders(held));
       await get('chat', requestHeaders(`${held}x`));
@@ -141,12 +141,12 @@ describe('every framework alike', () => {
       for (const part of held.split('.')) expect(logged.join('')).not.toContain(part.slice(0, 20));
     });
 
-    it('asks nothing of who asks for its health', async () => {
+    it('answers health checks without a token', async () => {
       expect((await get('healthz')).status).toBe(200);
     });
   });
 
-  it('does not let an issuer in where its tokens do not count', async () => {
+  it('answers 403 to tokens of an issuer that the route disallows', async () => {
     const issuer = await new ForeignIssuer().start();
     const verifier = createVerifier({ issuers: [issuer.url], audience: AUDIENCE });
     const app = fastify();
@@ -170,7 +170,7 @@ describe('the guard of Nest', () => {
   });
   afterAll(() => issuer.stop());
 
-  /** What a token that grants `duo_chat` meets on each route. */
+  /** The status on each route for a token that grants `duo_chat`. */
   async function statuses(options: GuardOptions = {}): Promise<Record<string, number>> {
     const verifier = createVerifier({ issuers: [issuer.url], audience: AUDIENCE });
     const app = await NestFactory.create<NestFastifyApplication>(Root, new FastifyAdapter(), {
@@ -187,7 +187,7 @@ describe('the guard of Nest', () => {
     return Object.fromEntries(met) as Record<string, number>;
   }
 
-  it('heeds what a class inherits, and a method whose function was replaced', async () => {
+  it('applies inherited decorators, and those of a method whose function was replaced', async () => {
     expect(await statuses()).toEqual({ class: 403, inherited: 403, replaced: 403, allowed: 200 });
   });
 
@@ -195,7 +195,7 @@ describe('the guard of Nest', () => {
     expect(await statuses({ disallowedIssuers: [issuer.url] })).toMatchObject({ allowed: 403 });
   });
 
-  it('heeds the decorators of another copy of the package', async () => {
+  it('applies the decorators of another copy of the package', async () => {
     const copy = await anotherCopy();
     const verifier = createVerifier({ issuers: [issuer.url], audience: AUDIENCE });
     const guard = new copy.CloudConnectorGuard(verifier);
@@ -211,11 +211,11 @@ describe('the guard of Nest', () => {
     await expect(admits('allowed')).resolves.toBe(true);
   });
 
-  it.each([[undefined], [null], ['']])('takes no %s for a unit primitive', (name) => {
+  it.each([[undefined], [null], ['']])('refuses %j as a unit primitive', (name) => {
     expect(() => RequireUnitPrimitive(name as string)).toThrow(TypeError);
   });
 
-  it('takes one requirement a route', () => {
+  it('allows one requirement for each route', () => {
     expect(() => {
       class Twice {
         @WithoutToken()
@@ -250,7 +250,7 @@ class NestRoutes {
   }
 }
 
-/** Bears no decorator: a good token is needed all the same. */
+/** Has no decorator, but still needs a good token. */
 @Controller()
 class PlainRoutes {
   @Get('any')
@@ -267,7 +267,7 @@ interface Backend {
   stop(): Promise<unknown>;
 }
 
-/** As decorators of other libraries do: the method is another function from here on. */
+/** Replaces the function of the method, as decorators of other libraries do. */
 function Replaced(): MethodDecorator {
   return (_target, _name, descriptor: PropertyDescriptor) => {
     const method = descriptor.value as (...given: unknown[]) => unknown;
@@ -299,7 +299,7 @@ class Child extends Parent {
     return {};
   }
 
-  // Applied from below: Nest sees the function that came last.
+  // Decorators apply from the bottom up, so Nest sees the function of the top one.
   @Get('replaced')
   @Replaced()
   @RequireUnitPrimitive('ask_epic')
@@ -319,7 +319,7 @@ class Root {}
 
 type NestEntry = typeof import('../../packages/cloud-connector-verifier/src/nest.js');
 
-/** As an application has it that depends on two versions of the package. */
+/** Another copy of the package, as in an application that depends on two versions of it. */
 async function anotherCopy(): Promise<NestEntry> {
   const copies: NestEntry[] = [];
   await jest.isolateModulesAsync(async () => {

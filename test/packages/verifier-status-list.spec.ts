@@ -69,12 +69,12 @@ describe('the status of a token', () => {
     [-1, 'STATUS_REFERENCE_INVALID'],
     [1.5, 'STATUS_REFERENCE_INVALID'],
     ['5', 'STATUS_REFERENCE_INVALID'],
-  ])('at the place %s of a list is %s', async (idx, code) => {
+  ])('at index %s of a list is %s', async (idx, code) => {
     publish(statusList());
     expect(await codeFor(created(), idx)).toBe(code);
   });
 
-  it('may have two bits, in which anything but 0 is no good', async () => {
+  it('may have two bits, and counts as revoked unless it is 0', async () => {
     publish(statusList({}, {}, [0b11_10_01_00], 2));
     const verifier = created();
     const codes = await Promise.all([0, 1, 2, 3].map((idx) => codeFor(verifier, idx)));
@@ -82,7 +82,7 @@ describe('the status of a token', () => {
     expect(issuer.fetches('/status/0')).toBe(1);
   });
 
-  it('is not looked at unless that is asked for, nor where a token has none', async () => {
+  it('is not read unless the option is set, nor for a token without one', async () => {
     publish(statusList());
     expect(await codeFor(created({ statusList: false }), 5)).toBe('accepted');
     const verdict = await created().verify(requestHeaders(issuer.token(clock.now())));
@@ -90,7 +90,7 @@ describe('the status of a token', () => {
     expect(issuer.fetches('/status/0')).toBe(0);
   });
 
-  it('stays revoked when the list that told of it has expired and no other can be had', async () => {
+  it('stays revoked when the list that said so has expired and no other can be fetched', async () => {
     publish(statusList());
     const verifier = created();
     expect(await codeFor(verifier, 5)).toBe('TOKEN_REVOKED');
@@ -102,7 +102,7 @@ describe('the status of a token', () => {
     expect(await verifier.verify(token(4))).toMatchObject({ accepted: true });
   });
 
-  it('stands at the issuer and nowhere else', async () => {
+  it('is read only from its issuer', async () => {
     for (const uri of ['https://evil.example/status/0', 'file:///etc/passwd', '/status/0', '']) {
       expect(await codeFor(created(), 1, uri)).toBe('STATUS_REFERENCE_INVALID');
     }
@@ -199,7 +199,7 @@ describe('the status of a token', () => {
     expect(told).toMatchObject([{ issuer: issuer.url, uri: listUri() }, { uri: listUri() }]);
   });
 
-  it('is kept while it is asked for, however many others tokens name meanwhile', async () => {
+  it('is kept while it is used, however many other lists tokens name meanwhile', async () => {
     const uris = Array.from({ length: 140 }, (_, n) => `${issuer.url}/status/${n + 1}`);
     let fetched = 0;
     for (const uri of [listUri(), ...uris]) {

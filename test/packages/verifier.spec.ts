@@ -45,7 +45,7 @@ describe('a verifier of service tokens', () => {
   const token = (about = {}) => issuer.token(clock.now(), about);
   const codeOf = (verdict: Verdict) => (verdict.accepted ? 'accepted' : verdict.code);
 
-  it('accepts a good token of an issuer that is none of ours, and tells who asks', async () => {
+  it('accepts a good token of a foreign issuer, and returns whose it is', async () => {
     const verdict = await verifier().verify(requestHeaders(token()));
     expect(verdict).toMatchObject({
       accepted: true,
@@ -63,7 +63,7 @@ describe('a verifier of service tokens', () => {
     expect(user?.can('duo_chat', { disallowedIssuers: ['https://other.example'] })).toBe(true);
   });
 
-  it('reads the headers of Fetch as those of Node, and a bare token without any', async () => {
+  it('reads headers of Fetch and of Node, and a bare token without headers', async () => {
     const headers = requestHeaders(token());
     for (const request of [headers, new Headers(headers), token()]) {
       expect(codeOf(await verifier().verify(request))).toBe('accepted');
@@ -149,11 +149,11 @@ describe('a verifier of service tokens', () => {
     { cooldownSeconds: NaN },
     { maxStaleSeconds: Infinity },
     { timeoutMs: -1 },
-  ])('can not be made with %j', (about) => {
+  ])('cannot be made with %j', (about) => {
     expect(() => verifier(about)).toThrow(TypeError);
   });
 
-  it('refuses a request that is none, as one without a token', async () => {
+  it('refuses what is not a request, like a request without a token', async () => {
     for (const nothing of [undefined, null, 7]) {
       const verdict = await verifier().verify(nothing as unknown as string);
       expect(codeOf(verdict)).toBe('AUTHORIZATION_MISSING');
@@ -191,7 +191,7 @@ describe('a token of an odd shape', () => {
     return codeFor(signed(issuer.key, issuer.header(), claims.replace(from, to)));
   };
 
-  it('is refused in any form but the compact one', async () => {
+  it('is refused in any form other than the compact one', async () => {
     const token = issuer.token(now);
     const [header = '', payload = '', signature = ''] = token.split('.');
     const flattened = { protected: header, payload, signature };
@@ -247,7 +247,7 @@ describe('a token of an odd shape', () => {
     },
   );
 
-  it('is refused when a member stands twice, in the header or in the claims', async () => {
+  it('is refused with a duplicate member in the header or in the claims', async () => {
     const { key } = issuer;
     const { kid } = key;
     for (const header of [
@@ -276,18 +276,21 @@ describe('a token of an odd shape', () => {
     },
   );
 
-  it.each(['iat', 'nbf', 'exp'])('is refused with an %s that is no second', async (claim) => {
-    const at = Number(issuer.claims(now)[claim]);
-    for (const value of [String(at), 'NaN', 'Infinity', -1, at + 0.5, at * 1000, 1e21, [at]]) {
-      expect(await withClaims({ [claim]: value })).toBe('CLAIM_INVALID');
-    }
-    for (const text of ['1e400', '-1e400', '1e308', `${at}0000000000000000`]) {
-      expect(await spelled(`"${claim}":${at}`, `"${claim}":${text}`)).toBe('CLAIM_INVALID');
-    }
-    for (const text of ['NaN', 'Infinity', `0${at}`, `+${at}`]) {
-      expect(await spelled(`"${claim}":${at}`, `"${claim}":${text}`)).toBe('TOKEN_MALFORMED');
-    }
-  });
+  it.each(['iat', 'nbf', 'exp'])(
+    'is refused with an %s that is not a number of seconds',
+    async (claim) => {
+      const at = Number(issuer.claims(now)[claim]);
+      for (const value of [String(at), 'NaN', 'Infinity', -1, at + 0.5, at * 1000, 1e21, [at]]) {
+        expect(await withClaims({ [claim]: value })).toBe('CLAIM_INVALID');
+      }
+      for (const text of ['1e400', '-1e400', '1e308', `${at}0000000000000000`]) {
+        expect(await spelled(`"${claim}":${at}`, `"${claim}":${text}`)).toBe('CLAIM_INVALID');
+      }
+      for (const text of ['NaN', 'Infinity', `0${at}`, `+${at}`]) {
+        expect(await spelled(`"${claim}":${at}`, `"${claim}":${text}`)).toBe('TOKEN_MALFORMED');
+      }
+    },
+  );
 
   it('needs no nbf, and may have no scopes at all', async () => {
     expect(await withClaims({ nbf: undefined })).toBe('accepted');
@@ -330,7 +333,7 @@ describe('a token of an odd shape', () => {
   });
 });
 
-describe('what goes wrong beside a request', () => {
+describe('an error outside of a request', () => {
   const rejections: unknown[] = [];
   const note = (reason: unknown) => rejections.push(reason);
   let issuer: ForeignIssuer;
@@ -343,7 +346,7 @@ describe('what goes wrong beside a request', () => {
     await issuer.stop();
   });
 
-  it('is no unhandled rejection when Express has answered before the guard knew', async () => {
+  it('is not an unhandled rejection when Express has answered before the guard', async () => {
     const verifier = createVerifier({ issuers: [issuer.url], audience: AUDIENCE });
     const errors: unknown[] = [];
     const app = express();
@@ -365,7 +368,7 @@ describe('what goes wrong beside a request', () => {
     expect([...rejections, ...errors]).toEqual([]);
   });
 
-  it('is no unhandled rejection when a listener to events fails later', async () => {
+  it('is not an unhandled rejection when a listener to events fails later', async () => {
     const verifier = createVerifier({
       issuers: [issuer.url],
       audience: AUDIENCE,
@@ -385,7 +388,7 @@ describe('a backend that starts before its issuer', () => {
   });
   afterAll(() => issuer.stop());
 
-  it('asks for the keys soon and then ever later, until there are some', async () => {
+  it('asks for the keys until there are some, with pauses that grow', async () => {
     const keys = issuer.answers.get('/jwks') ?? {};
     issuer.answers.delete('/jwks');
     const events: VerifierEvent[] = [];
@@ -433,7 +436,7 @@ describe('a token made by hand', () => {
     const verdict = await verifier.verify(token);
     if (verdict.accepted) return 'accepted';
     expect(verdict).toMatchObject({ status: 401, body: { error: 'Forbidden by auth provider' } });
-    // Nothing of a token is repeated, not even in the reason for the log.
+    // No part of a token is repeated, not even in the reason for the log.
     for (const piece of token.split('.').filter(({ length }) => length > 20)) {
       expect(JSON.stringify(verdict)).not.toContain(piece);
     }
@@ -639,12 +642,12 @@ describe('the keys of a verifier', () => {
     const verdict = await verifier.verify(requestHeaders(signedBy(key, of)));
     return verdict.accepted ? 'accepted' : verdict.code;
   }
-  /** What goes on in the background ends with an event. */
+  /** Work in the background ends with an event. */
   async function heard(count: number) {
     while (events.length < count) await new Promise((resolve) => setImmediate(resolve));
   }
 
-  it('are fetched once, however many ask at the same time', async () => {
+  it('are fetched once for all requests at the same time', async () => {
     const verifier = created();
     const codes = await Promise.all(Array.from({ length: 50 }, () => codeFor(verifier)));
     expect(new Set(codes)).toEqual(new Set(['accepted']));
@@ -682,7 +685,7 @@ describe('the keys of a verifier', () => {
     expect(await codeFor(verifier, keyNumber(1))).toBe('accepted');
   });
 
-  it('are waited for after a quiet hour, in which one of them may have been withdrawn', async () => {
+  it('are fetched first after a quiet hour, because one of them may have been withdrawn', async () => {
     const verifier = created();
     await codeFor(verifier);
     issuer.publish(keyNumber(1).jwk);
@@ -760,7 +763,7 @@ describe('the keys of a verifier', () => {
     expect(await codeFor(verifier)).toBe('KEYS_UNAVAILABLE');
   });
 
-  it('are taken from a document whose other entries nobody can use', async () => {
+  it('are taken from a document with unusable entries beside them', async () => {
     const good = keyNumber(0).jwk;
     const withoutKid = { ...keyNumber(1).jwk, kid: undefined };
     issuer.publish(
@@ -807,7 +810,7 @@ describe('the keys of a verifier', () => {
     expect(issuer.fetches()).toBe(0);
   });
 
-  it('may stand on another origin that the issuer was configured with', async () => {
+  it('may be on another origin that is configured for the issuer', async () => {
     const keys = await new ForeignIssuer(keyNumber(0)).start();
     issuer.answers.set('/.well-known/openid-configuration', {
       issuer: issuer.url,
@@ -819,7 +822,7 @@ describe('the keys of a verifier', () => {
     await keys.stop();
   });
 
-  it('of one issuer say nothing about tokens of another, which is neither hurt nor slowed', async () => {
+  it('of one issuer do not verify tokens of another, and its faults do not affect the other', async () => {
     const other = await new ForeignIssuer(keyNumber(1)).start();
     const verifier = created({ issuers: [issuer.url, other.url], timeoutMs: 60_000 });
     let waiting = 0;

@@ -69,16 +69,16 @@ describe('verifyBackend', () => {
     expect(named(deviations)).toEqual(
       expect.arrayContaining(names.map((name) => `accepted ${name}`)),
     );
-    // A hole lets in; whatever is refused is still refused as it should be.
+    // A hole only lets tokens in. What is refused is still refused correctly.
     expect(deviations.filter(({ deviation }) => deviation !== 'accepted')).toEqual([]);
   });
 
-  it('tells of a backend that refuses a token, but fetches what it names', async () => {
+  it('reports a backend that refuses a token, but fetches the URL that it names', async () => {
     backend.holes.add('fetches what a token names');
     expect(named((await report()).deviations)).toEqual(['followed jku']);
   });
 
-  it('tells of good tokens that are refused', async () => {
+  it('reports good tokens that are refused', async () => {
     backend.holes.add('wants one audience');
     expect(named((await report()).deviations)).toEqual(['refused good-several-audiences']);
     backend.holes.clear();
@@ -86,7 +86,7 @@ describe('verifyBackend', () => {
     expect(named((await report()).deviations)).toEqual(['refused good-previous-key']);
   });
 
-  it('tells of refusals that no client understands', async () => {
+  it('reports refusals that clients do not understand', async () => {
     backend.holes.add('falls over what is no token');
     const { deviations } = await report();
     expect(named(deviations)).toContain('wrong_answer not-a-token');
@@ -98,14 +98,14 @@ describe('verifyBackend', () => {
     expect(named((await report()).deviations)).toContain('wrong_answer alg-none');
   });
 
-  it('does not take a backend for good that refuses everything', async () => {
+  it('reports a backend that refuses everything', async () => {
     backend.holes.add('lets nobody in');
     const { baselineLetIn, deviations } = await report();
     expect(baselineLetIn).toBe(false);
     expect(named(deviations)).toContain('refused good');
   });
 
-  it('asks for a revoked token only where status lists are read', async () => {
+  it('tries a revoked token only on a backend that reads status lists', async () => {
     expect(named((await report({ statusList: true })).deviations)).toEqual([
       'accepted revoked',
       'accepted status-elsewhere',
@@ -113,7 +113,7 @@ describe('verifyBackend', () => {
     ]);
   });
 
-  it('tells of a backend that never fetches the keys again', async () => {
+  it('reports a backend that never fetches the keys again', async () => {
     const { deviations } = await report({ caching: true });
     expect(named(deviations).filter((it) => it.includes('caching'))).toEqual([
       'refused caching-new-key',
@@ -122,7 +122,7 @@ describe('verifyBackend', () => {
     ]);
   });
 
-  it('tells of a backend that is as broken as the keys that it fetches', async () => {
+  it('reports a backend that fails when the keys that it fetches are broken', async () => {
     backend.holes.add('fetches keys for each request');
     const { deviations } = await report({ caching: true, timeoutSeconds: 1 });
     expect(named(deviations)).toEqual(
@@ -138,7 +138,7 @@ describe('verifyBackend', () => {
     );
   });
 
-  it('tells of a backend that lets one issuer speak for another', async () => {
+  it('reports a backend that accepts the key of one issuer for another', async () => {
     const secondIssuer = await startMockIssuer({ port: 0, rotateSeconds: 0, now });
     const trusting = new HandMadeBackend(now, issuer.issuer, secondIssuer.issuer);
     const options = { url: await trusting.start(), secondIssuer };
@@ -152,7 +152,7 @@ describe('verifyBackend', () => {
     await secondIssuer.close();
   });
 
-  it('tells of a backend that does not answer', async () => {
+  it('reports a backend that does not answer', async () => {
     const nobody = await verifyBackend({ url: 'http://127.0.0.1:1/', issuer, ...IMPATIENT });
     expect(nobody.baseline).toBeNull();
     expect(nobody.findings).toMatchObject([{ name: 'good', deviation: 'no_answer' }]);

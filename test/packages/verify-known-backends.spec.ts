@@ -65,25 +65,25 @@ describe('verifyBackend', () => {
     return createServer(app.post('/v1/chat', (_, response) => void response.json({})));
   };
 
-  it('finds nothing in a backend of Fastify with the guard of this project, whatever breaks', async () => {
+  it('finds nothing in a Fastify backend with the guard of this project, under every fault', async () => {
     const options = { compareBodies: true, caching: true, secondIssuer };
     const { deviations, findings } = await reportOn(await guardedBy('Fastify'), options);
     expect(deviations).toEqual([]);
-    // Each fault was met, too: nothing was answered without fetching.
+    // Each fault did happen: the backend answered nothing without fetching.
     expect(findings.filter(({ detail }) => detail !== null)).toEqual([]);
   });
 
-  it('finds nothing in one of Express either', async () => {
+  it('finds nothing in an Express backend either', async () => {
     const { deviations } = await reportOn(await guardedBy('Express'), { compareBodies: true });
     expect(deviations).toEqual([]);
   });
 
-  it('finds nothing either where the guard reads status lists', async () => {
+  it('finds nothing in a backend whose guard reads status lists', async () => {
     const { deviations } = await reportOn(await guardedBy('Fastify', true), { statusList: true });
     expect(deviations).toEqual([]);
   });
 
-  it('finds in the model of a backend of the field what that is known to let in', async () => {
+  it('finds in the model of a real backend the tokens that it is known to accept', async () => {
     const validator = new BackendValidator(issuer.issuer, AUDIENCE, now);
     const report = await reportOn(
       verdictServer(async (headers) => {

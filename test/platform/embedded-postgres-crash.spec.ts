@@ -54,7 +54,7 @@ afterEach(async () => {
 });
 
 describe('a Postgres that is killed while it serves', () => {
-  it('is back on the same port, with all that was confirmed', async () => {
+  it('returns on the same port, with all confirmed writes', async () => {
     const { connectionString, pid } = await start();
     await ask(connectionString, 'CREATE TABLE confirmed AS SELECT 1 AS one');
 
@@ -81,7 +81,7 @@ describe('a Postgres that is killed while it serves', () => {
     await expect(query).rejects.toThrow();
   });
 
-  it('stays away when we stop it while it is coming back', async () => {
+  it('stays stopped when we stop it while it restarts', async () => {
     const { pid } = await start();
 
     process.kill(pid, 'SIGKILL');
@@ -111,7 +111,7 @@ describe('after kill -9 of the service', () => {
     await expect(ask(connectionString, 'SELECT * FROM kept')).resolves.toEqual([{ answer: 42 }]);
   });
 
-  it('and of Postgres, whose pids others have by now, the next start is not hindered', async () => {
+  it('and of Postgres, the next start works although other processes have their pids', async () => {
     const killed = startServiceProcess(build, dataDir);
     const { pid } = await killed.serving;
     killed.child.kill('SIGKILL');
@@ -119,7 +119,7 @@ describe('after kill -9 of the service', () => {
     await eventually(() => {
       expect(postgresProcessesOf(clusterDir)).toEqual([]);
     }, 10_000);
-    // Postgres itself is only put off by a process of the same user.
+    // Only a process of the same user would keep Postgres from starting.
     const [stranger] = await ask<{ pid: number }>(
       testServerUrl(),
       `SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'`,
@@ -132,7 +132,7 @@ describe('after kill -9 of the service', () => {
     await expect(ask(connectionString, 'SELECT 1')).resolves.toHaveLength(1);
   });
 
-  it('and of Postgres before it had written its pid, the next start is not hindered', async () => {
+  it('and of Postgres before it had written its pid, the next start works', async () => {
     const first = await start();
     await first.stop();
     await writeFile(join(clusterDir, 'postmaster.pid'), '');

@@ -26,7 +26,7 @@ describe('the embedded Postgres', () => {
     await remove(dataDir);
   });
 
-  it('keeps what it has confirmed, even when it is asked not to', async () => {
+  it('keeps confirmed writes, even with settings that ask for less', async () => {
     const settings = `SELECT current_setting('fsync') AS fsync,
       current_setting('full_page_writes') AS pages, current_setting('synchronous_commit') AS commit,
       current_setting('data_checksums') AS checksums, current_setting('server_encoding') AS encoding`;
@@ -45,7 +45,7 @@ describe('the embedded Postgres', () => {
     ]);
   });
 
-  it('asks everyone for a password, and tells it to nobody', async () => {
+  it('always asks for a password, and shows it nowhere', async () => {
     const password = new URL(server.connectionString).password;
     const file = join(dataDir, 'postgres-password');
     const told = [
@@ -115,7 +115,7 @@ describe('the embedded Postgres', () => {
     ]);
   });
 
-  it('says why it does not start, and does not hold the data directory then', async () => {
+  it('says why it does not start, and releases the data directory', async () => {
     await server.stop();
 
     await expect(start({ shared_buffers: 'plenty' })).rejects.toThrow(
@@ -125,7 +125,7 @@ describe('the embedded Postgres', () => {
     await expect(ask(server.connectionString, 'SELECT 1')).resolves.toHaveLength(1);
   });
 
-  it('does not take the data of another major version for its own', async () => {
+  it('refuses the data of another major version', async () => {
     await server.stop();
     const version = join(dataDir, 'postgres', 'PG_VERSION');
     const own = await readFile(version, 'utf8');
@@ -138,7 +138,7 @@ describe('the embedded Postgres', () => {
 });
 
 describe('a data directory', () => {
-  it('may have blanks in its path, and is made for nobody to read but its owner', async () => {
+  it('may have blanks in its path, and only its owner can read it', async () => {
     const folder = await openFolder();
     const dataDir = join(folder, `Ada's data $HOME`);
     const server = await startEmbeddedPostgres({ dataDir, log: () => undefined });
@@ -156,7 +156,7 @@ describe('a data directory', () => {
   });
 });
 
-/** The local addresses, as hexadecimal digits, that anyone listens on with this port. */
+/** The local addresses on which a process listens on this port, as hexadecimal digits. */
 async function listenersOn(port: number): Promise<string[]> {
   const tables = [
     await readFile('/proc/net/tcp', 'utf8'),

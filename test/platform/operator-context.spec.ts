@@ -83,7 +83,7 @@ describe('a command of an operator', () => {
     return (await issuer.admin('GET', 'licenses')).status;
   }
 
-  it('makes no database: it names the folder that has none, and leaves it as it was', async () => {
+  it('does not create a database: it names the folder without one, and does not change it', async () => {
     const empty = await newDataDir();
     const mistyped = join(empty, 'dtaa');
     const work = () => Promise.reject(new Error('it came so far'));
@@ -96,7 +96,7 @@ describe('a command of an operator', () => {
     await rm(empty, { recursive: true });
   });
 
-  it('migrates nothing: it says that the schema is behind, and how to mend that', async () => {
+  it('does not migrate: it says that the schema is old, and how to update it', async () => {
     const database = await createTestDatabase({ template: 'template0' });
     const environment = {
       ...issuer.environment,

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, type QueryResultRow } from 'pg';
 import { clusterOutside } from '../../src/embedded-postgres/cluster.js';
 
-/** A process that does nothing but own an embedded Postgres: to be killed, or to be another user. */
+/** A process that only owns an embedded Postgres. A test can kill it, or run it as another user. */
 export interface ServiceProcess {
   readonly child: ChildProcess;
   /** What it has logged so far, line by line. */
@@ -24,7 +24,7 @@ export interface ServiceProcessOptions {
 
 const SRC = resolve(__dirname, '../../src');
 const ROOM = 'embedded-postgres';
-/** All that the room needs of another one. */
+/** All that the folder needs from another one. */
 const OF_PLATFORM = [
   'error-code',
   'file-trouble',
@@ -90,7 +90,7 @@ export function startServiceProcess(
       fail(new Error(lines.join('\n')));
     });
   });
-  // Whoever kills the process before it serves does not wait for this.
+  // A test that kills the process before it serves does not wait for this.
   serving.catch(() => undefined);
   return { child, lines, serving };
 }

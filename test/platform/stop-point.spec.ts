@@ -14,7 +14,7 @@ describe('a stop point', () => {
   it.each([
     { event: 'BEFORE INSERT', atCommit: false },
     { event: 'AFTER INSERT', atCommit: true },
-  ])('holds who comes to it until it is released: $event', async ({ event, atCommit }) => {
+  ])('stops a statement there until it is released: $event', async ({ event, atCommit }) => {
     const point = await installStopPoint(tables.pool, { table: 'signing_keys', event, atCommit });
     const adding = add();
     await point.reached();
@@ -24,7 +24,7 @@ describe('a stop point', () => {
     await expect(countKeys()).resolves.toBe(1);
   });
 
-  it('cuts off who stands there, and nothing was committed', async () => {
+  it('cuts off a connection that waits there, and nothing is committed', async () => {
     const point = await installStopPoint(tables.pool, {
       table: 'signing_keys',
       event: 'AFTER INSERT',
@@ -37,7 +37,7 @@ describe('a stop point', () => {
     await add();
   });
 
-  it('lets pass whom it does not mean', async () => {
+  it('does not stop rows that its condition excludes', async () => {
     const when = `NEW.phase = 'current'`;
     const about = { table: 'signing_keys', event: 'BEFORE INSERT', when };
     const point = await installStopPoint(tables.pool, about);

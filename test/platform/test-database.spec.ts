@@ -2,7 +2,7 @@ import { Client } from 'pg';
 import { createTestDatabase } from '../support/test-database.js';
 
 describe('a database for one test', () => {
-  it('is a copy of the template that nobody else sees, and goes with open connections', async () => {
+  it('is a separate copy of the template, and can be dropped while connections are open', async () => {
     const [one, other] = [await createTestDatabase(), await createTestDatabase()];
     const client = new Client({ connectionString: one.url });
     const ended = new Promise((resolve) => client.on('error', resolve));

@@ -8,7 +8,7 @@ import { draftPath, sweepDrafts, writeFileWhole } from '../../src/platform/write
 import { buildFaultyWriter, type FaultyWriter } from '../support/faulty-writer.js';
 import { someOf } from '../support/proofs.js';
 
-/** More than any writer takes. */
+/** More steps than any writer takes. */
 const MOST_STEPS = 40;
 
 let folder: string;
@@ -55,7 +55,7 @@ const writeAgain = async () => {
 const REPLACED = { file: 'a-file', before: 'old content', allowed: /^(old|new) content$/ };
 const MADE = { file: 'a-file', before: null, allowed: /^new content$/ };
 const LOCK = { file: 'service.lock', before: STALE_LOCK, allowed: /^\{.*\}\n$/ };
-/** Of each two the second is in the quick form. */
+/** The quick form has the second of each two. */
 const CASES: readonly Case[] = [
   { writes: 'client: keep', ...MADE, tidy: writeAgain },
   { writes: 'replace', ...REPLACED, tidy: sweep },
@@ -100,15 +100,15 @@ describe.each(someOf(CASES))(
   },
 );
 
-describe('the drafts that a start sweeps', () => {
-  it('are not those of a process that lives', async () => {
+describe('the sweep of drafts at a start', () => {
+  it('keeps the drafts of a running process', async () => {
     const draft = draftPath(path);
     await writeFile(draft, 'half');
     await utimes(draft, 0, 0);
     await expect(sweepDrafts(folder, new Date())).resolves.toEqual([]);
   });
 
-  it('are those of another boot, container or machine once a minute has passed', async () => {
+  it('removes the drafts of another boot, container or machine after a minute', async () => {
     const draft = draftPath(path).replace(/draft-.{8}/, 'draft-00000000');
     await writeFile(draft, 'half');
     const now = new Date();
@@ -118,7 +118,7 @@ describe('the drafts that a start sweeps', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it('are nothing else', async () => {
+  it('keeps all other files', async () => {
     for (const name of ['admin-token', 'admin-token.old']) {
       await writeFile(join(folder, name), '');
       await utimes(join(folder, name), 0, 0);
@@ -126,7 +126,7 @@ describe('the drafts that a start sweeps', () => {
     await expect(sweepDrafts(folder, new Date())).resolves.toEqual([]);
   });
 
-  it('may lie in a folder that is not there yet', async () => {
+  it('does nothing when the folder does not exist', async () => {
     await expect(sweepDrafts(join(folder, 'missing'), new Date())).resolves.toEqual([]);
   });
 });
