@@ -9,7 +9,7 @@ import { connect as connectTls } from 'node:tls';
 import { promisify } from 'node:util';
 import { Get, Module, RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants';
-import { DiscoveryService, MetadataScanner, NestFactory } from '@nestjs/core';
+import { MetadataScanner, ModulesContainer, NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AccessControlModule } from '../../src/access-control/access-control.module.js';
 import { AdminApi, AskedBy } from '../../src/access-control/admin-api.js';
@@ -334,7 +334,7 @@ describe('the OpenAPI document', () => {
 
   it('says on which records the entitlements of another day are evaluated', () => {
     const operation = document.paths['/api/v1/licenses/{id}/entitlements']?.['get'];
-    expect(operation?.description).toContain('as they stand today');
+    expect(operation?.description).toContain('of today');
   });
 });
 
@@ -644,17 +644,19 @@ class EchoModule {}
 
 /** What the controllers answer to, as they declare it. */
 function routesOf({ running: { app } }: TestIssuer): string[] {
-  const controllers = app.get(DiscoveryService, { strict: false }).getControllers();
-  return controllers.flatMap(({ metatype }) => {
-    const prototype = (metatype as { prototype: Readonly<Record<string, object>> }).prototype;
-    const prefix = Reflect.getMetadata(PATH_METADATA, metatype as object) as string;
-    return new MetadataScanner().getAllMethodNames(prototype).flatMap((name) => {
-      const handler = prototype[name] ?? {};
-      const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod | undefined;
-      if (method === undefined) return [];
-      const path = `/${prefix}/${Reflect.getMetadata(PATH_METADATA, handler) as string}`;
-      const template = path.replaceAll(/\/+/g, '/').replace(/(.)\/$/, '$1');
-      return [`${RequestMethod[method]} ${template.replaceAll(/:(\w+)/g, '{$1}')}`];
+  const rooms = [...app.get(ModulesContainer).values()];
+  return rooms
+    .flatMap(({ controllers }) => [...controllers.values()])
+    .flatMap(({ metatype }) => {
+      const prototype = (metatype as { prototype: Readonly<Record<string, object>> }).prototype;
+      const prefix = Reflect.getMetadata(PATH_METADATA, metatype as object) as string;
+      return new MetadataScanner().getAllMethodNames(prototype).flatMap((name) => {
+        const handler = prototype[name] ?? {};
+        const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod | undefined;
+        if (method === undefined) return [];
+        const path = `/${prefix}/${Reflect.getMetadata(PATH_METADATA, handler) as string}`;
+        const template = path.replaceAll(/\/+/g, '/').replace(/(.)\/$/, '$1');
+        return [`${RequestMethod[method]} ${template.replaceAll(/:(\w+)/g, '{$1}')}`];
+      });
     });
-  });
 }

@@ -110,8 +110,7 @@ describe('three replicas, as processes, one of them cut off from the database', 
     const rotate = () => one.admin('POST', 'signing_keys/rotate');
     expect(await answerOf(rotate(), 409)).toMatchObject({
       code: 'KEYS_NOT_ACKNOWLEDGED',
-      not_acknowledged_by: { total: 1 },
-      replicas: [{ id: silent }],
+      not_acknowledged_by: { total: 1, replicas: [{ id: silent }] },
     });
     expect(await keysCommand('replicas')).toContain(`${silent}  silent  on ${hostname()}`);
     expect(await keysCommand('list')).toContain(`may still publish it: ${silent}`);

@@ -152,7 +152,8 @@ describe.each([
     const [met] = duringOutage.filter(({ path }) => path === 'seat link');
     expect([met?.status, JSON.parse(met?.text ?? '')]).toEqual([
       503,
-      { errors: [expect.stringContaining('database')], error_attribute_map: {} },
+      // Behind others that wait for the database it may not get its turn in time.
+      { errors: [expect.stringMatching(/database|more requests/)], error_attribute_map: {} },
     ]);
     expect(Number(met?.retryAfter)).toBeGreaterThan(0);
     expect(slowest(met ? [met] : [])).toBeLessThan(PROMISED_ANSWER_MS);
