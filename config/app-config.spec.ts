@@ -227,6 +227,8 @@ describe('the configuration', () => {
     '10.0.0.0/8/8',
     '10.0.0',
     '/8',
+    '::10.0.0.1/96',
+    'fe80::1%eth0.100',
   ])('refuses %s as a proxy', (text) => {
     expect(faultsOf({ TRUSTED_PROXIES: `192.0.2.1, ${text}` })).toEqual([
       `TRUSTED_PROXIES: "${text}" is not an IP address or a CIDR network`,

@@ -167,8 +167,10 @@ function readTrustedProxies(reader: EnvironmentReader): string[] {
 
 function isNetwork(text: string): boolean {
   const [address = ''] = text.split('/');
-  // ipaddr.js alone would take `10.1` for an address.
-  return isIP(address) !== 0 && (address === text || ipaddr.isValidCIDR(text));
+  // ipaddr.js alone would take `10.1` for an address, and the obsolete `::10.0.0.1` for an IPv4 one. It does not
+  // know every zone that Node takes.
+  if (isIP(address) === 0 || /^::\d+\./.test(address) || !ipaddr.isValid(address)) return false;
+  return address === text || ipaddr.isValidCIDR(text);
 }
 
 function readUuid(reader: EnvironmentReader, name: string): string | null {

@@ -13,9 +13,17 @@ export class ErrorDocsController {
   @Get('errors')
   @Header('content-type', 'text/html; charset=utf-8')
   read(): Promise<string> {
-    this.page ??= readFile(join(projectRoot(), 'docs', 'errors.md'), 'utf8').then(errorDocsPage);
+    this.page ??= readErrorDocs().catch((error: unknown) => {
+      // The next request tries again.
+      this.page = null;
+      throw error;
+    });
     return this.page;
   }
+}
+
+async function readErrorDocs(): Promise<string> {
+  return errorDocsPage(await readFile(join(projectRoot(), 'docs', 'errors.md'), 'utf8'));
 }
 
 /** The Markdown as text in a page, with an anchor at the heading of each code. */

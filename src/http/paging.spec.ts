@@ -46,7 +46,9 @@ describe('nextLink', () => {
 
   it('leads to the next page with everything else that was asked for', () => {
     const query = 'plan=ultimate&customer_ref=a%26b%3Dc%3Ed%20%C3%A9&per_page=5';
-    const [target = '', rel] = nextLink(issuer, `${path}?${query}`, 'id-5').slice(1).split('>; ');
+    const [target = '', rel] = (nextLink(issuer, `${path}?${query}`, 'id-5') ?? '')
+      .slice(1)
+      .split('>; ');
     expect(rel).toBe('rel="next"');
     const link = new URL(target);
     expect(`${link.origin}${link.pathname}`).toBe(`${issuer}${path}`);
@@ -70,4 +72,8 @@ describe('nextLink', () => {
       expect(link).toBe(`<${issuer}${path}?cursor=id-5>; rel="next"`);
     },
   );
+
+  it('is left out for a target that names an unreadable host', () => {
+    expect(nextLink(issuer, `http://[zz${path}`, 'id-5')).toBeNull();
+  });
 });

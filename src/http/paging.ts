@@ -45,8 +45,12 @@ export function pageBody<Item, View>(
   return { items: items.map((item) => view(item)), next_cursor: nextCursor };
 }
 
-/** `Link: <...>; rel="next"` (RFC 8288), absolute, with every other parameter of the request. */
-export function nextLink(issuerUrl: string, requestUrl: string, nextCursor: string): string {
+/**
+ * `Link: <...>; rel="next"` (RFC 8288), absolute, with every other parameter of the request. Null for a request whose
+ * absolute target (RFC 9112 section 3.2.2) names a host that cannot be read.
+ */
+export function nextLink(issuerUrl: string, requestUrl: string, nextCursor: string): string | null {
+  if (!URL.canParse(requestUrl, issuerUrl)) return null;
   const { pathname, search } = new URL(requestUrl, issuerUrl);
   const url = new URL(`${issuerUrl}${pathname}${search}`);
   url.searchParams.set('cursor', nextCursor);
@@ -66,7 +70,7 @@ export class NextLink implements NestInterceptor {
         if (typeof nextCursor !== 'string') return;
         const { url } = http.getRequest<FastifyRequest>();
         const link = nextLink(this.config.issuerUrl, url, nextCursor);
-        void http.getResponse<FastifyReply>().header('link', link);
+        if (link !== null) void http.getResponse<FastifyReply>().header('link', link);
       }),
     );
   }

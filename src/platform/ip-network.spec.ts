@@ -40,6 +40,7 @@ describe('the network of an address', () => {
     '0x7f000001',
     "'; --",
     '%eth0',
+    '::192.0.2.1',
   ])('of "%s" is none', (text) => {
     expect(networkOf(text, WIDE)).toBeNull();
   });
@@ -47,7 +48,7 @@ describe('the network of an address', () => {
   it('of any IPv6 address is one that Node takes for a network address, and the same for it', () => {
     fc.assert(
       fc.property(fc.ipV6(), (address) => {
-        fc.pre(isIP(address) === 6);
+        fc.pre(isIP(address) === 6 && !/^::\d+\./.test(address));
         const network = networkOf(address, NARROW) ?? '';
         const [base = ''] = network.split('/');
         expect(isIP(base)).not.toBe(0);

@@ -1,6 +1,9 @@
 import { isIP } from 'node:net';
 import ipaddr, { type IPv4, type IPv6 } from 'ipaddr.js';
 
+/** `::192.0.2.1` (RFC 4291 section 2.5.5.1). ipaddr.js would read it as IPv4-mapped. */
+const OBSOLETE = /^::\d+\.\d+\.\d+\.\d+$/;
+
 /** How many leading bits of an address name its network. */
 export interface NetworkSize {
   readonly ipv4: 24 | 32;
@@ -46,7 +49,7 @@ function parseAddress(text: string): IPv4 | IPv6 | null {
   // Node allows more characters in a zone than ipaddr.js does.
   const [bare = ''] = text.split('%');
   // ipaddr.js alone would take `10.1` and `0x0a000001` for addresses.
-  return isIP(bare) === 0 ? null : ipaddr.process(bare);
+  return isIP(bare) === 0 || OBSOLETE.test(bare) ? null : ipaddr.process(bare);
 }
 
 /** Comparing IPv6 only, `10.0.0.0/8` and `::ffff:10.0.0.0/104` are the same network. */

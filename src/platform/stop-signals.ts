@@ -56,11 +56,11 @@ function stopOnEscape(logger: Logger, stop: () => void): void {
       return;
     }
     process.exitCode = ESCAPED_EXIT_CODE;
-    stop();
     logger.fatal(
       { error, origin },
       'an error escaped: the service stops, and has to be started again',
     );
+    stop();
   };
   // Without a listener for `unhandledRejection` Node hands rejections over as well.
   process.on('uncaughtException', guarded(logger, 'uncaughtException', escaped));

@@ -1,4 +1,5 @@
 import './no-inspector.js';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createInstanceClient, type FeatureUser, fileStore } from 'cloud-connector-instance';
@@ -22,6 +23,8 @@ async function main(): Promise<void> {
     hostname: 'gitlab.example.com',
     gitlabVersion: '18.5.0-ee',
     licenseKey: await readFile(LICENSE_KEY_FILE ?? '.data/sample-license-key', 'utf8'),
+    // A real instance keeps one of its own for good, so that nobody can find a user by counting ids.
+    globalUserIdSecret: randomBytes(32).toString('hex'),
     store: fileStore({ path: `${store}/token`, keyFile: `${store}/key` }),
     // What the sample license was sold. A real instance knows this from its own records.
     purchases: () => [{ addOn: 'duo_enterprise', expiresOn: '2099-01-01' }],
