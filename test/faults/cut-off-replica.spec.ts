@@ -49,7 +49,7 @@ const keys = async () =>
 const kidIn = async (phase: string) => (await keys()).find((key) => key.phase === phase)?.kid ?? '';
 const idOf = async ({ child }: ChildIssuer) =>
   (await replicasOf(one)).find(({ process_id: id }) => id === child.pid)?.id ?? '';
-/** Makes the replica look silent for that much longer. */
+/** Makes the replica look silent for longer, by `interval`. */
 const ageRow = (id: string, interval: string) =>
   replicas.pool.query('UPDATE replicas SET seen_at = seen_at - $2::interval WHERE id = $1', [
     id,
@@ -104,7 +104,7 @@ describe('three replicas, as processes, one of them cut off from the database', 
     });
   });
 
-  it('wait with a switch until it is removed, but not for a replica with the new keys that was killed', async () => {
+  it('do not switch before it is removed, but do not wait for a killed replica that had the new keys', async () => {
     await ageKeys(replicas.pool, '12 hours');
     await kill(other);
     const rotate = () => one.admin('POST', 'signing_keys/rotate');

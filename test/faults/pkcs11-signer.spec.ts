@@ -26,7 +26,7 @@ const COMMON = {
   KEY_ENCRYPTION_KEY: KEY.toString('base64'),
   BOOTSTRAP_ADMIN_TOKEN: 'an-admin-token-of-every-replica-here',
   JWKS_CACHE_SECONDS: '1',
-  // The same for all replicas and restarts: it marks their keys on the HSM.
+  // It marks the keys on the HSM, so all replicas and restarts must have the same one.
   ISSUER_URL: 'http://localhost:3000',
 };
 
@@ -74,7 +74,7 @@ async function started(environment: Readonly<Record<string, string>>): Promise<C
     await expect(hsm.read()).resolves.toMatchObject({ keys: { length: 2 } });
   });
 
-  it('are destroyed after their retirement, and a replica that slept signs with the next key', async () => {
+  it('are destroyed after their retirement, and a replica that was paused signs with the next key', async () => {
     const [awake, asleep] = [await started(hsm.environment), await started(hsm.environment)];
     const licenseKey = await createLicense(awake);
     const retired = await signedBy(asleep, licenseKey);

@@ -129,7 +129,7 @@ interface KeysMet {
   readonly p99Ms: number;
 }
 
-/** @returns what ends the watch, with what it met */
+/** @returns a function that ends the watch and returns its results */
 function watchKeys(issuer: ChildIssuer): () => Promise<KeysMet> {
   const scheme = issuer === secured ? 'https' : 'http';
   const url = `${scheme}://127.0.0.1:${issuer.environment.PORT ?? ''}${KEYS_PATH}`;

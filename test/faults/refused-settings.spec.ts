@@ -58,7 +58,7 @@ describe('a start ends and names the setting, without its value, of', () => {
     expect(await messageOf(pooled)).toBe(`StartRefusedError: DATABASE_URL: ${because}`);
   });
 
-  it('a database that does not exist, for a command too, or does not speak TLS', async () => {
+  it('a database that does not exist (also in a command), or has no TLS', async () => {
     const missing = databaseWith((url) => {
       url.pathname = 'hush_hush';
     });

@@ -40,7 +40,7 @@ describe('a start with the wrong key-encryption key', () => {
     await second.remove();
   });
 
-  it('leaves the replicas that have the right one alone', async () => {
+  it('does not affect replicas with the right key', async () => {
     expect((await fetch(`${first.url}/-/readiness`)).status).toBe(200);
     expect((await fetch(`${first.url}/oauth/discovery/keys`)).status).toBe(200);
     expect((await first.admin('GET', 'licenses')).status).toBe(200);
@@ -73,7 +73,7 @@ describe('a start with a wrong configuration', () => {
     await rm(dataDir, { recursive: true });
   });
 
-  it('asks for a key-encryption key as soon as the database is not its own', async () => {
+  it('asks for a key-encryption key unless the database is the embedded one', async () => {
     const { ended, output } = runIssuer({ DATABASE_URL: database.url });
 
     await expect(ended).resolves.toBe(1);

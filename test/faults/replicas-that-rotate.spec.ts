@@ -60,7 +60,7 @@ describe('three replicas, as processes', () => {
     }
   });
 
-  it('sign only with the new key, even a replica that slept through the rotation', async () => {
+  it('sign only with the new key, even a replica that was paused during the rotation', async () => {
     const licenseKey = await createLicense(replica(0));
     const sleeper = replica(2);
     await tokenOf(await sleeper.sync(licenseKey));

@@ -208,7 +208,7 @@ describe('no secret is found', () => {
     }
   });
 
-  it('though each thing that happened can be told from the log by its request id', () => {
+  it('although the log shows each event with its request id', () => {
     const log = places.get('the log') ?? '';
     expect(log.match(/"requestId"/g)?.length).toBeGreaterThan(50);
     expect(log).toContain('"status":503');

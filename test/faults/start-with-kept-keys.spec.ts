@@ -9,7 +9,7 @@ import { someOf } from '../support/proofs.js';
 import { type RestartedIssuer, restartedIssuer } from '../support/restarted-issuer.js';
 import { createTestDatabase, type TestDatabase, testServerUrl } from '../support/test-database.js';
 
-describe('a start that the database of DATABASE_URL keeps from working', () => {
+describe('a start that fails because of the database of DATABASE_URL', () => {
   let database: TestDatabase;
   let server: Client;
   let inside: Client;

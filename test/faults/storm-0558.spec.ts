@@ -37,7 +37,7 @@ describe('Storm-0558: a signing key that got out in a crash dump', () => {
     await rm(dumps, { recursive: true, force: true });
   });
 
-  it('is in no dump of our heap, in none of the forms in which keys are written down', async () => {
+  it('is not in a dump of our heap, in any form in which keys are written', async () => {
     await tokenOf(await issuer.sync(await createLicense(issuer)));
     issuer.child.kill('SIGUSR2');
     const dump = await wholeDump();

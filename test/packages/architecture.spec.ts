@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { preProcessFile } from 'typescript';
 
 const PACKAGES = resolve(__dirname, '..', '..', 'packages');
-/** A subpath for those who have Nest anyway: nothing else of the package imports it. */
+/** A subpath for projects that have Nest. Nothing else in the package imports it. */
 const OPTIONAL = new Map([['cloud-connector-verifier/src/nest.ts', '@nestjs/common']]);
 
 const files = readdirSync(PACKAGES, { recursive: true, encoding: 'utf8' }).filter(
@@ -35,7 +35,7 @@ describe('the packages', () => {
     }
   });
 
-  it('have one barrel, which imports no subpath that somebody may lack', () => {
+  it('have one barrel, which imports no subpath with an optional dependency', () => {
     const barrels = files.filter((file) => file.endsWith('/index.ts'));
     expect(barrels.filter((file) => !/^[^/]+\/src\/index\.ts$/.test(file))).toEqual([]);
     for (const file of OPTIONAL.keys()) {

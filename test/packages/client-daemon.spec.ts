@@ -75,7 +75,7 @@ describe('cloud-connector-instance, the command', () => {
     expect(daemon.output() + again.output()).not.toContain('eyJ');
   });
 
-  it('writes the headers of a backend for curl, for its owner only', async () => {
+  it('writes the headers for a backend to a file for curl, which only its owner can read', async () => {
     const instanceId = randomUUID();
     const daemon = start('--once', '--headers-file', 'headers', '--instance-id', instanceId);
     expect(await daemon.ended).toBe(0);

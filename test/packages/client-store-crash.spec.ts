@@ -58,7 +58,7 @@ describe('a store that two processes write', () => {
       done.push(...writers.flatMap((writer) => writer.done()));
       const { revocations, tokens } = await fileStore({ path, key }).read();
       const last = Math.max(...done);
-      // A writer may have been killed between the end of its update and saying so.
+      // A writer may have been killed after its update, before it reported that.
       expect([last, last + 1, last + 2]).toContain(revocations);
       expect(tokens[0]?.token).toMatch(new RegExp(`^token ${revocations} of \\d+ \\.{4000}$`));
     }

@@ -86,7 +86,7 @@ describe('the example instance, with the example backend and this issuer', () =>
   }
   const refused = (reason: string): unknown[] => [403, expect.objectContaining({ reason })];
 
-  it('lets nobody use a feature before the first sync', async () => {
+  it('refuses every feature before the first sync', async () => {
     expect((await use('chat', 'mallory'))[0]).toBe(401);
     expect(await use('chat', 'ada')).toEqual(refused('CATALOG_NOT_SYNCED'));
     expect(askedOfBackend).toBe(0);

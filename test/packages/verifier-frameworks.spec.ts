@@ -67,7 +67,7 @@ const FRAMEWORKS: Record<string, (verifier: Verifier, options: GuardOptions) => 
   };
 const PATHS = ['class', 'inherited', 'replaced', 'allowed'] as const;
 
-describe('every framework alike', () => {
+describe('the guards of all frameworks', () => {
   describe.each(Object.entries(FRAMEWORKS))('a backend on %s', (_name, start) => {
     let issuer: ForeignIssuer;
     let backend: Backend;
