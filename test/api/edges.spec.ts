@@ -1,4 +1,4 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
@@ -23,6 +23,7 @@ import { httpServer } from '../../src/http/http-server.js';
 import { Clock } from '../../src/platform/clock.js';
 import { createLogger } from '../../src/platform/logging.js';
 import { licenseBody, registerLicense, registerPaidLicense } from '../support/builders.js';
+import { describeUnless, missingProgram } from '../support/debian.js';
 import { selfSignedCertificate } from '../support/self-signed-certificate.js';
 import { INSTANCES, readOperations } from '../support/operations.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
@@ -41,7 +42,6 @@ const UNBOUNDED = [
   ['lists that are never closed', TOO_DEEP, () => '['.repeat(MEBIBYTE)],
 ] as const;
 const HSTS = /^strict-transport-security: max-age=31536000$/im;
-const hasChromium = spawnSync('chromium', ['--version']).status === 0;
 
 let issuer: TestIssuer;
 
@@ -465,8 +465,6 @@ describe('a body', () => {
 });
 
 describe('the headers that guard browsers', () => {
-  if (!hasChromium) process.stderr.write('skipped: no chromium here (Debian package chromium)\n');
-
   describe('the headers for browsers', () => {
     let issuer: TestIssuer;
     beforeAll(async () => {
@@ -498,10 +496,12 @@ describe('the headers that guard browsers', () => {
       },
     );
 
-    (hasChromium ? it : it.skip)('leaves /api/docs as it was in a browser', async () => {
-      const { dom, log } = await openInChromium(`${issuer.url}/api/docs`);
-      expect(dom).toMatch(/class="opblock-summary-path"[^>]*>.*\/api\/v1\/licenses/s);
-      expect(log).not.toMatch(/CONSOLE.*(Content Security Policy|Refused|Error)/);
+    describeUnless(missingProgram('chromium', 'chromium'))('in a browser', () => {
+      it('leaves /api/docs as it was', async () => {
+        const { dom, log } = await openInChromium(`${issuer.url}/api/docs`);
+        expect(dom).toMatch(/class="opblock-summary-path"[^>]*>.*\/api\/v1\/licenses/s);
+        expect(log).not.toMatch(/CONSOLE.*(Content Security Policy|Refused|Error)/);
+      });
     });
   });
 

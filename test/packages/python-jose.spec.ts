@@ -1,24 +1,13 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { registerPaidLicense } from '../support/builders.js';
+import { describeUnless, missingModule, PYTHON } from '../support/debian.js';
 import { GitlabInstance } from '../support/gitlab-instance.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 import { ForeignIssuer, keyNumber, signed } from './foreign-issuer.js';
 
-const PYTHON = '/usr/bin/python3';
 const AUDIENCE = 'gitlab-ai-gateway';
-const MISSING =
-  spawnSync(PYTHON, ['-c', 'import jose']).status === 0
-    ? null
-    : 'no python-jose here (Debian package python3-jose)';
-if (MISSING) process.stderr.write(`skipped: ${MISSING}\n`);
-if (MISSING && process.env['CI'] === 'true') {
-  it('runs wherever CI does', () => {
-    throw new Error(MISSING);
-  });
-}
-
 /** The keys are fetched as published, and the token decoded with them and the audience, RS256 only. */
 const DECODE = `
 import json, sys, urllib.request
@@ -34,7 +23,7 @@ except JWTError as error:
     print(json.dumps({"refused": str(error)}))
 `;
 
-(MISSING ? describe.skip : describe)(
+describeUnless(missingModule('jose', 'python3-jose'))(
   'a token under python-jose, the library of the AI gateway',
   () => {
     let issuer: TestIssuer;

@@ -1,4 +1,4 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,66 +8,66 @@ import { freePort } from '../../src/platform/free-port.js';
 import { createLogger } from '../../src/platform/logging.js';
 import { Notifications } from '../../src/database/notifications.js';
 import { registerPaidLicense } from '../support/builders.js';
+import { describeUnless, missingProgram, programPath } from '../support/debian.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 
-const PGBOUNCER = spawnSync('sh', ['-c', 'PATH=$PATH:/usr/sbin command -v pgbouncer'])
-  .stdout.toString()
-  .trim();
+const PGBOUNCER = programPath('pgbouncer') ?? '';
 const SYNC =
   'query($licenseKey: String!, $gitlabVersion: String!) { cloudConnectorAccess(licenseKey: ' +
   '$licenseKey, gitlabVersion: $gitlabVersion) { serviceToken { token } } }';
 
-if (!PGBOUNCER) process.stderr.write('skipped: no pgbouncer here (Debian package pgbouncer)\n');
+describeUnless(missingProgram('pgbouncer', 'pgbouncer'))(
+  'behind PgBouncer in transaction mode',
+  () => {
+    let database: TestDatabase;
+    let pooler: { readonly url: string; stop(): Promise<void> };
+    let issuer: TestIssuer;
 
-(PGBOUNCER ? describe : describe.skip)('behind PgBouncer in transaction mode', () => {
-  let database: TestDatabase;
-  let pooler: { readonly url: string; stop(): Promise<void> };
-  let issuer: TestIssuer;
-
-  beforeAll(async () => {
-    database = await createTestDatabase();
-    pooler = await startPgbouncer(database.url);
-    issuer = await startTestIssuer({
-      environment: { DATABASE_URL: pooler.url, DATABASE_DIRECT_URL: database.url },
-    });
-  });
-  afterAll(async () => {
-    await issuer.stop();
-    await pooler.stop();
-    await database.drop();
-  });
-
-  it('issues tokens to many at once, though a connection is never the same', async () => {
-    const { licenseKey } = await registerPaidLicense(issuer);
-    const syncs = Array.from({ length: 30 }, () => sync(issuer, licenseKey));
-    for (const answer of await Promise.all(syncs)) {
-      expect(answer).toMatchObject({
-        data: { cloudConnectorAccess: { serviceToken: { token: expect.any(String) as string } } },
+    beforeAll(async () => {
+      database = await createTestDatabase();
+      pooler = await startPgbouncer(database.url);
+      issuer = await startTestIssuer({
+        environment: { DATABASE_URL: pooler.url, DATABASE_DIRECT_URL: database.url },
       });
-    }
-  });
+    });
+    afterAll(async () => {
+      await issuer.stop();
+      await pooler.stop();
+      await database.drop();
+    });
 
-  it('takes no harm from a replica that listens through it, and may never be told a thing', async () => {
-    const logs: string[] = [];
-    const logger = createLogger('info', { write: (line) => logs.push(line) });
-    const notifications = new Notifications(logger);
-    let calls = 0;
-    notifications.on('signing_keys', () => void (calls += 1));
-    notifications.start(pooler.url);
-    while (calls === 0) await sleep(10);
-    const { licenseKey } = await registerPaidLicense(issuer);
-    const client = new Client({ connectionString: database.url });
-    await client.connect();
-    for (let count = 0; count < 20; count += 1) {
-      await client.query('NOTIFY signing_keys');
-      expect(JSON.stringify(await sync(issuer, licenseKey))).toContain('"token":"ey');
-    }
-    await client.end();
-    await notifications.beforeApplicationShutdown();
-    expect(logs).toEqual([]);
-  });
-});
+    it('issues tokens to many at once, though a connection is never the same', async () => {
+      const { licenseKey } = await registerPaidLicense(issuer);
+      const syncs = Array.from({ length: 30 }, () => sync(issuer, licenseKey));
+      for (const answer of await Promise.all(syncs)) {
+        expect(answer).toMatchObject({
+          data: { cloudConnectorAccess: { serviceToken: { token: expect.any(String) as string } } },
+        });
+      }
+    });
+
+    it('takes no harm from a replica that listens through it, and may never be told a thing', async () => {
+      const logs: string[] = [];
+      const logger = createLogger('info', { write: (line) => logs.push(line) });
+      const notifications = new Notifications(logger);
+      let calls = 0;
+      notifications.on('signing_keys', () => void (calls += 1));
+      notifications.start(pooler.url);
+      while (calls === 0) await sleep(10);
+      const { licenseKey } = await registerPaidLicense(issuer);
+      const client = new Client({ connectionString: database.url });
+      await client.connect();
+      for (let count = 0; count < 20; count += 1) {
+        await client.query('NOTIFY signing_keys');
+        expect(JSON.stringify(await sync(issuer, licenseKey))).toContain('"token":"ey');
+      }
+      await client.end();
+      await notifications.beforeApplicationShutdown();
+      expect(logs).toEqual([]);
+    });
+  },
+);
 
 async function sync(issuer: TestIssuer, licenseKey: string): Promise<unknown> {
   const response = await fetch(`${issuer.url}/graphql`, {
