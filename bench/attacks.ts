@@ -18,7 +18,7 @@ export interface Seen {
 const ANSWER_TIMEOUT_MS = 30_000;
 const TICK_MS = 5;
 
-/** Requests on a fresh connection each, so many a second, whatever becomes of those before. */
+/** Opens a new connection for each request, at a fixed rate. It does not wait for earlier answers. */
 export async function arrive(
   port: number,
   requests: () => string,
@@ -40,7 +40,7 @@ export async function arrive(
   return seen;
 }
 
-/** So many requests at a time, each on a fresh connection, one after the other. */
+/** A fixed number of requests at a time. Each has a new connection. */
 export async function closedLoop(
   port: number,
   requests: () => string,

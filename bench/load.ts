@@ -47,13 +47,13 @@ export async function load(
   };
 }
 
-/** A sync that was refused must not count as a fast one. */
+/** Throws for a refused sync, because it would count as a fast one. */
 function requireToken(answer: string): void {
   if (answer.startsWith('{"data":{"cloudConnectorAccess":{"serviceToken":{"token":"ey')) return;
   throw new Error(`a sync got no token: ${answer.slice(0, 300)}`);
 }
 
-/** One sync as an instance sends it on a connection of its own. */
+/** One sync, as an instance sends it. */
 export function syncRequest(subject: Subject): string {
   const body = bodyOf(subject);
   const lines = Object.entries({ ...headersOf(subject, body), host: 'a', connection: 'close' });

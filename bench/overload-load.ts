@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { arrive, closedLoop, holdOpen, type Seen, type Target } from './attacks.js';
 import { syncRequest, type Subject } from './load.js';
 
-/** One load, as it is handed to the process that makes it. */
+/** The settings of one load, as the process that makes it receives them. */
 export type Load =
   | { readonly kind: 'syncs'; readonly atATime: number }
   | { readonly kind: 'arriving-syncs'; readonly perSecond: number }

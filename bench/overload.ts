@@ -16,7 +16,7 @@ import { load as warmUp, type Subject } from './load.js';
 import type { Load, LoadOrder } from './overload-load.js';
 
 const LICENSES = 2000;
-/** Where a small machine ends; half-open connections are tried against it. */
+/** The limit of open files on a small machine. Half-open connections are tried against it. */
 const OPEN_FILES = 1024;
 const PROBE_EVERY_MS = 20;
 const PROBE = 'GET /oauth/discovery/keys HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';

@@ -70,7 +70,7 @@ async function untilReady(url: string): Promise<void> {
   throw new Error('the service did not become ready');
 }
 
-/** So many licenses with two add-on purchases each, straight into the database. */
+/** Writes licenses with two add-on purchases each, directly into the database. */
 export async function registerLicenses(databaseUrl: string, count: number): Promise<Subject[]> {
   const subjects = Array.from({ length: count }, () => ({
     licenseKey: `bench_${randomBytes(32).toString('base64url')}`,
@@ -100,7 +100,7 @@ export async function registerLicenses(databaseUrl: string, count: number): Prom
   return subjects;
 }
 
-/** As autovacuum does within a minute: plans made while the tables were empty read them whole. */
+/** Does what autovacuum does within a minute. Plans made for empty tables would read whole tables. */
 export async function analyze(databaseUrl: string): Promise<void> {
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();

@@ -17,7 +17,7 @@ const TOKENS = 1_000_000;
 const SHARES = [0, 0.001, 0.01, 0.1, 1];
 const RUNS = 5;
 
-/** Builds the status list of a million tokens, of which more and more are revoked. */
+/** Builds the status list of a million tokens, with a growing share of revoked ones. */
 async function main(): Promise<void> {
   const dataDir = await mkdtemp(join(tmpdir(), 'issuer-bench-'));
   await chmod(dataDir, 0o711);
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** Past the triggers, which are not what is measured. */
+/** Skips the triggers, which are not measured here. */
 async function recordTokens(pool: Pool, now: Date): Promise<void> {
   const [licenseId, instanceId] = [randomUUID(), randomUUID()];
   await pool.query('SELECT create_issued_tokens_partition($1::date)', [now]);
@@ -69,7 +69,7 @@ async function pastTriggers(pool: Pool, sql: string, values: readonly unknown[])
 }
 
 async function measure(pool: Pool, share: number, now: Date): Promise<void> {
-  // Scattered: neighbours that are revoked together would deflate to less.
+  // The revoked tokens are scattered. Revoked neighbours would compress better.
   await pastTriggers(
     pool,
     `UPDATE issued_tokens SET revoked_at = $1

@@ -50,10 +50,10 @@ describe('isDatabaseAway', () => {
     ['an error with a numeric code', Object.assign(new Error('x'), { code: 8006 })],
     ['a failed query', new QueryFailedError('SELECT 1', [], withCode('42601'))],
     ['a text', 'ECONNREFUSED'],
-    ['an object that is no error', { code: 'ECONNREFUSED' }],
+    ['an object that is not an error', { code: 'ECONNREFUSED' }],
     ['null', null],
     ['nothing', undefined],
-  ])('is false for %s: that is no reason to try again', (_what, error) => {
+  ])('is false for %s, because trying again would not help', (_what, error) => {
     expect(isDatabaseAway(error)).toBe(false);
   });
 });

@@ -30,7 +30,7 @@ describe('SharedBatches', () => {
     expect(batches.map(({ items }) => items)).toEqual([[1]]);
   });
 
-  it('puts what comes in one turn into one batch, whoever came first', async () => {
+  it('puts all items of one turn into one batch', async () => {
     const { shared, batches } = openEndedBatches(2, 10);
     const results = [shared.add(1, LATER), shared.add(2, LATER), shared.add(3, LATER)];
     await tick();

@@ -2,7 +2,7 @@ import { setImmediate as tick } from 'node:timers/promises';
 import { SharedRun } from './shared-run.js';
 
 describe('a shared run', () => {
-  it('begins after whoever shares it came, and never beside another one', async () => {
+  it('begins after all callers that share it have come, and never beside another run', async () => {
     const ends: (() => void)[] = [];
     const shared = new SharedRun(() => new Promise((resolve) => ends.push(resolve)));
     const first = shared.run();

@@ -46,7 +46,7 @@ describe('parseGitlabVersion', () => {
     expect(version(given).text).toBe(text);
   });
 
-  it('reads the whole version all the same, whatever was cut off its text', () => {
+  it('reads the whole version, even when its text was cut', () => {
     const padded = `${'0'.repeat(70)}18.${'0'.repeat(70)}5.1`;
     expect(parseGitlabVersion(padded)?.parts).toEqual([18, 5, 1]);
     expect(parseGitlabVersion(`${'0'.repeat(2000)}18.5.1`)).toBeNull();
@@ -113,7 +113,7 @@ describe('reachesVersion', () => {
     );
   });
 
-  it('ignores whatever follows the numbers', () => {
+  it('ignores everything after the numbers', () => {
     const suffixes = fc.constantFrom('-ee', '-pre', '+build', ' (abc)', '.x', '-rc42-ee');
     fc.assert(
       fc.property(versions, versions, suffixes, (one, other, suffix) => {

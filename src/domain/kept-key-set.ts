@@ -6,7 +6,7 @@ import type { KeySetDocument } from './published-document.js';
  * key. Null without keys.
  */
 export function holdsSignerUntil(keys: readonly LifecycleKey[], policy: KeyPolicy): Date | null {
-  // The instant of a switch depends on its keys alone, whatever `now` is.
+  // The instant of a switch depends on its keys alone, not on `now`.
   const steps = planKeyRotation(keys, policy, new Date(0));
   const nextSwitch = steps.find(({ step }) => step.step === 'switch')?.dueAt;
   const newestSignsFrom =

@@ -37,7 +37,7 @@ describe('denialOf', () => {
     }
   });
 
-  it('refuses a legacy license whatever the day', () => {
+  it('refuses a legacy license on every day', () => {
     for (const instant of ['2025-01-01', '2026-06-01', '2029-01-01']) {
       expect(denialAt(instant, { kind: 'legacy' })).toBe('LICENSE_NOT_CLOUD');
     }

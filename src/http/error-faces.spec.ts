@@ -25,18 +25,18 @@ describe('what never became a request', () => {
     ['ERR_HTTP_REQUEST_TIMEOUT', 'REQUEST_TIMEOUT', 408],
     ['HPE_INVALID_METHOD', 'BAD_REQUEST', 400],
     [undefined, 'BAD_REQUEST', 400],
-  ])('is told, after %s, as %s', (word, code, status) => {
+  ])('after %s is answered as %s', (word, code, status) => {
     expect(problemOf(unreadableRequest(word))).toMatchObject({ code, status });
   });
 });
 
 describe('a thrown thing', () => {
-  it('is told as it is when it was meant for the caller', () => {
+  it('keeps its text when it was meant for the caller', () => {
     const error = new IssuerError('NOT_FOUND', 'There is none.');
     expect(asIssuerError(error)).toBe(error);
   });
 
-  it('is told as UNAVAILABLE when the database is away', () => {
+  it('becomes UNAVAILABLE when the database is away', () => {
     const error = Object.assign(new Error(SECRET), { code: 'ECONNREFUSED' });
     expect(asIssuerError(error)).toMatchObject({ code: 'UNAVAILABLE', cause: error });
   });
@@ -50,7 +50,7 @@ describe('a thrown thing', () => {
     ['Fastify', 415, 'UNSUPPORTED_MEDIA_TYPE', withStatus(415)],
     ['Fastify', 414, 'BAD_REQUEST', withStatus(414)],
     ['Nest', 418, 'BAD_REQUEST', new HttpException(SECRET, 418)],
-  ])('that %s refused with %d is told as %s, without its text', (_who, _status, code, thrown) => {
+  ])('that %s refused with %d becomes %s, without its text', (_who, _status, code, thrown) => {
     const error = asIssuerError(thrown);
     expect(error).toMatchObject({ code, cause: thrown });
     expect(error?.message).not.toContain(SECRET);
@@ -60,11 +60,11 @@ describe('a thrown thing', () => {
     ['an error', new Error(SECRET)],
     ['an error of a library with status 500', withStatus(500)],
     ['an exception with status 502', new HttpException(SECRET, 502)],
-    ['an error with a status that is no number', Object.assign(new Error(), { statusCode: '404' })],
+    ['an error whose status is not a number', Object.assign(new Error(), { statusCode: '404' })],
     ['an object with a status', { statusCode: 404 }],
     ['a text', SECRET],
     ['nothing', undefined],
-  ])('that is a bug is told to nobody: %s', (_what, thrown) => {
+  ])('that is a bug hides its text: %s', (_what, thrown) => {
     expect(asIssuerError(thrown)).toBeNull();
   });
 });
@@ -116,7 +116,7 @@ describe('the face for instances', () => {
     },
   );
 
-  it.each(unreadable)('has one code for what is no request of the protocol, here %s', (code) => {
+  it.each(unreadable)('has one code for bytes that are not valid HTTP/1.1: %s', (code) => {
     expect(graphqlErrorOf(new IssuerError(code, 'why'))).toEqual({
       status: 200,
       body: { errors: [{ message: 'why', extensions: { code: 'BAD_REQUEST' } }] },

@@ -37,7 +37,7 @@ export interface ReadinessReport {
 
 /**
  * The service is ready once the schema of the database is current and a trial signature was verified with
- * the published key. It stays ready while it can publish keys, whatever else is down: validators need them.
+ * the published key. It stays ready while it can publish keys, because validators need them.
  */
 @Injectable()
 export class Readiness {

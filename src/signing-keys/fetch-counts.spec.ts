@@ -44,7 +44,7 @@ describe('a fetch of the key set', () => {
 });
 
 describe('the counts of fetches', () => {
-  it('keep the first and the last instant, whatever the order in which they come', () => {
+  it('keep the first and the last instant, in whichever order they come', () => {
     const fetches = [fetchOf('a', '192.0.2.1', LATER), fetchOf('a', '192.0.2.2', NOW)];
     expect(countsOf(fetches)).toEqual([
       { ...fetchOf('a'), fetches: 2, firstFetchedAt: NOW, lastFetchedAt: LATER },
@@ -83,7 +83,7 @@ describe('the counts of fetches', () => {
     expect(counts.at(-1)).toMatchObject({ userAgent: 'other', network: 'other', fetches: 4 });
   });
 
-  it('lose no fetch and stay bounded, whatever is sent', () => {
+  it('lose no fetch and stay bounded under any input', () => {
     const agents = fc.oneof(
       fc.constant(undefined),
       fc.string({ unit: 'binary' }),

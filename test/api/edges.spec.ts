@@ -77,7 +77,7 @@ describe('the edges of the admin API', () => {
     return call('POST', path, { headers, body: Buffer.from(body) });
   }
 
-  it('let nobody in without a token, whatever route of the OpenAPI document is called', async () => {
+  it('let nobody in without a token, on every route of the OpenAPI document', async () => {
     for (const [method, path] of await adminRoutes()) {
       const response = await call(method, path);
       expect([method, path, response.headers.get('www-authenticate')]).toEqual([
@@ -146,7 +146,7 @@ describe('the edges of the admin API', () => {
     },
   );
 
-  it('take an empty body for none, whatever type it is announced as', async () => {
+  it('take an empty body of any type for no body', async () => {
     const created = await post('/api/v1/licenses', '', 'application/json');
     await expectProblem(created, 422, 'VALIDATION_FAILED');
     const { id } = await registerLicense(issuer);
@@ -207,7 +207,7 @@ describe('the edges of the admin API', () => {
     [431, 'REQUEST_HEADER_TOO_LARGE', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(MEBIBYTE)}`],
     [400, 'BAD_REQUEST', 'hello'],
     [400, 'BAD_REQUEST', 'POST /api/v1/licenses HTTP/1.1\r\nHost: x\r\nContent-Length: x'],
-  ])('answer what is no request with %s %s, and hang up', async (status, code, text) => {
+  ])('answer bytes that are not a request with %s %s, and hang up', async (status, code, text) => {
     const response = await answerToBytes(issuer.url, `${text}\r\n\r\n`);
     await expectProblem(response, status, code);
     expect(response.headers.get('connection')).toBe('close');

@@ -164,7 +164,7 @@ describe('loadCatalog, given something wrong', () => {
     ]);
   });
 
-  it('refuses a folder that is none, and a catalog without unit primitives', () => {
+  it('refuses a path that is not a folder, and a catalog without unit primitives', () => {
     const folder = catalogFolder({ 'unit_primitives/ask_epic.yml': null });
     expect(faultsOf(join(folder, 'nowhere'))).toEqual([
       `${join(folder, 'nowhere')}: (folder): is not a folder that can be read`,
@@ -177,7 +177,7 @@ describe('loadCatalog, given something wrong', () => {
   it.each([
     ['two documents in one file', 'name: a\n---\nname: b\n', '(line 2)'],
     ['an alias to nothing', 'name: *nothing\n', '(aliases)'],
-    ['a key that is no string', '? [a]\n: b\n', '(line 1)'],
+    ['a key that is not a string', '? [a]\n: b\n', '(line 1)'],
     ['a list', '- a\n', '(file)'],
     [
       'aliases that multiply',

@@ -152,7 +152,7 @@ describe('an activation', () => {
     ]);
   });
 
-  it('never echoes or logs a code or a key, whatever is wrong with the request', async () => {
+  it('never echoes or logs a code or a key of a wrong request', async () => {
     const { code, licenseKey } = await codeOf();
     const wrong = await activate(issuer, code, randomUUID(), { automated: code });
     expect(wrong.errors[0]?.extensions?.code).toBe('BAD_REQUEST');

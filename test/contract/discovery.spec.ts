@@ -326,7 +326,7 @@ describe('a backend service that knows only the URL of the issuer', () => {
     }
   });
 
-  it('refuses the same claims under a key that is not published, whatever its kid says', async () => {
+  it('refuses the same claims under a key that is not published, even with a published kid', async () => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const { keys } = (await (await fetch(`${issuer.url}/oauth/discovery/keys`)).json()) as {
       keys: { kid: string }[];

@@ -123,7 +123,7 @@ describe('where an instance is used', () => {
     ]);
   });
 
-  it('stays bounded, whatever the holder of a key invents', async () => {
+  it('stays bounded, even when the holder of a key invents names', async () => {
     for (let index = 0; index < 60; index += 1) {
       await sync(`10.${index}.0.1`, { hostName: `host-${index}.example.com` });
       if (index % 20 === 0) await writeSightings(issuer);

@@ -62,7 +62,7 @@ describe('a revocation beside syncs: check, then revoke (Keycloak CVE-2026-1035)
     expect(await tokensOf(other.id)).toEqual({ revoked: 0, live: 10 });
   });
 
-  it('leaves no token live, at whatever moment it comes among syncs on two replicas', async () => {
+  it('leaves no token live, at any moment among syncs on two replicas', async () => {
     for (let round = 0; round < 5; round += 1) {
       const { id, licenseKey } = await registerPaidLicense(issuer);
       const syncs = Array.from({ length: 30 }, (_one, n) =>

@@ -1066,7 +1066,10 @@ describe('an unusable request', () => {
     ['only a digest of a query', { extensions: { persistedQuery: { sha256Hash: SECRET } } }],
     ['variables in an array', { query: QUERY, variables: [SECRET] }],
     ['variables in a string', { query: QUERY, variables: `{"licenseKey":"${SECRET}"}` }],
-    ['an operation name that is none', { query: QUERY, variables: {}, operationName: [SECRET] }],
+    [
+      'an operation name that is not a name',
+      { query: QUERY, variables: {}, operationName: [SECRET] },
+    ],
     ['the name of another operation', { query: QUERY, variables: {}, operationName: SECRET }],
   ])('with %s is a BAD_REQUEST', async (_what, body) => {
     await expectRefused(client.send(body));

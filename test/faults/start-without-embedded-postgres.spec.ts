@@ -94,7 +94,7 @@ describe('a start whose embedded Postgres cannot start', () => {
     60_000,
   );
 
-  it('refuses a data directory that another process has, whatever lies in it', async () => {
+  it('refuses a data directory that another process uses, even an empty one', async () => {
     await expect(lockDataDir(dataDir)).rejects.toThrow('in use by the process');
     const second = await restartedIssuer(dataDir, null);
     await expect(second.start()).rejects.toThrow(`in use by the process with pid ${process.pid}`);

@@ -490,7 +490,7 @@ describe('a token made by hand', () => {
     }
   });
 
-  it('is refused with another algorithm of the same key, whatever its header says', async () => {
+  it('is refused with another algorithm of the same key', async () => {
     for (const [digest, name] of [
       ['RSA-SHA384', 'RS384'],
       ['RSA-SHA512', 'RS512'],

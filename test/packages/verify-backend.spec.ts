@@ -87,7 +87,7 @@ describe('verifyBackend', () => {
   });
 
   it('reports refusals that clients do not understand', async () => {
-    backend.holes.add('falls over what is no token');
+    backend.holes.add('crashes on bytes that are not a token');
     const { deviations } = await report();
     expect(named(deviations)).toContain('wrong_answer not-a-token');
     expect(deviations.find(({ name }) => name === 'not-a-token')?.detail).toBe(

@@ -134,7 +134,7 @@ describe('the key of a token', () => {
     return rows[0]?.tokens_expire_by.toISOString();
   };
 
-  it('records to the minute when its last token expires, whatever the clock of the issuer says', async () => {
+  it('records to the minute when its last token expires, even under a wrong clock of the issuer', async () => {
     const expiring = (expiresAt: string) =>
       record(tokenRow(issuance, NOON, { expires_at: new Date(expiresAt) }));
     await expiring('2026-03-04T12:00:30Z');

@@ -59,7 +59,7 @@ describe('fetches of a key set', () => {
     expect(await stored()).toEqual({ rows: 200, fetches: 762 });
   });
 
-  it('are told of each key that the document had: those published with the newest and before', async () => {
+  it('are shown for each key in the document: those published with the newest and before', async () => {
     const instants = ['2026-06-15T10:00:00Z', '2026-06-15T11:00:00Z', '2026-06-15T11:00:00Z'];
     const [old = '', one = '', other = ''] = await publish(...instants);
     const LATE = new Date('2026-06-15T13:00:00Z');
@@ -78,7 +78,7 @@ describe('fetches of a key set', () => {
     });
   });
 
-  it('are told with the twenty clients that came last, and the sum of all', async () => {
+  it('are shown with the twenty clients that came last, and the sum of all', async () => {
     const [kid = ''] = await publish('2026-06-15T10:00:00Z');
     const at = (n: number) => new Date(EARLY.getTime() + n * 1000);
     await add(Array.from({ length: 30 }, (_, n) => count(kid, `${n}`, `10.0.${n}.0/24`, at(n))));

@@ -37,7 +37,7 @@ beforeAll(async () => {
 afterAll(() => tables.drop());
 
 describe('purchases of one add-on on one license', () => {
-  it('never overlap: of twenty inserted at the same time, one wins and the rest are told', async () => {
+  it('never overlap: of twenty inserted at the same time, one wins and the rest are refused', async () => {
     await Promise.all(Array.from({ length: 20 }, () => tables.pool.query('SELECT 1')));
     for (let round = 0; round < 5; round++) {
       const licenseId = await newLicense();
@@ -62,7 +62,7 @@ describe('purchases of one add-on on one license', () => {
     }
   });
 
-  it('take turns by license, so that none is told of a deadlock instead of the overlap', async () => {
+  it('take turns by license, so that the error is the overlap and never a deadlock', async () => {
     const licenseId = await newLicense();
     const first = await tables.pool.connect();
     await first.query('BEGIN');
@@ -147,7 +147,7 @@ describe.each(['licenses', 'add_on_purchases'])('the history of %s', (table) => 
     expect(await history()).toHaveLength(1);
   });
 
-  it('is never changed afterwards, nor are its rows or those it tells of removed', async () => {
+  it('is never changed afterwards, and neither its rows nor those it describes are removed', async () => {
     for (const sql of [
       `UPDATE ${table}_history SET expires_on = '2030-01-01'`,
       `DELETE FROM ${table}_history`,
@@ -247,7 +247,7 @@ describe('a purchase', () => {
     ).rejects.toMatchObject(violating('add_on_purchases_namespace_id_fkey'));
   });
 
-  it('of a namespace never overlaps another: of twenty at once, one wins and the rest are told', async () => {
+  it('of a namespace never overlaps another: of twenty at once, one wins and the rest are refused', async () => {
     for (let round = 0; round < 5; round++) {
       const namespaceId = await newNamespace();
       const outcomes = await Promise.allSettled(
@@ -301,7 +301,7 @@ describe('a namespace', () => {
 
 describe('seats', () => {
   it.each(['READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE'])(
-    'are never more than the quantity under %s, in whatever order they come and go',
+    'are never more than the quantity under %s, in any order',
     async (level) => {
       const id = await newPurchase();
       const insertOne = async (user: number) => {
@@ -326,7 +326,7 @@ describe('seats', () => {
     },
   );
 
-  it('run out for whoever comes after the last', async () => {
+  it('are refused after the last one', async () => {
     const id = await newPurchase();
     const outcomes = await Promise.allSettled(
       Array.from({ length: 64 }, (_, user) =>

@@ -57,7 +57,7 @@ describe('a change of the key-encryption key', () => {
     do await instance.serviceToken();
     while (!(await metricsOf(second)).includes('issuer_sealed_values{sealed_under="previous"} 0'));
 
-    // One license, two keys for tokens and two for what is no token.
+    // One license, two signing keys and two auxiliary keys.
     const total = MANY + 7;
     expect(await metricsOf(second)).toContain(`{sealed_under="current"} ${total}`);
     expect((await openedBy(pool, B)).opened).toHaveLength(total);

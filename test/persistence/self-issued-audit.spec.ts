@@ -94,7 +94,7 @@ describe('the audit of self-issued tokens', () => {
     );
   const codes = async () => (await audit()).found.map(({ finding }) => finding);
 
-  it('finds nothing wrong, whatever was bought, assigned and released meanwhile', async () => {
+  it('finds nothing wrong after purchases, assignments and releases in between', async () => {
     await expect(audit()).resolves.toMatchObject({ rows: 20, found: [] });
     const sql = 'SELECT DISTINCT scope_set_digest FROM issued_tokens WHERE self_issued IS NOT NULL';
     expect((await intruder.query(sql)).length).toBeGreaterThan(3);

@@ -27,7 +27,7 @@ describe('a database that was restored from a backup while the service runs', ()
   afterAll(() => issuer.stop());
 
   it.each(['scope_sets', 'catalog_snapshots', 'policy_snapshots'])(
-    'is told again of the %s that tokens refer to, and the tokens are issued',
+    'gets the %s that tokens refer to again, and the tokens are issued',
     async (table) => {
       const { licenseKey } = await registerPaidLicense(issuer);
       const instance = new GitlabInstance(issuer.url, { licenseKey, instanceId: randomUUID() });

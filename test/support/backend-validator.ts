@@ -27,7 +27,7 @@ const FORBIDDEN: Verdict = { accepted: false, error: 'Forbidden by auth provider
 
 /**
  * A backend service. It knows the issuer's URL and its own audience, fetches the keys once and
- * keeps them, tries every one of them whatever the token's `kid`, and allows no leeway.
+ * keeps them, tries every one of them, ignores the token's `kid`, and allows no leeway.
  */
 export class BackendValidator {
   private keys: Promise<readonly JWK[]> | null = null;

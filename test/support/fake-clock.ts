@@ -1,6 +1,6 @@
 import { Clock } from '../../src/platform/clock.js';
 
-/** A clock that stands still until it is told otherwise. The only fake in the tests. */
+/** A clock that stands still until a test moves it. The only fake in the tests. */
 export class FakeClock extends Clock {
   private aheadMs = 0;
 

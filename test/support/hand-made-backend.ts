@@ -20,7 +20,7 @@ export type Hole =
   | 'compares headers without case'
   | 'looks for the scope in a string'
   | 'decodes base64 as it comes'
-  | 'falls over what is no token'
+  | 'crashes on bytes that are not a token'
   | 'answers 403 to what it does not know'
   | 'wants one audience'
   | 'knows only the newest key'
@@ -93,7 +93,9 @@ export class HandMadeBackend {
     } catch (error) {
       const status = this.has('answers 403 to what it does not know') ? 403 : 401;
       if (error instanceof Refusal) return [status, error.message];
-      return this.has('falls over what is no token') ? [500, 'oops'] : [status, FORBIDDEN];
+      return this.has('crashes on bytes that are not a token')
+        ? [500, 'oops']
+        : [status, FORBIDDEN];
     }
   }
 

@@ -6,7 +6,7 @@ export interface StopPointOptions {
   readonly table: string;
   /** As in CREATE TRIGGER: `BEFORE UPDATE OF phase`, say, or `AFTER INSERT`. */
   readonly event: string;
-  /** Which rows stop whoever writes them, as an expression over NEW and OLD; without it, all. */
+  /** Which rows stop their writer, as an expression over NEW and OLD; without it, all. */
   readonly when?: string;
   /** Stop where the transaction commits, all its statements done; `event` has to be an AFTER. */
   readonly atCommit?: boolean;
@@ -15,7 +15,7 @@ export interface StopPointOptions {
 export interface StopPoint {
   /** Resolves once a transaction stands at the point. */
   reached(): Promise<void>;
-  /** Lets whoever stands there go on, and stops nobody any more. */
+  /** Lets the stopped writers go on, and stops no further ones. */
   release(): Promise<void>;
   /**
    * Ends the sessions that stand there, uncommitted, and stops nobody any more. To be called once

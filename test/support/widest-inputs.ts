@@ -1,4 +1,4 @@
-/** What a request may hold at most, written so that whatever reads it has the most to do. */
+/** The largest valid requests, written so that reading them costs the most. */
 
 const MEBIBYTE = 1_048_576;
 /** As many members and items as are let in, the body's own brackets among them. */
@@ -6,7 +6,7 @@ const MOST_VALUES = 2490;
 
 type Body = string | Buffer;
 
-/** Bodies for any operation, whatever members it knows. */
+/** Bodies for any operation. */
 export const WIDEST_BODIES: readonly (readonly [what: string, make: () => Body])[] = [
   ['members beyond the bound', () => filled('{', (n) => `"m${n}":1`, '}')],
   ['members of one name', () => filled('{', () => '"a":1', '}')],

@@ -1,5 +1,5 @@
 'use strict';
-// Node opens its inspector at SIGUSR1, to every user of the machine: whoever connects reads the license
+// Node opens its inspector at SIGUSR1, to every user of the machine: a user who connects reads the license
 // key and the tokens. At SIGHUP it ends, and undoes what `nohup` has set. Both are taken before anything
 // else is loaded.
 const { readFileSync } = require('node:fs');

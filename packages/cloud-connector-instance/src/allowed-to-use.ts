@@ -3,7 +3,7 @@ import { reachesVersion } from './gitlab-version.js';
 import type { HeldToken } from './held-token.js';
 import { asObjects, asText, asTexts, type JsonObject } from './json.js';
 
-/** Whoever wants to use a feature. */
+/** The user who wants to use a feature. */
 export interface FeatureUser {
   readonly id: string | number;
   /** Add-ons of which the user holds a seat, such as `duo_pro`. */

@@ -124,7 +124,7 @@ describe('a sealed file', () => {
   });
 
   describe('under a key from a file', () => {
-    it('makes the key once, for its owner only, whoever begins at the same time', async () => {
+    it('makes the key once, for its owner only, also when several processes begin at the same time', async () => {
       const keyFile = join(folder, 'elsewhere', 'key');
       const stores = Array.from({ length: 8 }, () => fileStore({ path, keyFile }));
       await Promise.all(stores.map((store, index) => store.update(withKey(String(index)))));
@@ -149,7 +149,7 @@ describe('a sealed file', () => {
       expect(await codeOf(fileStore({ path, keyFile }).read())).toBe('STORE_KEY_UNSAFE');
     });
 
-    it('refuses one that is the store itself, under whatever name', async () => {
+    it('refuses one that is the store itself, also under another name', async () => {
       const keyFile = join(folder, 'key');
       await writeFile(keyFile, key.toString('base64'), { mode: 0o600 });
       await link(keyFile, path);

@@ -1,4 +1,4 @@
-/** A JSON value, or text that stands as it is: even what is no JSON can be signed. */
+/** A JSON value, or text that is signed as it is. The text need not be JSON. */
 export type JwsPart = object | string;
 
 /** The base64url of RFC 7515 section 2: no padding. */

@@ -6,7 +6,7 @@ import type { TokenWishes } from './token-claims.js';
 export interface MockIssuerOptions {
   /** Where to listen; 0: any free port. Default 5000. */
   readonly port?: number;
-  /** Default 127.0.0.1: whoever reaches the mock issuer gets any token. */
+  /** Default 127.0.0.1: anybody who reaches the mock issuer gets any token. */
   readonly host?: string;
   /** `iss`, and where backends look for it. Default `http://localhost:<port>`. */
   readonly issuer?: string;

@@ -52,7 +52,7 @@ const ROUTES: readonly Route[] = [
   ['POST', path('/rotate'), rotate],
 ];
 
-/** Answers whatever comes. */
+/** Answers every request. */
 export async function route(
   state: IssuerState,
   request: IncomingMessage,

@@ -34,7 +34,7 @@ export function issuerOptionsOf(values: Values): MockIssuerOptions {
   });
 }
 
-/** Runs until it is told to stop. */
+/** Runs until a signal stops it. */
 export async function serve(args: readonly string[], say: (line: string) => void): Promise<void> {
   const values = valuesOf(args, OPTIONS);
   const options = issuerOptionsOf(values);

@@ -6,7 +6,7 @@ cloud-connector-mock-issuer verify-backend --url URL [options]
 
 Both
   --port N                    default 5000
-  --host ADDRESS              default 127.0.0.1; whoever reaches it gets any token
+  --host ADDRESS              default 127.0.0.1; anybody who reaches it gets any token
   --issuer URL                default http://localhost:PORT
   --audience NAME             default gitlab-ai-gateway
   --unit-primitive NAME       default duo_chat
