@@ -21,12 +21,12 @@ describe('the keys for other documents than tokens', () => {
   const clock = new FakeClock();
   let issuer: TestIssuer;
   let replica: TestIssuer;
-  beforeEach(async () => {
+  beforeAll(async () => {
     clock.set('2026-03-10T12:00:00Z');
     issuer = await startTestIssuer({ clock });
     replica = await startTestIssuer({ clock, sharing: issuer });
   });
-  afterEach(async () => {
+  afterAll(async () => {
     await replica.stop();
     await issuer.stop();
   });
