@@ -10,6 +10,7 @@ import { auxiliaryKeyOf, generateAuxiliaryKey } from '../src/auxiliary-keys/auxi
 import { Clock } from '../src/platform/clock.js';
 import { startEmbeddedPostgres } from '../src/embedded-postgres/embedded-postgres.js';
 import { migrate } from '../src/database/migrate.js';
+import { createLogger } from '../src/platform/logging.js';
 import { encodeStatusList } from '../src/token-revocation/encode-status-list.js';
 import { revokedWords } from '../src/token-revocation/revoked-words.js';
 
@@ -26,7 +27,8 @@ async function main(): Promise<void> {
   const pool = new Pool({ connectionString: url });
   try {
     const config = { databaseUrl: url, databasePoolSize: 4, databaseTimeoutMs: 60_000 };
-    await migrate(dataSourceOptions(config), url);
+    const logger = createLogger('silent');
+    await migrate(dataSourceOptions(config), { url, setting: 'DATABASE_URL', logger });
     const now = new Clock().now();
     console.log(`Recording ${TOKENS} tokens ...`);
     await recordTokens(pool, now);

@@ -12,7 +12,9 @@ import { migrate } from './database/migrate.js';
 import { Notifications } from './database/notifications.js';
 import { Sealing, UnsealError } from './sealing/sealing.js';
 import { Readiness } from './probes/readiness.js';
+import { blockersAt } from './database/migration-locks.js';
 import { namingTheDatabase } from './database/refused-database.js';
+import { tellingWaits } from './platform/told-waits.js';
 import { StartRefusedError } from './platform/start-refused.js';
 import { HsmRefusedError } from './start-obstacle.js';
 import { JobRunner } from './scheduler/job-runner.js';
@@ -35,27 +37,36 @@ export async function bringUp(
   access: DatabaseAccess,
 ): Promise<void> {
   const database = app.get(Database);
+  const logger = app.get<Logger>(LOGGER);
+  const step = <Result>(name: string, work: () => Promise<Result>) =>
+    tellingWaits(logger, name, work, () => blockersAt(access.directUrl));
 
-  const migrationsAt = access.directUrl === access.url ? 'DATABASE_URL' : 'DATABASE_DIRECT_URL';
-  await namingTheDatabase(migrationsAt, () => migrate(dataSource, access.directUrl));
-  await namingTheDatabase('DATABASE_URL', () => database.connect(access.url));
+  const setting = access.directUrl === access.url ? 'DATABASE_URL' : 'DATABASE_DIRECT_URL';
+  const migrating = () => migrate(dataSource, { url: access.directUrl, setting, logger });
+  await step('the migrations', () => namingTheDatabase(setting, migrating));
+  const connecting = () => database.connect(access.url);
+  await step('a connection', () => namingTheDatabase('DATABASE_URL', connecting));
   const sample = await app.get(SigningKeyRepository).sealedSample(database.manager);
   await refusingWrongSecrets(() => {
     app.get(Sealing).useKey(access.keyEncryptionKey, sample);
   });
   app.get(Readiness).markSchemaCurrent();
   // The listener may be open already, so everything that a token needs must exist before a key can sign.
-  await app.get(IssuanceSnapshots).recordCurrent();
-  await app.get(IssuanceLedger).createPartitionsAhead(app.get(Clock).now());
-  await refusingWrongSecrets(() => bringUpKeys(app));
-  await app.get(ApiTokens).setBootstrapToken(database.manager, access.bootstrapAdminToken);
+  await step('the snapshots of catalog and policy', () =>
+    app.get(IssuanceSnapshots).recordCurrent(),
+  );
+  const now = app.get(Clock).now();
+  await step("the ledger's days", () => app.get(IssuanceLedger).createPartitionsAhead(now));
+  await step('the keys', () => refusingWrongSecrets(() => bringUpKeys(app)));
+  const token = access.bootstrapAdminToken;
+  await step('the API token', () => app.get(ApiTokens).setBootstrapToken(database.manager, token));
   app.get(Notifications).start(access.directUrl);
   // In the background: it may take a while, and syncs do not need it.
   const rewrap = {
     name: 're-wrap sealed values',
     run: () => app.get(RewrapSealedValues).run(),
   };
-  guarded(app.get<Logger>(LOGGER), rewrap.name, () => app.get(JobRunner).run(rewrap))();
+  guarded(logger, rewrap.name, () => app.get(JobRunner).run(rewrap))();
 }
 
 /** Takes every step of a key's life that came due meanwhile, but only if the keys can be opened. */

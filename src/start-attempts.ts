@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DatabaseClosedError } from './database/refused-database.js';
+import { DatabaseClosedError } from './database/database-closed.js';
 import type { Logger } from './platform/logging.js';
 import type { ServiceConfig } from './platform/service-config.js';
 import {

@@ -1,6 +1,6 @@
 import { isDatabaseAway, TROUBLES, troubleOf } from './database/away.js';
 import { MigrationHeldUpError } from './database/migration-locks.js';
-import { DatabaseClosedError } from './database/refused-database.js';
+import { DatabaseClosedError } from './database/database-closed.js';
 import { DataDirInUseError } from './embedded-postgres/data-dir-lock.js';
 import { EmbeddedPostgresError } from './embedded-postgres/trouble.js';
 import { codeOf } from './platform/error-code.js';

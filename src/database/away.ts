@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { codeOf } from '../platform/error-code.js';
 import { IssuerError } from '../platform/issuer-error.js';
+import { DatabaseClosedError } from './database-closed.js';
 
 /**
  * Why the database cannot run a statement now, though the statement itself is right. `away`: nothing
@@ -114,6 +115,7 @@ function ownTroubleOf(error: Error): DatabaseTrouble | null {
 
 /** Only for errors without a trouble of their own. */
 function isClosed(error: Error): boolean {
+  if (error instanceof DatabaseClosedError) return true;
   const code = codeOf(error) ?? '';
   if (CLOSED_CLASSES.test(code) || UNTRUSTED.test(code)) return true;
   // Postgres ended the session for a reason that is not listed above.

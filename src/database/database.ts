@@ -1,18 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { Client, Pool, type PoolConfig, TypeOverrides } from 'pg';
+import { Pool, type PoolConfig } from 'pg';
 import { databaseAway } from './away.js';
-import { DatabaseClient } from './client.js';
+import { type ClientOptions, DatabaseClient } from './client.js';
 import { PreparedStatements } from './prepared-statements.js';
+import { requireUsable } from './requirements.js';
 import { StatementOutcomes } from './statement-outcomes.js';
+import { strictTypes } from './strict-types.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
-
-/** The oid of `date`. We keep the text `YYYY-MM-DD`; `pg` would make it local midnight. */
-const DATE_OID = 1082;
-
-const dateAsText = new TypeOverrides();
-dateAsText.setTypeParser(DATE_OID, (text: string) => text);
 
 /**
  * Makes the server give up soon after its client. Otherwise the transaction of a frozen process would
@@ -32,10 +28,11 @@ const PROBE_TABLE = `write_probe_${randomBytes(6).toString('hex')}`;
 /** So many rows that the table has to grow on the disk. */
 const FILL = 'SELECT md5(n::text) FROM generate_series(1, 2000) AS n';
 
-type PoolOptions = PoolConfig & { readonly outcomes: StatementOutcomes };
+type PoolOptions = PoolConfig & ClientOptions & { readonly outcomes: StatementOutcomes };
 
 interface OpenPool {
   readonly url: string;
+  readonly schema: string;
   readonly pool: Pool;
   readonly prepared: PreparedStatements;
 }
@@ -48,6 +45,7 @@ export function poolOptions(timeoutMs: number, outcomes = new StatementOutcomes(
     connectionTimeoutMillis: timeoutMs,
     query_timeout: timeoutMs,
     keepAlive: true,
+    types: strictTypes(),
   };
 }
 
@@ -110,12 +108,14 @@ export class Database implements OnApplicationShutdown {
    * meets a schema that is still being migrated.
    */
   async connect(url: string): Promise<void> {
+    const schema = this.opened?.schema ?? (await this.schemaAt(url));
     if (!this.dataSource.isInitialized) {
       // The URL of the embedded Postgres is only known after its start.
-      this.dataSource.setOptions({ url });
+      const extra = { ...(this.dataSource.options.extra as object | undefined), schema };
+      this.dataSource.setOptions({ url, extra });
       await this.dataSource.initialize();
     }
-    this.opened ??= this.poolOn(url);
+    this.opened ??= this.poolOn(url, schema);
   }
 
   /**
@@ -123,9 +123,8 @@ export class Database implements OnApplicationShutdown {
    * @throws the reason why the database does not take them
    */
   async proveWritable(): Promise<void> {
-    const timeouts = { connectionTimeoutMillis: this.timeoutMs, query_timeout: this.timeoutMs };
-    const client = new Client({ connectionString: this.openPool().url, ...timeouts });
-    client.on('error', () => undefined);
+    const { url, schema } = this.openPool();
+    const client = this.clientOn(url, schema);
     try {
       await client.connect();
       await client.query(`BEGIN; CREATE TABLE ${PROBE_TABLE} (filler text)`);
@@ -142,16 +141,36 @@ export class Database implements OnApplicationShutdown {
     await this.opened?.pool.end();
   }
 
-  private poolOn(url: string): OpenPool {
-    const pool = new Pool({
+  /** A connection of its own, whose outcomes are not recorded. */
+  private clientOn(url: string, schema?: string): DatabaseClient {
+    const timeouts = { connectionTimeoutMillis: this.timeoutMs, query_timeout: this.timeoutMs };
+    const where = { connectionString: url, ...(schema === undefined ? {} : { schema }) };
+    return new DatabaseClient({ ...where, ...timeouts });
+  }
+
+  /** Where the tables are. @throws {DatabaseClosedError} when the database is not as it has to be */
+  private async schemaAt(url: string): Promise<string> {
+    const client = this.clientOn(url);
+    try {
+      await client.connect();
+      const { timeoutMs } = this;
+      return await requireUsable(client, { setting: 'DATABASE_URL', timeoutMs, migrates: false });
+    } finally {
+      void client.end().catch(() => undefined);
+    }
+  }
+
+  private poolOn(url: string, schema: string): OpenPool {
+    const options: PoolOptions = {
       ...poolOptions(this.timeoutMs, this.outcomes),
       connectionString: url,
       max: this.config.databasePoolSize - adminPoolSize(this.config.databasePoolSize),
-      types: dateAsText,
-    });
+      schema,
+    };
+    const pool = new Pool(options);
     // The pool replaces an idle connection that breaks. Without a listener the error would end the process.
     pool.on('error', () => undefined);
-    return { url, pool, prepared: new PreparedStatements(pool) };
+    return { url, schema, pool, prepared: new PreparedStatements(pool) };
   }
 
   private openPool(): OpenPool {

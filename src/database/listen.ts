@@ -2,6 +2,7 @@ import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, type Notification } from 'pg';
 import { guarded } from '../platform/guarded.js';
+import { pinSettings } from './session-settings.js';
 import type { Logger } from '../platform/logging.js';
 
 /** The name of the listening connection in `pg_stat_activity`. */
@@ -49,6 +50,7 @@ export async function listen(options: ListenOptions): Promise<never> {
   client.on('notification', guarded(options.logger, 'notification', notified));
   try {
     await client.connect();
+    await pinSettings(client, null);
     for (const channel of options.channels) {
       await client.query(`LISTEN ${client.escapeIdentifier(channel)}`);
     }

@@ -5,15 +5,20 @@ import {
   type MigrationInterface,
   SimpleConsoleLogger,
 } from 'typeorm';
-import { Client } from 'pg';
+import { tellingWaits } from '../platform/told-waits.js';
+import type { Logger } from '../platform/logging.js';
+import { DatabaseClient } from './client.js';
 import {
+  beginTurn,
   isLockRefused,
   lockHolders,
   MigrationHeldUpError,
+  turnHolder,
   withLockTimeout,
 } from './migration-locks.js';
+import { pinFunctions } from './pin-functions.js';
+import { requireUsable } from './requirements.js';
 
-const OLDEST_SERVER = 140_000;
 const RETRY_MS = 50;
 /** A server that hangs is asked again soon, so that tokens are issued within 3 s of its return. */
 const HANGS = { connectionTimeoutMillis: 2000, query_timeout: 5000 };
@@ -34,20 +39,39 @@ class MigrationLogger extends SimpleConsoleLogger {
   }
 }
 
+export interface MigrationTarget {
+  /** May lead through a pooler in transaction mode. */
+  readonly url: string;
+  /** The variable that names the database. */
+  readonly setting: string;
+  readonly logger: Logger;
+}
+
 /**
- * Brings the schema up to date. Replicas that start together queue for one session lock, which ends with
- * the session if the process dies.
- * @param directUrl must not lead through a pooler, because of the session lock
+ * Brings the schema up to date. Replicas that start together queue for one lock. It ends with its
+ * transaction, and so with the process.
+ * @throws {DatabaseClosedError} when the database or the role is not as the service needs it
  * @throws {MigrationHeldUpError} when tables stay in use for some seconds; then it can be called again
  */
-export async function migrate(options: DataSourceOptions, directUrl: string): Promise<void> {
-  const lock = new Client({ connectionString: directUrl, ...HANGS });
-  lock.on('error', () => undefined);
+export async function migrate(
+  options: DataSourceOptions,
+  { url, setting, logger }: MigrationTarget,
+): Promise<void> {
+  const lock = new DatabaseClient({ connectionString: url, ...HANGS });
   await lock.connect();
   try {
-    await requireKnownServer(lock);
-    while (!(await tryLock(lock))) await sleep(RETRY_MS);
-    await migrateBeside(lock, { ...options, url: directUrl } as DataSourceOptions);
+    const timeoutMs = HANGS.query_timeout;
+    const schema = await requireUsable(lock, { setting, timeoutMs, migrates: true });
+    const extra = { ...(options.extra as object | undefined), ...NO_TIMEOUT, schema };
+    const target = { ...options, url, extra } as DataSourceOptions;
+    const waitForTurn = async () => {
+      while (!(await beginTurn(lock))) await sleep(RETRY_MS);
+    };
+    const turn = 'the end of the migrations of another start';
+    await tellingWaits(logger, turn, waitForTurn, () => turnHolder(lock));
+    await migrateBeside(lock, target, schema);
+    await pinFunctions(lock, schema);
+    await lock.query('COMMIT');
   } finally {
     await lock.end();
   }
@@ -67,47 +91,38 @@ export async function pendingMigrations(dataSource: DataSource): Promise<string[
     .filter((name) => !seen.has(name));
 }
 
-async function requireKnownServer(client: Client): Promise<void> {
-  const { rows } = await client.query<{ server_version_num: string }>('SHOW server_version_num');
-  if (Number(rows[0]?.server_version_num) >= OLDEST_SERVER) return;
-  throw new Error('the database is older than Postgres 14: upgrade it, or use another one');
-}
-
-async function tryLock(client: Client): Promise<boolean> {
-  const { rows } = await client.query<{ locked: boolean }>(
-    `SELECT pg_try_advisory_lock(hashtext('cloud_connector_issuer.migrate')) AS locked`,
-  );
-  return rows[0]?.locked === true;
-}
-
 /** Runs the pending migrations. One that is held up lets the syncs pass before it tries again. */
-async function migrateBeside(client: Client, options: DataSourceOptions): Promise<void> {
+async function migrateBeside(
+  lock: DatabaseClient,
+  options: DataSourceOptions,
+  schema: string,
+): Promise<void> {
   let heldUp: MigrationHeldUpError | null = null;
   for (const lockTimeoutMs of LOCK_TIMEOUTS_MS) {
     if (heldUp) await sleep(pauseMs());
-    heldUp = await runMigrations(client, options, lockTimeoutMs);
+    heldUp = await runMigrations(lock, options, schema, lockTimeoutMs);
     if (!heldUp) return;
   }
   if (heldUp) throw heldUp;
 }
 
 async function runMigrations(
-  client: Client,
+  lock: DatabaseClient,
   options: DataSourceOptions,
+  schema: string,
   lockTimeoutMs: number,
 ): Promise<MigrationHeldUpError | null> {
   const all = options.migrations as (new () => MigrationInterface)[];
   const migrations = all.map((migration) => withLockTimeout(migration, lockTimeoutMs));
-  const extra: unknown = { ...(options.extra as object | undefined), ...NO_TIMEOUT };
   const logger = new MigrationLogger(false);
-  const dataSource = new DataSource({ ...options, migrations, extra, logger });
+  const dataSource = new DataSource({ ...options, migrations, logger });
   await dataSource.initialize();
   try {
     await dataSource.runMigrations();
     return null;
   } catch (error) {
     if (!isLockRefused(error)) throw error;
-    const holders = await lockHolders(client, lockTimeoutMs);
+    const holders = await lockHolders(lock, schema, lockTimeoutMs);
     const [next] = await pendingMigrations(dataSource);
     return new MigrationHeldUpError(next ?? 'of this version', holders);
   } finally {

@@ -1,6 +1,8 @@
 import type { Client } from 'pg';
 import type { MigrationInterface } from 'typeorm';
 import { codeOf } from '../platform/error-code.js';
+import { DatabaseClient } from './client.js';
+import { LIFT_LIMITS } from './session-settings.js';
 
 type MigrationClass = new () => MigrationInterface;
 
@@ -27,6 +29,7 @@ export class MigrationHeldUpError extends Error {
 export function withLockTimeout(Migration: MigrationClass, ms: number): MigrationClass {
   return class extends Migration {
     override async up(...[runner]: Parameters<MigrationInterface['up']>): Promise<void> {
+      await runner.query(LIFT_LIMITS);
       await runner.query(`SET LOCAL lock_timeout = ${ms}`);
       await super.up(runner);
     }
@@ -37,22 +40,90 @@ export function isLockRefused(error: unknown): boolean {
   return RETRYABLE.has(codeOf(error) ?? '');
 }
 
-/** Without their statements, which may contain secrets. */
+/**
+ * How a session of `pg_stat_activity` is named: without its statement, which may contain secrets. Another
+ * role's address and times are only shown to members of pg_read_all_stats.
+ */
+const SESSION = `
+  format('process %s (%s)', pid, concat_ws(', ', usename, nullif(application_name, ''),
+    CASE WHEN xact_start IS NULL
+         THEN 'idle since ' || to_char(state_change AT TIME ZONE 'UTC', 'HH24:MI:SS "UTC"')
+         ELSE 'in a transaction since ' || to_char(xact_start AT TIME ZONE 'UTC', 'HH24:MI:SS "UTC"')
+    END, 'from ' || client_addr))`;
+
 const HOLDERS = `
-  SELECT format('process %s (%s)', pid, concat_ws(', ', usename, nullif(application_name, ''),
-           'in a transaction since ' || to_char(xact_start AT TIME ZONE 'UTC', 'HH24:MI:SS "UTC"'))
-         ) AS holder
+  SELECT ${SESSION} AS holder
   FROM pg_stat_activity
   WHERE pid <> pg_backend_pid()
     AND coalesce(xact_start < clock_timestamp() - $1 * interval '1 millisecond', true)
     AND pid IN (
       SELECT pid FROM pg_locks JOIN pg_class ON pg_class.oid = relation
-      WHERE granted AND relnamespace = 'public'::regnamespace
+      WHERE granted AND relnamespace = $2::regnamespace
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
   ORDER BY xact_start LIMIT 5`;
 
 /** The transactions that have held a table of ours for as long as the migration waited. */
-export async function lockHolders(client: Client, waitedMs: number): Promise<readonly string[]> {
-  const { rows } = await client.query<{ holder: string }>(HOLDERS, [waitedMs]);
+export async function lockHolders(
+  client: Client,
+  schema: string,
+  waitedMs: number,
+): Promise<readonly string[]> {
+  const inSchema = client.escapeIdentifier(schema);
+  const { rows } = await client.query<{ holder: string }>(HOLDERS, [waitedMs, inSchema]);
   return rows.map(({ holder }) => holder);
+}
+
+const TRY_TURN = `SELECT pg_try_advisory_xact_lock(hashtext('cloud_connector_issuer.migrate')) AS locked`;
+
+/** The whole key of an advisory lock is in two columns of 32 bits. */
+const TURN_HOLDERS = `
+  SELECT ${SESSION} AS holder, xact_start IS NULL AND state = 'idle' AS idle, pid
+  FROM pg_stat_activity JOIN pg_locks USING (pid)
+  WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+    AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (classid::bigint << 32) | objid::bigint = hashtext('cloud_connector_issuer.migrate')::bigint`;
+
+/**
+ * Begins a transaction in which nobody else migrates. The lock ends with the transaction, and so with the
+ * process or its connection. A lock of a session would stay with the session of a pooler.
+ */
+export async function beginTurn(client: Client): Promise<boolean> {
+  await client.query('BEGIN');
+  const { rows } = await client.query<{ locked: boolean }>(TRY_TURN);
+  if (rows[0]?.locked !== true) {
+    await client.query('ROLLBACK');
+    return false;
+  }
+  await client.query(LIFT_LIMITS);
+  return true;
+}
+
+/** Who migrates now, as part of a sentence. A version before this one locked a session. */
+export async function turnHolder(client: Client): Promise<string> {
+  const { rows } = await client.query<{ holder: string; idle: boolean; pid: number }>(TURN_HOLDERS);
+  const [found] = rows;
+  if (!found) return '';
+  return found.idle
+    ? `${found.holder}, which does nothing: SELECT pg_terminate_backend(${found.pid}) ends it`
+    : found.holder;
+}
+
+const BLOCKERS = `
+  SELECT DISTINCT ${SESSION} AS holder FROM pg_stat_activity
+  WHERE pid IN (
+    SELECT unnest(pg_blocking_pids(pid)) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user AND wait_event_type = 'Lock')
+  LIMIT 5`;
+
+/** Who holds up our sessions, as part of a sentence. */
+export async function blockersAt(url: string): Promise<string> {
+  const timeouts = { connectionTimeoutMillis: 2000, query_timeout: 2000 };
+  const client = new DatabaseClient({ connectionString: url, ...timeouts });
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ holder: string }>(BLOCKERS);
+    return rows.map(({ holder }) => holder).join('; ');
+  } finally {
+    void client.end().catch(() => undefined);
+  }
 }

@@ -1,12 +1,6 @@
 import { codeOf } from '../platform/error-code.js';
-import { StartRefusedError } from '../platform/start-refused.js';
 import { isDatabaseClosed } from './away.js';
-
-/**
- * The database does not let the service in. An operator can correct that in the database, so a service
- * that already publishes keys goes on trying.
- */
-export class DatabaseClosedError extends StartRefusedError {}
+import { DatabaseClosedError } from './database-closed.js';
 
 const REASONS: ReadonlyMap<string | null, string> = new Map([
   ['28P01', 'the database refuses its user or password: correct one of them'],
@@ -22,7 +16,7 @@ export async function namingTheDatabase<Result>(
   try {
     return await work();
   } catch (error) {
-    if (!isDatabaseClosed(error)) throw error;
+    if (error instanceof DatabaseClosedError || !isDatabaseClosed(error)) throw error;
     const reason = REASONS.get(codeOf(error)) ?? otherReason(error);
     throw new DatabaseClosedError(`${setting}: ${reason}`, { cause: error });
   }

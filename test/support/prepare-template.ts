@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { Client } from 'pg';
 import { dataSourceOptions } from '../../src/data-source.js';
+import { createLogger } from '../../src/platform/logging.js';
 import { migrate } from '../../src/database/migrate.js';
 
 export const TEMPLATE_DATABASE = 'template_issuer';
@@ -17,5 +18,6 @@ export async function prepareTemplate(serverUrl: string): Promise<void> {
   const url = new URL(serverUrl);
   url.pathname = TEMPLATE_DATABASE;
   const config = { databaseUrl: url.href, databasePoolSize: 4, databaseTimeoutMs: 5000 };
-  await migrate(dataSourceOptions(config), url.href);
+  const logger = createLogger('silent');
+  await migrate(dataSourceOptions(config), { url: url.href, setting: 'TEST_POSTGRES_URL', logger });
 }

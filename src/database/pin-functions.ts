@@ -1,0 +1,22 @@
+import type { Client } from 'pg';
+
+/** The functions of this schema, apart from those of extensions, that do not look for names in it alone. */
+const UNPINNED = `
+  SELECT oid::regprocedure::text AS name FROM pg_proc
+  WHERE pronamespace = quote_ident($1)::regnamespace AND prokind = 'f' AND prolang IN (
+      SELECT oid FROM pg_language WHERE lanname IN ('plpgsql', 'sql'))
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
+    AND NOT coalesce(proconfig, '{}') @> ARRAY['search_path=' || quote_ident($1) || ', pg_temp']`;
+
+/**
+ * Lets each function, triggers' functions above all, find the tables of this schema whatever search_path
+ * its caller has: pg_restore has an empty one. Done at each start, because a migration that replaces a
+ * function, or an administrator who renames the schema, would undo it.
+ */
+export async function pinFunctions(client: Client, schema: string): Promise<void> {
+  const path = `${client.escapeIdentifier(schema)}, pg_temp`;
+  const { rows } = await client.query<{ name: string }>(UNPINNED, [schema]);
+  for (const { name } of rows) {
+    await client.query(`ALTER FUNCTION ${name} SET search_path = ${path}`);
+  }
+}
