@@ -174,6 +174,15 @@ describe('the configuration', () => {
   });
 
   it.each([
+    ['10.0.0.0/8, 0.0.0.0/0', 1],
+    ['::/0 0.0.0.0/0', 2],
+    ['::1/128 10.0.0.0/8', 0],
+  ])('warns of proxies that are everybody: %s', (networks, count) => {
+    const { warnings } = readAppConfig({ TRUSTED_PROXIES: networks });
+    expect(warnings).toHaveLength(count);
+  });
+
+  it.each([
     ['86400', 43_200],
     ['43201', 43_200],
     ['43200', 21_600],

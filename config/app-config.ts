@@ -89,12 +89,13 @@ function readWith(
     3600,
     MAX_TTL_SECONDS,
   );
+  const trustedProxies = readTrustedProxies(reader);
   const jwksCacheSeconds = reader.integer('JWKS_CACHE_SECONDS', 86_400, 1, 604_800);
   const config: AppConfig = {
     host: reader.text('HOST') ?? '127.0.0.1',
     port,
     tls: readTls(reader),
-    trustedProxies: readTrustedProxies(reader),
+    trustedProxies,
     databaseUrl,
     databaseDirectUrl: readDatabaseUrl(reader, 'DATABASE_DIRECT_URL'),
     databasePoolSize: reader.integer('DATABASE_POOL_SIZE', 10, 2, 1000),
@@ -115,7 +116,7 @@ function readWith(
     signingKeyRotationDays: reader.integer('SIGNING_KEY_ROTATION_DAYS', 90, 1, 3650),
     ledgerRetentionDays: reader.integer('LEDGER_RETENTION_DAYS', 400, 1, 3650),
     logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
-    warnings: ttlWarnings(serviceTokenTtlSeconds),
+    warnings: [...ttlWarnings(serviceTokenTtlSeconds), ...proxyWarnings(trustedProxies)],
   };
   if (config.databaseDirectUrl !== null && databaseUrl === null) {
     reader.faults.push('DATABASE_DIRECT_URL: can only be set together with DATABASE_URL');
@@ -163,6 +164,15 @@ function readTrustedProxies(reader: EnvironmentReader): string[] {
     }
   }
   return networks;
+}
+
+function proxyWarnings(networks: readonly string[]): string[] {
+  return networks
+    .filter((network) => /\/0+$/.test(network))
+    .map(
+      (network) =>
+        `TRUSTED_PROXIES: ${network} trusts everybody, so every client can choose the address that counts for it`,
+    );
 }
 
 function isNetwork(text: string): boolean {

@@ -4,9 +4,11 @@ import { createServer as createTlsServer, type ServerOptions as TlsOptions } fro
 import type { Socket } from 'node:net';
 import { connectionLimits } from './connection-limits.js';
 import { guarded } from '../platform/guarded.js';
+import { Networks } from '../platform/ip-network.js';
 import type { Logger } from '../platform/logging.js';
 import type { ServiceConfig } from '../platform/service-config.js';
 import { NO_HOST, refuse, UNKNOWN_EXPECTATION } from './bare-answer.js';
+import { ClientAddresses } from './client-address.js';
 import type { Connection } from './connection.js';
 import { Connections } from './connections.js';
 import { Gates } from './gates.js';
@@ -18,11 +20,14 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
 const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;
 const SWEEP_MS = 1000;
+/** What proxies make their ids of: nothing that could end a line or a text of the log. */
+const REQUEST_ID = /^[\w.:=+/@~-]{1,128}$/;
 
 /** Node's HTTP server with limits on connections and on the requests of each. */
 export class BoundedServer {
   readonly connections: Connections;
   readonly gates: Gates;
+  readonly clientAddresses: ClientAddresses;
   private accepted = 0;
 
   private readonly processId = randomBytes(4).toString('hex');
@@ -33,11 +38,23 @@ export class BoundedServer {
     private readonly logger: Logger,
     limits = connectionLimits(config.databasePoolSize),
   ) {
-    this.connections = new Connections(limits, config.trustedProxies, logger);
+    const proxies = new Networks(config.trustedProxies);
+    this.connections = new Connections(limits, proxies, logger);
+    this.clientAddresses = new ClientAddresses(proxies);
     this.gates = new Gates(() => this.accepted, logger);
   }
 
-  /** For the log and the caller. Each process has its own ids. */
+  /** For the log and the caller: the id that a trusted proxy gave the request, else one of our own. */
+  requestIdOf(request: IncomingMessage): string {
+    const given = request.headers['x-request-id'];
+    const isKept =
+      typeof given === 'string' &&
+      REQUEST_ID.test(given) &&
+      this.clientAddresses.isProxied(request);
+    return isKept ? given : this.nextRequestId();
+  }
+
+  /** Each process has its own ids. */
   nextRequestId(): string {
     this.requests += 1;
     return `${this.processId}-${this.requests}`;
@@ -99,13 +116,14 @@ export class BoundedServer {
   }
 
   private takeRequests(server: Server, listener: RequestListener): void {
-    const requestId = () => this.nextRequestId();
     const pass: RequestListener = (request, answer) => {
+      const requestId = () => this.requestIdOf(request);
       if (lacksHost(request)) refuse(NO_HOST, request, answer, requestId(), this.logger);
       else this.gates.pass(request, answer, requestId, listener);
     };
     const refuseExpectation: RequestListener = (request, answer) => {
-      refuse(UNKNOWN_EXPECTATION, request, answer, requestId(), this.logger);
+      const requestId = this.requestIdOf(request);
+      refuse(UNKNOWN_EXPECTATION, request, answer, requestId, this.logger);
     };
     server.on('request', guarded(this.logger, 'request', this.inTurn(pass)));
     // Node would answer it itself, past all limits.

@@ -1,8 +1,71 @@
-import type { FastifyRequest } from 'fastify';
+import type { IncomingMessage } from 'node:http';
+import { addressIn, Networks } from '../platform/ip-network.js';
+import { forwarded, type Hop, xForwardedFor } from './forwarded-hops.js';
 
-/** The client's address; empty when the connection was reset early. */
-export function addressOf(request: FastifyRequest): string {
-  // Fastify's type says that it is always a string.
-  const address: unknown = request.ip;
-  return typeof address === 'string' ? address : '';
+declare module 'fastify' {
+  interface FastifyRequest {
+    /**
+     * The one address of the client, wherever an address counts: as RFC 5952 writes it. Null when it is not known: all
+     * such clients count as one.
+     */
+    readonly clientAddress: string | null;
+    /** Whether a trusted proxy sent it. */
+    readonly isProxied: boolean;
+  }
+}
+
+/** More proxies stand behind each other nowhere. A longer list is not read to its end. */
+const MAX_PROXIES = 32;
+
+/** Who is behind a trusted proxy, as one header says it. */
+interface Named {
+  readonly address: Hop;
+  /** Whether it is itself a trusted proxy: the header names nobody else. */
+  readonly isProxy: boolean;
+}
+
+/** Finds out from which address a request comes. Only trusted proxies are believed. */
+export class ClientAddresses {
+  constructor(private readonly proxies: Networks) {}
+
+  /** Whether a trusted proxy sent the request. */
+  isProxied({ socket }: IncomingMessage): boolean {
+    return this.proxies.include(socket.remoteAddress ?? '');
+  }
+
+  /**
+   * Walks from the peer over trusted proxies to the first address that is not one. Of two headers the proxy may have
+   * written only one, and a client the other: unless they name the same client, its address is not known.
+   */
+  of({ socket, headers }: IncomingMessage): string | null {
+    // It is missing when the connection was reset early.
+    const peer = addressIn(socket.remoteAddress ?? '');
+    if (peer === null || !this.proxies.include(peer)) return peer;
+    const named = [
+      this.walk(xForwardedFor(textOf(headers['x-forwarded-for']))),
+      this.walk(forwarded(textOf(headers.forwarded))),
+    ].filter((one) => one !== null);
+    const clients = named.filter(({ isProxy }) => !isProxy);
+    const [first, second = first] = clients.length > 0 ? clients : named;
+    if (first === undefined) return peer;
+    return first.address === second?.address ? first.address : null;
+  }
+
+  /** The first hop that is not a trusted proxy, else the last one. Null when the header names nobody. */
+  private walk(hops: Iterable<Hop>): Named | null {
+    let last: Named | null = null;
+    let proxies = 0;
+    for (const address of hops) {
+      if (address === null || !this.proxies.include(address)) return { address, isProxy: false };
+      proxies += 1;
+      if (proxies > MAX_PROXIES) return { address: null, isProxy: false };
+      last = { address, isProxy: true };
+    }
+    return last;
+  }
+}
+
+/** Node joins repeated headers with commas. */
+function textOf(header: string | string[] | undefined): string {
+  return typeof header === 'string' ? header : (header ?? []).join(',');
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { guarded } from '../platform/guarded.js';
-import { networkOf, Networks } from '../platform/ip-network.js';
+import { networkOf, type Networks } from '../platform/ip-network.js';
 import type { Logger } from '../platform/logging.js';
 import { Connection, type ConnectionState } from './connection.js';
 import type { ConnectionLimits } from './connection-limits.js';
@@ -26,15 +26,12 @@ export class Connections {
   private readonly all = new Book();
   private readonly byNetwork = new Map<string, Book>();
   private readonly bySocket = new WeakMap<Socket, Connection>();
-  private readonly proxies: Networks;
 
   constructor(
     private readonly limits: ConnectionLimits,
-    trustedProxies: readonly string[],
+    private readonly proxies: Networks,
     private readonly logger: Logger,
-  ) {
-    this.proxies = new Networks(trustedProxies);
-  }
+  ) {}
 
   get counts(): Readonly<Record<ConnectionState, number>> {
     return this.all.counts;

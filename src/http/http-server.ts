@@ -49,8 +49,7 @@ export function httpServer(
     // Validators cache a refusal for a day, so kept-alive connections are answered to the end.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
-    genReqId: () => server.nextRequestId(),
+    genReqId: (request) => server.requestIdOf(request),
     logController: new LogController({ disableRequestLogging: true }),
     frameworkErrors: guarded(logger, 'frameworkErrors', (error, request, reply) => {
       // No hook runs for these errors.
@@ -73,9 +72,24 @@ export function httpServer(
   readJsonBodies(fastify, MAX_BODY_BYTES, logger);
   server.gates.guard(fastify);
   endUnreadChunks(fastify, logger);
+  decorateRequests(fastify, server);
   labelAnswers(fastify);
   logRequests(fastify, logger);
   return adapter;
+}
+
+/** Read when they are needed: behind proxies that takes a while. */
+function decorateRequests(fastify: FastifyInstance, { clientAddresses }: BoundedServer): void {
+  fastify.decorateRequest('clientAddress', {
+    getter() {
+      return clientAddresses.of(this.raw);
+    },
+  });
+  fastify.decorateRequest('isProxied', {
+    getter() {
+      return clientAddresses.isProxied(this.raw);
+    },
+  });
 }
 
 /** A connection that cannot be accepted (no file descriptors are left) is an `error` of the server. */

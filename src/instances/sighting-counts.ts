@@ -11,8 +11,8 @@ export interface AdmittedRequest {
   readonly licenseId: string;
   /** The instance UUID. */
   readonly instanceId: string;
-  /** Behind a proxy it may be anything that a client wrote. */
-  readonly address: string;
+  /** Null when it is not known. */
+  readonly address: string | null;
   readonly hostName: string | null;
   /** Whether the key was an old one of the license. */
   readonly byOldKey: boolean;
@@ -48,7 +48,7 @@ export class SightingCounts {
     const { address, at, byOldKey, hostName } = request;
     const seen = { requests: 1, firstSeenAt: at, lastSeenAt: at };
     const sighting = { ...seen, previousKeyLastUsedAt: byOldKey ? at : null };
-    add(place.networks, { ...sighting, value: networkOf(address, NETWORK) ?? OTHER });
+    add(place.networks, { ...sighting, value: networkOf(address ?? '', NETWORK) ?? OTHER });
     // Host names are compared without regard to case (RFC 4343).
     if (hostName !== null) add(place.hostNames, { ...sighting, value: hostName.toLowerCase() });
     return true;

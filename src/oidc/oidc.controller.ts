@@ -4,7 +4,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { keySetMaxAgeSeconds } from '../domain/key-set-max-age.js';
 import { type KeySetDocument, newestKidOf } from '../domain/published-document.js';
 import { Clock } from '../platform/clock.js';
-import { addressOf } from '../http/client-address.js';
 import { databaseAway } from '../database/away.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { KeySetFetches } from '../signing-keys/key-set-fetches.js';
@@ -56,7 +55,7 @@ export class OidcController {
     const now = this.clock.now();
     sendDocument(rendered, this.maxAgeSeconds(now), request, reply);
     if (request.method !== 'GET' || newestKid === undefined) return;
-    this.fetches.note(newestKid, request.headers['user-agent'], addressOf(request), now);
+    this.fetches.note(newestKid, request.headers['user-agent'], request.clientAddress, now);
   }
 
   /** Renders each key set once. */

@@ -23,6 +23,11 @@ export function networkOf(text: string, size: NetworkSize): string | null {
   return `${ipaddr.fromByteArray(bytes).toString()}/${bits}`;
 }
 
+/** The address as RFC 5952 writes it, an IPv4-mapped one as IPv4, without a zone; null for any other text. */
+export function addressIn(text: string): string | null {
+  return parseAddress(text)?.toString() ?? null;
+}
+
 /** Networks like `10.0.0.0/8`, and single addresses. */
 export class Networks {
   private readonly networks: readonly (readonly [IPv6, number])[];

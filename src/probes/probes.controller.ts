@@ -3,14 +3,16 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { bearerTokenOf } from '../access-control/admin-api.js';
 import { ApiTokens } from '../access-control/api-tokens.js';
-import { addressOf } from '../http/client-address.js';
 import { Database } from '../database/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
+import { Networks } from '../platform/ip-network.js';
 import { Metrics } from '../platform/metrics.js';
 import { Readiness, type ReadinessReport } from './readiness.js';
 
-const PROXY_HEADER = /^(?:x-forwarded-.*|forwarded|x-real-ip|via)$/;
-const LOOPBACK = /^(127(\.\d+){3}|::1|::ffff:127(\.\d+){3})$/;
+/** Headers that proxies, gateways and tunnels add. */
+const PROXY_HEADER = /forwarded|^via$|^cdn-loop$|^cf-|^x-envoy-|-\w*ip$/;
+const LOOPBACK = new Networks(['127.0.0.0/8', '::1']);
+const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?$/i;
 
 @ApiExcludeController()
 @Controller('-')
@@ -52,8 +54,11 @@ export class ProbesController {
   }
 }
 
-/** A proxy on the same host also connects from the loopback interface, but it adds headers. */
-function cameFromLoopback(request: FastifyRequest): boolean {
-  const proxied = Object.keys(request.headers).some((name) => PROXY_HEADER.test(name));
-  return !proxied && LOOPBACK.test(addressOf(request));
+/**
+ * A proxy on the same host also connects from the loopback interface. It is one when `TRUSTED_PROXIES` names it, when
+ * it adds a header, or when it passes on the `Host` that a client asked for.
+ */
+function cameFromLoopback({ headers, isProxied, clientAddress }: FastifyRequest): boolean {
+  if (isProxied || Object.keys(headers).some((name) => PROXY_HEADER.test(name))) return false;
+  return LOOPBACK_HOST.test(headers.host ?? '') && LOOPBACK.include(clientAddress ?? '');
 }

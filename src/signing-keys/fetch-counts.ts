@@ -23,11 +23,11 @@ export interface FetchCount {
   readonly lastFetchedAt: Date;
 }
 
-/** @param address behind a proxy a client may forge it; missing once the client has hung up */
+/** @param address null when it is not known */
 export function oneFetch(
   newestKid: string,
   userAgent: string | undefined,
-  address: string | undefined,
+  address: string | null,
   now: Date,
 ): FetchCount {
   const agent = (userAgent ?? '').slice(0, MAX_AGENT_LENGTH).replace(UNPRINTABLE, '').trim();

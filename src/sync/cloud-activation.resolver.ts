@@ -42,8 +42,7 @@ export class CloudActivationResolver {
       const license = await this.activateInstance.activate({
         activationCode: input.activationCode,
         instanceId: input.instanceIdentifier,
-        // The first versions had no other way than by hand.
-        automated: input.automated ?? false,
+        automated: input.automated,
         reported: {
           uniqueInstanceId: uuidOf(input.uniqueInstanceId),
           hostName: hostNameOf(input.hostname),

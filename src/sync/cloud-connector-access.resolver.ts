@@ -17,7 +17,7 @@ import { type SyncHeaders, syncOf } from './sync-request.js';
 /** The HTTP request, as far as the resolvers need it, and the outcome. */
 export interface SyncContext {
   readonly headers: SyncHeaders;
-  readonly address: string;
+  readonly address: string | null;
   readonly deadline: Deadline;
   /** The outcome when no error is thrown; `answered` when no token was asked for. */
   outcome: 'answered' | 'issued' | 'revoked' | 'activation';
@@ -48,16 +48,11 @@ export class CloudConnectorAccessResolver {
   @Query(() => CloudConnectorAccess, { nullable: true })
   async cloudConnectorAccess(
     @Args('licenseKey', { type: () => String }) licenseKey: string,
-    @Args('gitlabVersion', { type: () => String, nullable: true })
-    gitlabVersion: string | null | undefined,
+    @Args('gitlabVersion', { type: () => String }) gitlabVersion: string,
     @Context() context: SyncContext,
   ): Promise<Answer> {
     const at = this.clock.now();
-    const request = syncOf(
-      { licenseKey, gitlabVersion: gitlabVersion ?? null },
-      context.headers,
-      at,
-    );
+    const request = syncOf({ licenseKey, gitlabVersion }, context.headers, at);
     const admitted = await this.admission.admit({ ...request, deadline: context.deadline });
     const { sync, license, instanceId, byOldKey } = admitted;
     if (instanceId !== null) {

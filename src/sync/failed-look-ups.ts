@@ -13,6 +13,8 @@ const FAILED: ReadonlySet<IssuerErrorCode> = new Set([
 const BURST = 100;
 const FORGOTTEN_PER_SECOND = 1;
 const MAX_ADDRESSES = 10_000;
+/** All clients whose address is not known count as one: otherwise a text in place of it would be a way around. */
+const UNKNOWN = 'unknown';
 /** One customer has a whole /64 of IPv6: it counts as one address. */
 const CUSTOMER = { ipv4: 32, ipv6: 64 } as const;
 
@@ -32,9 +34,9 @@ export class FailedLookUps {
   constructor(private readonly clock: Clock) {}
 
   /** Counts one failure. @returns the seconds to wait after too many failures, else null */
-  count(address: string): number | null {
+  count(address: string | null): number | null {
     const now = this.clock.now().getTime() / 1000;
-    const network = networkOf(address, CUSTOMER) ?? address;
+    const network = networkOf(address ?? '', CUSTOMER) ?? UNKNOWN;
     const bucket = this.buckets.get(network) ?? { failures: 0, at: now };
     const elapsed = Math.max(0, now - bucket.at);
     const failures = Math.max(0, bucket.failures - elapsed * FORGOTTEN_PER_SECOND) + 1;
@@ -51,7 +53,7 @@ export class FailedLookUps {
    * Counts the error if its code is that of a guess.
    * @returns RATE_LIMITED after too many of them, else null: the error itself is the answer
    */
-  limited({ code }: IssuerError, address: string): IssuerError | null {
+  limited({ code }: IssuerError, address: string | null): IssuerError | null {
     if (!FAILED.has(code)) return null;
     const retryAfterSeconds = this.count(address);
     if (retryAfterSeconds === null) return null;

@@ -5,7 +5,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { InstanceSightings } from '../instances/instance-sightings.js';
 import { millisecondsSinceArrival } from '../http/arrival.js';
 import { databaseDeadlineMs, Deadline } from '../database/deadline.js';
-import { addressOf } from '../http/client-address.js';
 import { asIssuerError, INTERNAL } from '../http/error-faces.js';
 import { sendJson } from '../http/send-json.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
@@ -37,7 +36,7 @@ export class GraphqlController {
       headers: request.headers,
       // Computed only when it is needed: behind proxies it takes a while.
       get address() {
-        return addressOf(request);
+        return request.clientAddress;
       },
       // The time in which the request waited for its turn counts.
       deadline: new Deadline(this.deadlineMs - millisecondsSinceArrival(request.raw)),
@@ -54,7 +53,7 @@ export class GraphqlController {
     const { query, variables, operationName } = readGraphqlRequest(request.body);
     const app = this.adapterHost.httpAdapter.getInstance<FastifyInstance>();
     const execution = app.graphql(query, context, variables, operationName);
-    const data = await context.deadline.holds(dataOf(query, execution));
+    const data = await context.deadline.holds(dataOf(execution));
     this.count(context, '');
     const { admitted } = context;
     if (admitted) this.sightings.note({ ...admitted, address: context.address });

@@ -10,7 +10,6 @@ import { InstanceSightings } from '../instances/instance-sightings.js';
 import type { LicenseEntity } from '../licenses/license.entity.js';
 import { AnswerDeadline } from '../http/answer-deadline.js';
 import { Clock } from '../platform/clock.js';
-import { addressOf } from '../http/client-address.js';
 import { asIssuerError } from '../http/error-faces.js';
 import { FailedLookUps } from './failed-look-ups.js';
 import { seatLinkOf } from './seat-link-request.js';
@@ -37,14 +36,15 @@ export class SeatLinksController {
       const now = this.clock.now();
       const seatLink = seatLinkOf(request.body, now);
       const answer = await this.recordSeatLink.record(seatLink, now);
-      this.note(seatLink, answer, request.ip, now);
+      this.note(seatLink, answer, request.clientAddress, now);
       const outcome = answer.isKeptApart ? 'kept_apart' : 'recorded';
       this.metrics.seatLinks.inc({ outcome, code: '' });
       // With a string, Fastify would add a charset, which instances do not expect.
       return Buffer.from(JSON.stringify(answerOf(answer)));
     } catch (thrown) {
       const refused = asIssuerError(thrown);
-      const error = refused && (this.failedLookUps.limited(refused, addressOf(request)) ?? refused);
+      const error =
+        refused && (this.failedLookUps.limited(refused, request.clientAddress) ?? refused);
       this.metrics.seatLinks.inc({ outcome: 'refused', code: error?.code ?? 'INTERNAL' });
       throw error ?? thrown;
     }
@@ -53,7 +53,7 @@ export class SeatLinksController {
   private note(
     { instanceId, reported }: SeatLink,
     { licenseId, byOldKey }: SeatLinkAnswer,
-    address: string,
+    address: string | null,
     at: Date,
   ): void {
     if (instanceId === null) return;

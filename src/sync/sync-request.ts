@@ -1,23 +1,16 @@
-import {
-  parseGitlabVersion,
-  type GitlabVersion,
-  UNKNOWN_VERSION,
-} from '../domain/gitlab-version.js';
+import { parseGitlabVersion, type GitlabVersion } from '../domain/gitlab-version.js';
 import { isUuid } from '../domain/uuid.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import type { Sync } from '../token-issuance/admission.js';
 import { hostNameOf } from './reported-instance.js';
 
-/** The arguments of `cloudConnectorAccess`. The first clients have no version among them. */
+/** The variables of `cloudConnectorAccess`. */
 export interface SyncArguments {
   readonly licenseKey: string;
-  readonly gitlabVersion: string | null;
+  readonly gitlabVersion: string;
 }
 
 export type SyncHeaders = Readonly<Record<string, string | string[] | undefined>>;
-
-/** GitLab sends `GitLab/16.8.0-ee`. */
-const USER_AGENT = /^GitLab\/(\S+)/;
 
 type InstanceIdHeader = Pick<Sync, 'instanceId' | 'instanceIdInvalid'>;
 
@@ -29,36 +22,22 @@ export function syncOf(
 ): Omit<Sync, 'deadline'> {
   return {
     licenseKey: given.licenseKey,
-    gitlabVersion: versionOf(given.gitlabVersion, headers),
+    gitlabVersion: versionOf(given.gitlabVersion),
     ...instanceIdOf(headers['x-gitlab-instance-id']),
     hostName: hostNameOf(headers['x-gitlab-host-name']),
     at,
   };
 }
 
-/** The first place that has a version counts, even when its version cannot be read. */
-function versionOf(argument: string | null, headers: SyncHeaders): GitlabVersion {
-  const places: readonly [place: string, text: string | null | undefined][] = [
-    ['gitlabVersion', argument],
-    ['The header X-Gitlab-Version', textOf(headers['x-gitlab-version'])],
-    ['The header User-Agent', USER_AGENT.exec(textOf(headers['user-agent']) ?? '')?.[1]],
-  ];
-  for (const [place, text] of places) {
-    if (text === null || text === undefined) continue;
-    const version = parseGitlabVersion(text);
-    if (version) return version;
+function versionOf(text: string): GitlabVersion {
+  const version = parseGitlabVersion(text);
+  if (!version) {
     throw new IssuerError(
       'GITLAB_VERSION_INVALID',
-      `${place} must have a version that starts with numbers like 18.5.0: send the version of the ` +
-        'instance.',
+      'gitlabVersion must start with numbers like 18.5.0: send the version of the instance.',
     );
   }
-  return UNKNOWN_VERSION;
-}
-
-/** An empty header counts as absent. */
-function textOf(header: string | string[] | undefined): string | null {
-  return header === undefined || header === '' ? null : String(header);
+  return version;
 }
 
 function instanceIdOf(header: string | string[] | undefined): InstanceIdHeader {

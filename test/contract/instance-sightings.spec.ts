@@ -228,7 +228,7 @@ describe('the use of an instance', () => {
       expect((await listSeen(issuer, 'suspicious=true')).map((one) => one.id)).toContain(id);
       clock.advance(DAY);
       await issuer.running.app.get(InstanceMetrics).refresh();
-      const metrics = await (await fetch(`${issuer.url}/-/metrics`)).text();
+      const metrics = await (await issuer.admin('GET', '../../-/metrics')).text();
       expect(metrics).toMatch(/issuer_instances_suspicious\{reason="NEW_NETWORK"\} [1-9]/);
       expect(metrics).toContain('issuer_instances_suspicious{reason="TWO_LICENSES"} 0');
       clock.advance(14 * DAY);
