@@ -8,6 +8,7 @@ import { CreateAuxiliaryKeys1765000005000 } from '../migrations/1765000005000-cr
 import { CreateServiceTokenRevocations1765000006000 } from '../migrations/1765000006000-create-service-token-revocations.js';
 import { CreateLedger1765000007000 } from '../migrations/1765000007000-create-ledger.js';
 import { CreateActivationCodes1765000008000 } from '../migrations/1765000008000-create-activation-codes.js';
+import { AddLicenseRenewals1766100000000 } from '../migrations/1766100000000-add-license-renewals.js';
 import { ApiTokenEntity } from './access-control/api-token.entity.js';
 import { AddOnPurchaseEntity } from './add-on-purchases/add-on-purchase.entity.js';
 import { NamespaceEntity } from './add-on-purchases/namespace.entity.js';
@@ -31,6 +32,7 @@ const MIGRATIONS = [
   CreateServiceTokenRevocations1765000006000,
   CreateLedger1765000007000,
   CreateActivationCodes1765000008000,
+  AddLicenseRenewals1766100000000,
 ] as const;
 
 /** Every entity, and every migration in order. The URL is missing until it is known. */

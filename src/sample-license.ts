@@ -13,7 +13,13 @@ import type { ServiceConfig } from './platform/service-config.js';
 const SAMPLE = 'sample';
 const ADD_ONS = ['duo_pro', 'duo_enterprise'];
 const DAYS = 365;
-const ALL_LICENSES = { plan: null, kind: null, customerRef: null, revoked: null } as const;
+const ALL_LICENSES = {
+  plan: null,
+  kind: null,
+  customerRef: null,
+  renewsLicenseId: null,
+  revoked: null,
+} as const;
 
 const QUERY =
   'query($licenseKey: String!, $gitlabVersion: String!) { cloudConnectorAccess(' +

@@ -1,6 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
-import type { ReportedInstance, SeatReport } from '../instances/instance.repository.js';
+import {
+  InstanceRepository,
+  type ReportedInstance,
+  type SeatReport,
+} from '../instances/instance.repository.js';
 import { SeatReports } from '../instances/seat-reports.js';
 import { licenseKeyDigest, MAX_LICENSE_KEY_LENGTH } from '../licenses/license-key.js';
 import { LicenseRepository } from '../licenses/license.repository.js';
@@ -15,7 +19,9 @@ export interface SeatLink {
   readonly report: SeatReport;
 }
 
-export interface SeatLinkAnswer extends HandedOutLicense {
+export interface SeatLinkAnswer extends Omit<HandedOutLicense, 'licenseId'> {
+  /** The license whose key was sent. The answer may carry the key of its renewal. */
+  readonly licenseId: string;
   /** Whether the key is an old one of the license, in its grace. */
   readonly byOldKey: boolean;
   /** Whether the numbers cannot be true, so that they were kept apart. */
@@ -30,6 +36,7 @@ export class RecordSeatLink {
     private readonly licenses: LicenseRepository,
     private readonly handOut: HandOutLicense,
     private readonly seatReports: SeatReports,
+    private readonly instances: InstanceRepository,
   ) {}
 
   /** @throws {IssuerError} LICENSE_NOT_FOUND, LICENSE_NOT_CLOUD, LICENSE_REVOKED, LICENSE_EXPIRED */
@@ -44,7 +51,12 @@ export class RecordSeatLink {
       const isKeptApart =
         instanceId !== null &&
         (await this.seatReports.keep(manager, license, instanceId, reported, report, now));
-      return { ...handedOut, byOldKey: !license.keyDigest.equals(digest), isKeptApart };
+      // The first sync with the key of a renewal may name no instance.
+      if (instanceId !== null && !isKeptApart && handedOut.licenseId !== license.id) {
+        await this.instances.introduce(manager, handedOut.licenseId, instanceId, reported, now);
+      }
+      const byOldKey = !license.keyDigest.equals(digest);
+      return { ...handedOut, licenseId: license.id, byOldKey, isKeptApart };
     });
   }
 

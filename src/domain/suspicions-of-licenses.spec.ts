@@ -7,6 +7,7 @@ const at = (day: number): Date => new Date(START + day * DAY);
 const BASE: LicenseUse = {
   licenseId: 'one',
   customerRef: null,
+  renewsLicenseId: null,
   expiresOn: '2027-03-01',
   revokedAt: null,
   firstSeenAt: at(0),
@@ -42,6 +43,14 @@ describe('two licenses with one instance UUID', () => {
     // A seat link of the license before was sent again for two days.
     const handover = { ...before, lastSeenAt: at(13) };
     expect(found({ ...handover, ...one }, { ...after, ...other })).toEqual([]);
+  });
+
+  it('are not suspicious one after the other where the second one renews the first one', () => {
+    expect(found(before, { ...after, renewsLicenseId: 'one' })).toEqual([]);
+    expect(reasons(found(before, { ...after, renewsLicenseId: 'three' }))).toEqual([
+      'TWO_LICENSES',
+    ]);
+    expect(reasons(found({ ...before, renewsLicenseId: 'two' }, after))).toEqual(['TWO_LICENSES']);
   });
 
   it.each<[string, Partial<LicenseUse>, Partial<LicenseUse>]>([

@@ -15,6 +15,7 @@ const ALONE: InstanceUse = {
   license: {
     licenseId: 'one',
     customerRef: null,
+    renewsLicenseId: null,
     expiresOn: '2027-03-01',
     revokedAt: null,
     firstSeenAt: at(0),

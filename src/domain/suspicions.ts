@@ -32,6 +32,7 @@ export interface Suspicion {
 export interface LicenseUse {
   readonly licenseId: string;
   readonly customerRef: string | null;
+  readonly renewsLicenseId: string | null;
   /** The first day on which the license is over. */
   readonly expiresOn: string;
   readonly revokedAt: Date | null;
@@ -108,7 +109,8 @@ function secondLicenseOf(one: LicenseUse, other: LicenseUse): Suspicion[] {
   const sideBySide = before.lastSeenAt.getTime() - since.getTime() > HANDOVER_MS;
   const endsSoon = Date.parse(before.expiresOn) - since.getTime() <= RENEWED_WITHIN_MS;
   const sameCustomer = before.customerRef !== null && before.customerRef === after.customerRef;
-  const follows = sameCustomer || endsSoon || before.revokedAt !== null;
+  const renews = after.renewsLicenseId === before.licenseId;
+  const follows = renews || sameCustomer || endsSoon || before.revokedAt !== null;
   if (follows && !sideBySide) return [];
   const lastAt = before.lastSeenAt < after.lastSeenAt ? before.lastSeenAt : after.lastSeenAt;
   const values = [before.licenseId, after.licenseId];

@@ -58,12 +58,15 @@ const REGISTER = `
     DO UPDATE SET last_seen_at = greatest(instances.last_seen_at, excluded.last_seen_at)
   RETURNING id, instance_id AS "instanceId", unique_instance_id AS "uniqueInstanceId"`;
 
-// The first unique id stays: tokens name it, and the audit of the ledger compares them with it.
-const MEET = `
+const INSERT = `
   INSERT INTO instances (id, license_id, instance_id, unique_instance_id, host_name, gitlab_version,
                          created_at, last_seen_at)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-  ON CONFLICT ON CONSTRAINT instances_license_id_instance_id_key DO UPDATE SET
+  ON CONFLICT ON CONSTRAINT instances_license_id_instance_id_key`;
+
+// The first unique id stays: tokens name it, and the audit of the ledger compares them with it.
+const MEET = `
+  ${INSERT} DO UPDATE SET
     last_seen_at = greatest(instances.last_seen_at, excluded.last_seen_at),
     unique_instance_id = coalesce(instances.unique_instance_id, excluded.unique_instance_id),
     host_name = coalesce(excluded.host_name, instances.host_name),
@@ -119,11 +122,25 @@ export class InstanceRepository {
     reported: ReportedInstance,
     now: Date,
   ): Promise<{ readonly id: string }> {
-    const { uniqueInstanceId, hostName, gitlabVersion } = reported;
-    const values = [newId(now), licenseId, instanceId, uniqueInstanceId, hostName, gitlabVersion];
-    const [met] = await manager.query<{ id: string }[]>(MEET, [...values, now]);
+    const values = insertValues(licenseId, instanceId, reported, now);
+    const [met] = await manager.query<{ id: string }[]>(MEET, values);
     if (!met) throw new Error('meeting an instance returned no row');
     return met;
+  }
+
+  /**
+   * Registers the instance with a license that it is about to use, unless it is known there. Locks no
+   * row that exists: the transaction may hold the row of the instance with another license.
+   */
+  async introduce(
+    manager: EntityManager,
+    licenseId: string,
+    instanceId: string,
+    reported: ReportedInstance,
+    now: Date,
+  ): Promise<void> {
+    const values = insertValues(licenseId, instanceId, reported, now);
+    await manager.query(`${INSERT} DO NOTHING`, values);
   }
 
   /** Keeps the newest report. */
@@ -203,4 +220,13 @@ export class InstanceRepository {
     if (suspicious !== null) found.andWhere(suspicious ? SUSPICIOUS : `NOT ${SUSPICIOUS}`, { now });
     return found.orderBy('instance.id').take(rowsToFetch(page)).getMany();
   }
+}
+
+function insertValues(
+  licenseId: string,
+  instanceId: string,
+  { uniqueInstanceId, hostName, gitlabVersion }: ReportedInstance,
+  now: Date,
+): unknown[] {
+  return [newId(now), licenseId, instanceId, uniqueInstanceId, hostName, gitlabVersion, now];
 }

@@ -22,6 +22,7 @@ export interface InstanceSightingsRow {
 export interface LicenseUseRow {
   readonly licenseId: string;
   readonly customerRef: string | null;
+  readonly renewsLicenseId: string | null;
   readonly expiresOn: string;
   readonly revokedAt: string | null;
   readonly firstSeenAt: string;
@@ -80,6 +81,7 @@ export function licenseUseOf(row: LicenseUseRow): LicenseUse {
   return {
     licenseId: row.licenseId,
     customerRef: row.customerRef,
+    renewsLicenseId: row.renewsLicenseId,
     expiresOn: row.expiresOn,
     revokedAt: dateOrNull(row.revokedAt),
     firstSeenAt: new Date(row.firstSeenAt),

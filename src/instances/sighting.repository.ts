@@ -32,6 +32,7 @@ interface JudgedRow extends InstanceSightingsRow, LicenseUseRow {
 
 const LICENSE_USE = (instance: string, license: string) => `
   'licenseId', ${license}.id, 'customerRef', ${license}.customer_ref,
+  'renewsLicenseId', ${license}.renews_license_id,
   'expiresOn', ${license}.expires_on, 'revokedAt', ${license}.revoked_at,
   'firstSeenAt', ${instance}.created_at, 'lastSeenAt', ${instance}.last_seen_at`;
 
@@ -53,8 +54,8 @@ const ROWS_TO_JUDGE = `
   JOIN instance_sightings s ON s.instance_id = i.id
   JOIN licenses l ON l.id = i.license_id
   CROSS JOIN LATERAL jsonb_to_record(jsonb_build_object(${LICENSE_USE('i', 'l')})) AS use (
-    "licenseId" text, "customerRef" text, "expiresOn" text, "revokedAt" text, "firstSeenAt" text,
-    "lastSeenAt" text)
+    "licenseId" text, "customerRef" text, "renewsLicenseId" text, "expiresOn" text,
+    "revokedAt" text, "firstSeenAt" text, "lastSeenAt" text)
   CROSS JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_object(${LICENSE_USE('other', 'license')})) AS uses
     FROM (

@@ -16,6 +16,13 @@ export class LicenseView {
   @ApiProperty({ format: 'date' }) expires_on!: string;
   @ApiProperty({ type: LicenseeBody }) licensee!: LicenseeBody;
   @ApiProperty({ type: String, nullable: true }) customer_ref!: string | null;
+  @ApiProperty({
+    type: String,
+    format: 'uuid',
+    nullable: true,
+    description: 'The license that this one renews',
+  })
+  renews_license_id!: string | null;
   @ApiProperty({ type: Date, nullable: true }) revoked_at!: Date | null;
   @ApiProperty({ type: String, nullable: true }) revocation_reason!: string | null;
   @ApiProperty({ type: Date }) created_at!: Date;
@@ -60,6 +67,7 @@ export function licenseView(
       company: license.licenseeCompany,
     },
     customer_ref: license.customerRef,
+    renews_license_id: license.renewsLicenseId,
     revoked_at: license.revokedAt,
     revocation_reason: license.revocationReason,
     created_at: license.createdAt,

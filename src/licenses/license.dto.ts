@@ -12,6 +12,7 @@ import {
   IsEmailAddress,
   IsText,
   IsTextOfLines,
+  IsUuid,
   IsWholeNumber,
   MAX_INTEGER,
   MayBeAbsent,
@@ -81,6 +82,17 @@ export class CreateLicenseBody {
   @MayBeNull()
   @IsText()
   customer_ref?: string | null;
+
+  @ApiPropertyOptional({
+    type: String,
+    format: 'uuid',
+    nullable: true,
+    description:
+      'The license that this one renews: its seat links get this one, once it has started',
+  })
+  @MayBeNull()
+  @IsUuid('the id of the license that is renewed')
+  renews_license_id?: string | null;
 }
 
 /** A license gets another key by `replace_key`, not by this. */
@@ -128,6 +140,11 @@ export class ListLicensesQuery extends PageQuery {
   @IsText()
   customer_ref?: string;
 
+  @ApiPropertyOptional({ format: 'uuid', description: 'Only the renewal of this license' })
+  @MayBeAbsent()
+  @IsUuid('the id of a license')
+  renews_license_id?: string;
+
   @FlagParameter()
   revoked?: Flag;
 }
@@ -137,6 +154,7 @@ export function licenseFilter(query: ListLicensesQuery): LicenseFilter {
     plan: query.plan ?? null,
     kind: query.kind ?? null,
     customerRef: query.customer_ref ?? null,
+    renewsLicenseId: query.renews_license_id ?? null,
     revoked: flagOf(query.revoked),
   };
 }

@@ -1,8 +1,18 @@
-import { Check, Column, Entity, Index, PrimaryColumn, Unique, VersionColumn } from 'typeorm';
+import {
+  Check,
+  Column,
+  Entity,
+  ForeignKey,
+  Index,
+  PrimaryColumn,
+  Unique,
+  VersionColumn,
+} from 'typeorm';
 import type { License, LicenseKind } from '../domain/license.js';
 
 @Entity('licenses')
 @Unique('licenses_key_digest_key', ['keyDigest'])
+@Unique('licenses_renews_license_id_key', ['renewsLicenseId'])
 @Check('licenses_key_digest_check', 'octet_length(key_digest) = 32')
 @Check('licenses_kind_check', `kind IN ('online_cloud', 'offline_cloud', 'legacy')`)
 @Check('licenses_seats_check', 'seats >= 1')
@@ -48,6 +58,11 @@ export class LicenseEntity implements License {
   /** The operator's own id of the customer. */
   @Column('text', { name: 'customer_ref', nullable: true })
   customerRef!: string | null;
+
+  /** The license that this one renews. */
+  @Column('uuid', { name: 'renews_license_id', nullable: true })
+  @ForeignKey(() => LicenseEntity, { name: 'licenses_renews_license_id_fkey' })
+  renewsLicenseId!: string | null;
 
   /** SHA-256 of the normalised key. */
   @Column('bytea', { name: 'key_digest' })

@@ -16,6 +16,7 @@ export interface LicenseFilter {
   readonly plan: string | null;
   readonly kind: LicenseKind | null;
   readonly customerRef: string | null;
+  readonly renewsLicenseId: string | null;
   readonly revoked: boolean | null;
 }
 
@@ -27,6 +28,18 @@ const ERRORS: ErrorByConstraint = {
     new IssuerError('VALIDATION_FAILED', 'The license would end before it starts.', {
       errors: [{ pointer: '#/expires_on', detail: 'must be after starts_on' }],
     }),
+  licenses_renews_license_id_fkey: () => notRenewable('is no license that is registered here'),
+  licenses_renewal_circle_check: () =>
+    notRenewable('must not be the license itself, or one that renews it'),
+  licenses_renewal_line_check: () =>
+    notRenewable('would make a line of more than 100 licenses that renew one another'),
+  licenses_renews_license_id_key: () =>
+    new IssuerError(
+      'LICENSE_RENEWED_ALREADY',
+      'Another license renews that one already: GET licenses?renews_license_id=<id> shows it. Let ' +
+        'this one renew it, or undo that renewal first.',
+      { errors: [{ pointer: '#/renews_license_id', detail: 'has a renewal already' }] },
+    ),
 };
 
 /** License keys as they were registered. A sync finds a license by the digest and opens no key. */
@@ -125,6 +138,15 @@ export class LicenseRepository {
     return orNotFound(await manager.findOne(LicenseEntity, { where: { id }, lock }));
   }
 
+  /**
+   * The same, for a write that makes the license renew another one. Such writes take turns before they
+   * lock a row: otherwise two that want each other's row would wait for each other.
+   */
+  async lockInTurn(manager: EntityManager, id: string): Promise<LicenseEntity> {
+    await manager.query(`SELECT pg_advisory_xact_lock(hashtext('licenses.renewals'))`);
+    return this.lock(manager, id);
+  }
+
   /** Writes a row that this transaction has locked; its version counts up by one. */
   async save(manager: EntityManager, license: LicenseEntity): Promise<LicenseEntity> {
     return translatingConstraints(ERRORS, () => manager.save(LicenseEntity, license));
@@ -135,11 +157,12 @@ export class LicenseRepository {
     filter: LicenseFilter,
     page: PageRequest,
   ): Promise<LicenseEntity[]> {
-    const { plan, kind, customerRef, revoked } = filter;
+    const { plan, kind, customerRef, renewsLicenseId, revoked } = filter;
     const where: FindOptionsWhere<LicenseEntity> = {};
     if (plan !== null) where.plan = plan;
     if (kind !== null) where.kind = kind;
     if (customerRef !== null) where.customerRef = customerRef;
+    if (renewsLicenseId !== null) where.renewsLicenseId = renewsLicenseId;
     if (revoked !== null) where.revokedAt = revoked ? Not(IsNull()) : IsNull();
     if (page.after !== null) where.id = MoreThan(page.after);
     return manager.find(LicenseEntity, { where, order: { id: 'ASC' }, take: rowsToFetch(page) });
@@ -149,6 +172,12 @@ export class LicenseRepository {
 function orNotFound(license: LicenseEntity | null): LicenseEntity {
   if (license) return license;
   throw new IssuerError('NOT_FOUND', 'There is no license with this id.');
+}
+
+function notRenewable(detail: string): IssuerError {
+  return new IssuerError('VALIDATION_FAILED', 'The license cannot renew that one.', {
+    errors: [{ pointer: '#/renews_license_id', detail }],
+  });
 }
 
 export function keyTaken(detail: string): IssuerError {

@@ -5,6 +5,7 @@ import { LicenseKeys } from './license-keys.js';
 import { LicenseRepository } from './license.repository.js';
 import { LicensesController } from './licenses.controller.js';
 import { LicensesService } from './licenses.service.js';
+import { RenewalRepository } from './renewal.repository.js';
 import { ReplaceLicenseKey } from './replace-license-key.js';
 
 @Module({
@@ -15,8 +16,9 @@ import { ReplaceLicenseKey } from './replace-license-key.js';
     LicenseKeys,
     LicenseRepository,
     LicensesService,
+    RenewalRepository,
     ReplaceLicenseKey,
   ],
-  exports: [DropOldLicenseKeys, LicenseKeys, LicenseRepository, LicensesService],
+  exports: [DropOldLicenseKeys, LicenseKeys, LicenseRepository, LicensesService, RenewalRepository],
 })
 export class LicensesModule {}

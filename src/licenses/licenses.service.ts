@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { AdminWrites } from '../access-control/admin-writes.js';
 import { CatalogStore } from '../catalog/catalog.service.js';
 import { requireKnownPlan } from '../catalog/known-names.js';
@@ -19,6 +20,12 @@ export interface CreatedLicense {
 /** Registers, reads, changes, revokes and reinstates licenses. */
 @Injectable()
 export class LicensesService {
+  /** For a write that makes a license renew another one. */
+  private readonly renewals = {
+    lock: (manager: EntityManager, id: string) => this.licenses.lockInTurn(manager, id),
+    save: (manager: EntityManager, license: LicenseEntity) => this.licenses.save(manager, license),
+  };
+
   constructor(
     private readonly database: Database,
     private readonly licenses: LicenseRepository,
@@ -39,6 +46,7 @@ export class LicensesService {
         licenseeEmail: null,
         licenseeCompany: null,
         customerRef: null,
+        renewsLicenseId: null,
         ...changesOf(body),
         ...key,
         revokedAt: null,
@@ -64,7 +72,8 @@ export class LicensesService {
 
   async update(id: string, body: UpdateLicenseBody, ifMatch?: string): Promise<LicenseEntity> {
     if (body.plan !== undefined) requireKnownPlan(body.plan, this.catalog.current().catalog);
-    return this.writes.change(this.licenses, id, ifMatch, (license) => {
+    const renews = (body.renews_license_id ?? null) !== null;
+    return this.writes.change(renews ? this.renewals : this.licenses, id, ifMatch, (license) => {
       Object.assign(license, changesOf(body));
     });
   }
@@ -99,6 +108,12 @@ function changesOf(body: UpdateLicenseBody): Partial<LicenseEntity> {
     licenseeEmail: body.licensee?.email,
     licenseeCompany: body.licensee?.company,
     customerRef: body.customer_ref,
+    // As the database writes it.
+    renewsLicenseId: lowerCase(body.renews_license_id),
   };
   return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+}
+
+function lowerCase<Absent extends null | undefined>(id: string | Absent): string | Absent {
+  return typeof id === 'string' ? id.toLowerCase() : id;
 }

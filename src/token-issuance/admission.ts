@@ -1,14 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import type { AddOnPurchase } from '../domain/add-on-purchase.js';
 import type { GitlabVersion } from '../domain/gitlab-version.js';
-import { denialOf, type License } from '../domain/license.js';
+import { denialOf, type License, type LicenseDenial } from '../domain/license.js';
+import { renewalInSight } from '../domain/renewal.js';
 import type { RegisteredInstance } from '../instances/instance.repository.js';
 import {
   licenseKeyDigest,
   looksLikeActivationCode,
   MAX_LICENSE_KEY_LENGTH,
 } from '../licenses/license-key.js';
-import { deniedLicense } from '../licenses/denied-license.js';
+import { deniedLicense, namesRenewal } from '../licenses/denied-license.js';
+import { RenewalRepository } from '../licenses/renewal.repository.js';
+import { Database } from '../database/database.js';
 import type { Deadline } from '../database/deadline.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { type FoundLicense, LicenseLookUp } from './license-look-up.js';
@@ -45,7 +48,11 @@ export interface AdmittedSync {
 /** Decides whether a sync gets anything at all. */
 @Injectable()
 export class Admission {
-  constructor(private readonly lookUp: LicenseLookUp) {}
+  constructor(
+    private readonly lookUp: LicenseLookUp,
+    private readonly database: Database,
+    private readonly renewals: RenewalRepository,
+  ) {}
 
   /**
    * Revoked tokens come before every denial of the license: the instance is to delete its tokens.
@@ -61,8 +68,18 @@ export class Admission {
     const tokensRevoked =
       found.tokensRevoked.ofLicense || (found.tokensRevoked.ofInstance && instance !== null);
     const denial = denialOf(license, sync.at);
-    if (denial !== null && !tokensRevoked) throw deniedLicense(denial, license);
+    if (denial !== null && !tokensRevoked) throw await this.denied(denial, license, sync);
     return { sync, license, purchases, instance, instanceId, tokensRevoked, byOldKey };
+  }
+
+  private async denied(
+    denial: LicenseDenial,
+    license: License,
+    { at, deadline }: Sync,
+  ): Promise<IssuerError> {
+    if (!namesRenewal(denial)) return deniedLicense(denial, license, null);
+    const line = this.renewals.ofDenied(this.database.prepared, license.id);
+    return deniedLicense(denial, license, renewalInSight(await deadline.holds(line), at));
   }
 
   private async find({ licenseKey, instanceId, at, deadline }: Sync): Promise<FoundLicense | null> {

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { EntitlementsModule } from '../entitlements/entitlements.module.js';
 import { InstancesModule } from '../instances/instances.module.js';
 import { LedgerModule } from '../ledger/ledger.module.js';
+import { LicensesModule } from '../licenses/licenses.module.js';
 import { SigningKeysModule } from '../signing-keys/signing-keys.module.js';
 import { Admission } from './admission.js';
 import { IssuancePolicy } from './issuance-policy.js';
@@ -12,7 +13,7 @@ import { SignAndRecord } from './sign-and-record.js';
 import { StatusIndices } from './status-indices.js';
 
 @Module({
-  imports: [EntitlementsModule, InstancesModule, LedgerModule, SigningKeysModule],
+  imports: [EntitlementsModule, InstancesModule, LedgerModule, LicensesModule, SigningKeysModule],
   providers: [
     Admission,
     IssuancePolicy,

@@ -57,6 +57,10 @@ const REFUSED: readonly [member: string, value: unknown][] = [
   ['customer_ref', 'with a \u0000 inside'],
   ['customer_ref', 'x'.repeat(256)],
   ['customer_ref', 'half a pair \ud83d'],
+  ['renews_license_id', 'the old one'],
+  ['renews_license_id', ''],
+  ['renews_license_id', 7],
+  ['renews_license_id', '00000000-0000-7000-8000-000000000000'],
   ['shoe_size', 42],
   ['id', '00000000-0000-7000-8000-000000000000'],
   ['revoked_at', null],
@@ -111,6 +115,7 @@ describe('registering a license', () => {
       expires_on: '2027-01-01',
       licensee: { name: 'Ada', email: 'ada@example.com', company: 'Example' },
       customer_ref: 'C-1',
+      renews_license_id: null,
       revoked_at: null,
       revocation_reason: null,
       created_at: '2026-03-10T12:00:00.000Z',
@@ -414,6 +419,89 @@ describe('changing a license', () => {
 
   it('never deletes: there is no such method', async () => {
     await expectProblem(await issuer.admin('DELETE', at()), 404, 'NOT_FOUND');
+  });
+});
+
+describe('a license that renews another one', () => {
+  const renew = (id: string, renews_license_id: string | null) =>
+    issuer.admin('PATCH', `licenses/${id}`, { renews_license_id });
+  const idOfNew = async (about: object = {}) => (await registerLicense(issuer, { ...about })).id;
+
+  it('names it, from its registration or by a change, until that is undone', async () => {
+    const old = await idOfNew();
+    const { id, renews_license_id } = await registerLicense(issuer, { renews_license_id: old });
+    expect(renews_license_id).toBe(old);
+    const undone = await renew(id, null);
+    expect(undone.headers.get('etag')).toBe('"2"');
+    expect(await undone.json()).toMatchObject({ id, renews_license_id: null });
+    expect(await (await renew(id, old.toUpperCase())).json()).toMatchObject({
+      renews_license_id: old,
+    });
+    expect((await renew(id, old)).headers.get('etag')).toBe('"3"');
+    const history = await select(
+      issuer,
+      'SELECT renews_license_id AS old FROM licenses_history WHERE id = $1 ORDER BY version',
+      [id],
+    );
+    expect(history).toEqual([{ old }, { old: null }, { old }]);
+  });
+
+  it('is found by the license that it renews', async () => {
+    const old = await idOfNew();
+    const id = await idOfNew({ renews_license_id: old });
+    const renewalOf = async (which: string) =>
+      (await issuer.admin('GET', `licenses?renews_license_id=${which}`)).json();
+    expect(await renewalOf(old)).toMatchObject({ items: [{ id }] });
+    expect(await renewalOf(id)).toMatchObject({ items: [] });
+    const wrong = await issuer.admin('GET', 'licenses?renews_license_id=old');
+    await expectProblem(wrong, 422, 'VALIDATION_FAILED', ['renews_license_id']);
+  });
+
+  it('is the only one', async () => {
+    const old = await idOfNew();
+    await idOfNew({ renews_license_id: old });
+    const second = await issuer.admin('POST', 'licenses', licenseBody({ renews_license_id: old }));
+    const place = ['#/renews_license_id'];
+    await expectProblem(second, 409, 'LICENSE_RENEWED_ALREADY', place);
+    await expectProblem(await renew(await idOfNew(), old), 409, 'LICENSE_RENEWED_ALREADY', place);
+  });
+
+  it.each([1, 2, 3])('never closes a circle of %d', async (length) => {
+    const line = [await idOfNew()];
+    while (line.length < length) line.push(await idOfNew({ renews_license_id: line.at(-1) }));
+    const [first = '', last = ''] = [line[0], line.at(-1)];
+    await expectProblem(await renew(first, last), 422, 'VALIDATION_FAILED', [
+      '#/renews_license_id',
+    ]);
+  });
+
+  it('never closes a circle with others that come at the same time', async () => {
+    for (let round = 0; round < 5; round++) {
+      const ids = [await idOfNew(), await idOfNew(), await idOfNew()];
+      const answers = await Promise.all(
+        ids.map((id, place) => renew(id, ids[(place + 1) % ids.length] ?? '')),
+      );
+      expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 422]);
+    }
+  });
+
+  it('stands in a line of at most 100', async () => {
+    const first = await idOfNew();
+    const line = await select<{ id: string }>(
+      issuer,
+      `INSERT INTO licenses (id, plan, kind, trial, seats, starts_on, expires_on, renews_license_id,
+         key_digest, sealed_key, version, created_at, updated_at)
+       SELECT id, 'ultimate', 'online_cloud', false, 1, '2026-01-01', '2027-01-01',
+         coalesce(lag(id) OVER (ORDER BY n), $1), sha256(uuid_send(id)), '', 1, now(), now()
+       FROM (SELECT n, gen_random_uuid() AS id FROM generate_series(2, 100) AS n) AS line
+       RETURNING id`,
+      [first],
+    );
+    const longer = licenseBody({ renews_license_id: line.at(-1)?.id });
+    const place = ['#/renews_license_id'];
+    const refused = await issuer.admin('POST', 'licenses', longer);
+    await expectProblem(refused, 422, 'VALIDATION_FAILED', place);
+    await expectProblem(await renew(first, await idOfNew()), 422, 'VALIDATION_FAILED', place);
   });
 });
 

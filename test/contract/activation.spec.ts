@@ -152,6 +152,32 @@ describe('an activation', () => {
     ]);
   });
 
+  it('lists the renewals of the license that have not started, without a customer', async () => {
+    const { code, licenseId, licenseKey } = await codeOf({ max_uses: 2 });
+    const days = { starts_on: '2026-12-01', expires_on: '2027-12-01' };
+    const renewal = await registerLicense(issuer, { ...days, renews_license_id: licenseId });
+    const later = { starts_on: '2027-12-01', expires_on: '2028-12-01' };
+    await registerLicense(issuer, { ...later, renews_license_id: renewal.id });
+    const starts = async () => {
+      const { payload } = await activate(issuer, code, randomUUID());
+      expect(payload?.licenseKey).toBe(licenseKey);
+      return payload?.futureSubscriptions?.map(({ startsAt }) => startsAt);
+    };
+    expect(await starts()).toEqual(['2026-12-01', '2027-12-01']);
+    await issuer.admin('POST', `licenses/${renewal.id}/revoke`);
+    expect(await starts()).toEqual(['2027-12-01']);
+  });
+
+  it('says that there is a renewal when the license is past its grace', async () => {
+    const { code, licenseId } = await codeOf({}, { expires_on: '2026-02-01' });
+    await registerLicense(issuer, { starts_on: '2026-02-01', renews_license_id: licenseId });
+    const { payload } = await activate(issuer, code, randomUUID());
+    expect(payload).toMatchObject({
+      licenseKey: null,
+      errors: [expect.stringContaining('a newer license renews it from 2026-02-01 (UTC) on')],
+    });
+  });
+
   it('never echoes or logs a code or a key of a wrong request', async () => {
     const { code, licenseKey } = await codeOf();
     const wrong = await activate(issuer, code, randomUUID(), { automated: code });

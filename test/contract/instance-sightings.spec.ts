@@ -265,15 +265,19 @@ describe('the use of an instance', () => {
     }
   });
 
-  it('is not suspicious when a license follows the one of the same customer', async () => {
-    const customer_ref = randomUUID();
-    const first = await registerLicense(issuer, { customer_ref });
-    const next = await registerLicense(issuer, { customer_ref });
-    await sync('192.0.2.1', { licenseKey: first.licenseKey });
-    clock.advance(DAY);
-    await sync('192.0.2.1', { licenseKey: next.licenseKey });
-    for (const one of [first, next]) expect((await shown(one)).suspicions).toEqual([]);
-  });
+  it.each(['of the same customer', 'that it renews'])(
+    'is not suspicious when a license follows the one %s',
+    async (how) => {
+      const customer_ref = how === 'that it renews' ? null : randomUUID();
+      const first = await registerLicense(issuer, { customer_ref });
+      const renews_license_id = customer_ref === null ? first.id : null;
+      const next = await registerLicense(issuer, { customer_ref, renews_license_id });
+      await sync('192.0.2.1', { licenseKey: first.licenseKey });
+      clock.advance(DAY);
+      await sync('192.0.2.1', { licenseKey: next.licenseKey });
+      for (const one of [first, next]) expect((await shown(one)).suspicions).toEqual([]);
+    },
+  );
 });
 
 describe('a client that fetches the key set', () => {

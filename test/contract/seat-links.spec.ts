@@ -192,6 +192,113 @@ describe('a seat link', () => {
     },
   );
 
+  describe('of a license that another one renews', () => {
+    const NEXT = { starts_on: '2026-03-01', expires_on: '2027-03-01' };
+    /** The license that runs out, and the one that renews it. */
+    async function renewed(old: object = {}, renewal: object = {}) {
+      const first = await registerLicense(issuer, { expires_on: '2026-03-01', ...old });
+      const about = { ...NEXT, ...renewal, renews_license_id: first.id };
+      return { old: first, next: await registerPaidLicense(issuer, about) };
+    }
+    const answerTo = async ({ licenseKey }: { licenseKey: string }, instance = randomUUID()) => {
+      const { status, json } = await send(seatLink(licenseKey, instance));
+      return { status, ...(json as { license?: string; errors?: string[] }) };
+    };
+
+    it('is answered with the renewal once that has started, in the grace and after it', async () => {
+      const { old, next } = await renewed();
+      expect(await answerTo(old)).toMatchObject({
+        status: 200,
+        license: next.licenseKey,
+        future_subscriptions: [],
+        new_subscription: false,
+      });
+      const { old: long_over, next: running } = await renewed({ expires_on: '2026-01-02' });
+      expect((await answerTo(long_over)).license).toBe(running.licenseKey);
+    });
+
+    it('is answered with its own key before that, and told of the renewal', async () => {
+      const starts_on = '2026-03-11';
+      const { old, next } = await renewed({}, { starts_on });
+      const future_subscriptions = [{ starts_at: starts_on }];
+      expect(await answerTo(old)).toMatchObject({ license: old.licenseKey, future_subscriptions });
+      clock.advance(DAY);
+      expect((await answerTo(old)).license).toBe(next.licenseKey);
+      clock.set(NOW);
+    });
+
+    it('is answered with the newest that has started of a longer line', async () => {
+      const { old, next } = await renewed();
+      const newer = await registerLicense(issuer, {
+        ...{ starts_on: '2026-03-05', renews_license_id: next.id },
+      });
+      const coming = { starts_on: '2027-03-01', expires_on: '2028-03-01' };
+      await registerLicense(issuer, { ...coming, renews_license_id: newer.id });
+      for (const one of [old, next, newer]) {
+        expect(await answerTo(one)).toMatchObject({
+          license: newer.licenseKey,
+          future_subscriptions: [{ starts_at: '2027-03-01' }],
+        });
+      }
+    });
+
+    it.each([
+      ['was revoked', {}, true],
+      ['is a legacy license', { kind: 'legacy' }, false],
+      ['is past its grace', { starts_on: '2026-02-01', expires_on: '2026-02-02' }, false],
+    ])('is not answered with a renewal that %s', async (_what, renewal, revoked) => {
+      const { old, next } = await renewed({}, renewal);
+      if (revoked) await issuer.admin('POST', `licenses/${next.id}/revoke`);
+      expect((await answerTo(old)).license).toBe(old.licenseKey);
+      const behind = await registerLicense(issuer, { ...NEXT, renews_license_id: next.id });
+      expect((await answerTo(old)).license).toBe(behind.licenseKey);
+    });
+
+    it('learns nothing about the renewal when it is revoked itself', async () => {
+      const { old, next } = await renewed();
+      await registerLicense(issuer, { starts_on: '2026-04-01', renews_license_id: next.id });
+      await issuer.admin('POST', `licenses/${old.id}/revoke`);
+      const { status, errors } = await answerTo(old);
+      expect({ status, errors }).toEqual({
+        status: 422,
+        errors: ['This license was revoked: ask your vendor for a new one.'],
+      });
+      const cancelled = 'an expired license that says it was cancelled';
+      const path = `licenses/${old.id}/cancellation_key`;
+      await issuer.admin('PUT', path, { license_key: cancelled });
+      expect(await answerTo(old)).toMatchObject({ license: cancelled, future_subscriptions: [] });
+    });
+
+    it('says so when it is past its grace and the renewal has not started', async () => {
+      const { old } = await renewed({ expires_on: '2026-02-01' }, { starts_on: '2026-04-01' });
+      const { status, errors } = await answerTo(old);
+      expect(status).toBe(422);
+      expect(errors?.[0]).toContain('a newer license renews it from 2026-04-01 (UTC) on');
+    });
+
+    it('counts for the old license, and lets the instance sync with the new key at once', async () => {
+      const { old, next } = await renewed();
+      const instance = randomUUID();
+      await answerTo(old, instance);
+      expect(await instances(`license_id=${old.id}`)).toMatchObject([
+        { instance_id: instance, seats: { billable_users_count: 10 } },
+      ]);
+      expect(await instances(`license_id=${next.id}`)).toMatchObject([
+        { instance_id: instance, seats: null },
+      ]);
+      const script = GENERATIONS['the documented script'];
+      const client = new GitlabInstance(issuer.url, { licenseKey: next.licenseKey }, script);
+      expect(decodeJwt((await client.serviceToken()).token).sub).toBe(instance);
+      await answerTo(old, instance);
+    });
+
+    it('leaves no key in the log', async () => {
+      const { old, next } = await renewed();
+      await answerTo(old);
+      expect(issuer.logs.join('\n')).not.toContain(next.licenseKey);
+    });
+  });
+
   it.each([
     ['no license has the key', JSON.stringify({ license_key: 'x'.repeat(40) })],
     ['the body is not JSON', '{'],

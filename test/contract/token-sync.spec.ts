@@ -888,6 +888,28 @@ describe('a sync is denied', () => {
     await expectDenied(await sync(licenseKey), 'LICENSE_EXPIRED');
   });
 
+  it.each([
+    ['expired', { starts_on: '2025-01-01', expires_on: '2026-01-01' }, 'LICENSE_EXPIRED'],
+    ['legacy', { kind: 'legacy' }, 'LICENSE_NOT_CLOUD'],
+  ])('of an %s license says that another one renews it', async (_what, about, code) => {
+    const old = await registerPaidLicense(issuer, about);
+    const saysSo = /a newer license renews it from 2026-0\d-01 \(UTC\) on/;
+    const message = async () => {
+      const answer = await sync(old.licenseKey);
+      await expectDenied(answer, code);
+      return answer.errors[0]?.message;
+    };
+    expect(await message()).not.toMatch(saysSo);
+    const coming = { starts_on: '2026-04-01', renews_license_id: old.id };
+    const { id } = await registerLicense(issuer, coming);
+    expect(await message()).toContain('renews it from 2026-04-01 (UTC) on');
+    const started = { starts_on: '2026-02-01', renews_license_id: id };
+    await registerLicense(issuer, started);
+    expect(await message()).toContain('renews it from 2026-02-01 (UTC) on');
+    await revoke(id);
+    expect(await message()).toMatch(saysSo);
+  });
+
   it.each([NOT_SET, 'null', INSTANCE_ID.slice(1), `${INSTANCE_ID}0`, `{${INSTANCE_ID}}`])(
     'with INSTANCE_ID_INVALID for the instance id %s',
     async (instanceId) => {

@@ -189,6 +189,46 @@ describe('a license', () => {
   });
 });
 
+describe('licenses that renew one another', () => {
+  it.each(['READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE'])(
+    'never make a circle of two writes at once, under %s',
+    async (level) => {
+      const [one, other] = [await newLicense(), await newLicense()];
+      const renew = 'UPDATE licenses SET renews_license_id = $2, version = 2 WHERE id = $1';
+      const [first, second] = [await tables.pool.connect(), await tables.pool.connect()];
+      for (const client of [first, second]) {
+        await client.query(`BEGIN ISOLATION LEVEL ${level}`);
+        await client.query('SELECT count(*) FROM licenses');
+      }
+      await first.query(renew, [one, other]);
+      const late = second.query(renew, [other, one]);
+      late.catch(() => undefined);
+      await expect(isPending(late)).resolves.toBe(true);
+      await first.query('COMMIT');
+      await expect(late).rejects.toMatchObject(
+        level === 'READ COMMITTED' ? violating('licenses_renewal_circle_check') : { code: '40001' },
+      );
+      await second.query('ROLLBACK');
+      for (const client of [first, second]) client.release();
+    },
+  );
+
+  it('are written down in the order of a dump, whichever comes first', async () => {
+    const old = licenseRow();
+    const renewal = licenseRow({ renews_license_id: old.id });
+    const columns = Object.keys(renewal);
+    const rows = [renewal, { ...old, renews_license_id: null }];
+    const places = rows.map((_, row) => {
+      const row_places = columns.map((__, n) => `$${row * columns.length + n + 1}`);
+      return `(${row_places.join(', ')})`;
+    });
+    await tables.pool.query(
+      `INSERT INTO licenses (${columns.join(', ')}) VALUES ${places.join(', ')}`,
+      rows.flatMap((row: Record<string, unknown>) => columns.map((column) => row[column])),
+    );
+  });
+});
+
 describe('a purchase', () => {
   it('has a license, a quantity, and the name of the add-on by which it is sold today', async () => {
     const licenseId = await newLicense();

@@ -16,6 +16,7 @@ export interface LicenseJson {
     readonly company: string | null;
   };
   readonly customer_ref: string | null;
+  readonly renews_license_id: string | null;
   readonly revoked_at: string | null;
   readonly revocation_reason: string | null;
   readonly created_at: string;
