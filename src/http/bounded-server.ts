@@ -12,6 +12,7 @@ import { ClientAddresses } from './client-address.js';
 import type { Connection } from './connection.js';
 import { Connections } from './connections.js';
 import { Gates } from './gates.js';
+import { usualUrl } from './usual-url.js';
 
 /** From the opening of a connection, or the first byte of a later request, to the end of its headers. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -131,8 +132,10 @@ export class BoundedServer {
     server.on('checkExpectation', expectation);
   }
 
+  /** From here on everything sees one form of the URL: gates, routes and the faces of errors. */
   private inTurn(work: RequestListener): RequestListener {
     return (request, answer) => {
+      request.url = usualUrl(request.url ?? '');
       this.connections.of(request.socket)?.take(request, answer, work);
     };
   }

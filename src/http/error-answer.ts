@@ -1,5 +1,6 @@
 import type { IssuerError } from '../platform/issuer-error.js';
 import { graphqlErrorOf, problemOf, seatLinkErrorOf } from './error-faces.js';
+import { pathOf } from './usual-url.js';
 
 /** An error as HTTP. */
 export interface ErrorAnswer {
@@ -39,8 +40,7 @@ export class FixedAnswer {
 }
 
 function faceOf(url: string): Face {
-  const end = url.indexOf('?');
-  return FACE_BY_PATH.get(end < 0 ? url : url.slice(0, end)) ?? 'problem';
+  return FACE_BY_PATH.get(pathOf(url)) ?? 'problem';
 }
 
 function render(error: IssuerError, face: Face): ErrorAnswer {

@@ -1,4 +1,5 @@
 import { laneOf } from './lane.js';
+import { usualUrl } from './usual-url.js';
 
 describe('laneOf', () => {
   it.each([
@@ -11,6 +12,7 @@ describe('laneOf', () => {
     ['/-/readiness', 'documents'],
     ['/graphql', 'instances'],
     ['/graphql?a=1', 'instances'],
+    ['/graphql#a', 'instances'],
     ['/api/v1/seat_links', 'instances'],
     ['/api/v1/licenses', 'others'],
     ['/api/docs', 'others'],
@@ -20,5 +22,43 @@ describe('laneOf', () => {
     ['/a/-/b', 'others'],
   ])('puts %s into the lane of %s', (url, lane) => {
     expect(laneOf(url)).toBe(lane);
+  });
+});
+
+describe('usualUrl', () => {
+  it.each([
+    ['//graphql', '/graphql'],
+    ['/graphql/', '/graphql'],
+    ['///graphql///?a=//b/', '/graphql?a=//b/'],
+    ['//api//v1/seat_links/', '/api/v1/seat_links'],
+    ['//.well-known//openid-configuration', '/.well-known/openid-configuration'],
+    ['/oauth/discovery/keys/', '/oauth/discovery/keys'],
+    ['//status/0', '/status/0'],
+    ['//-//readiness/', '/-/readiness'],
+  ])('squeezes %s', (url, usual) => {
+    expect(usualUrl(url)).toBe(usual);
+  });
+
+  it.each([
+    '/graphql',
+    '/graphql?a=//',
+    '//api/v1/licenses',
+    '/api/v1/licenses//revoke',
+    '/api/v1/licenses/',
+    '/api/v1/seat_links//x',
+    '//-/metrics',
+    '//graphql.example.com/x',
+    'http://issuer//graphql',
+    '//',
+    '/',
+    '',
+    '/%2Fgraphql',
+    '/\\graphql/',
+  ])('leaves %s as it is', (url) => {
+    expect(usualUrl(url)).toBe(url);
+  });
+
+  it('takes no longer for many slashes', () => {
+    expect(usualUrl(`${'/'.repeat(16_000)}x`)).toHaveLength(16_001);
   });
 });

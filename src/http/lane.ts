@@ -1,3 +1,5 @@
+import { pathOf } from './usual-url.js';
+
 /**
  * Requests of different lanes do not wait for each other. `documents`: validators and probes; they never wait.
  * `instances`: syncs, activations and seat links. `metrics`: operators. `others`: admins, strangers and status
@@ -10,8 +12,7 @@ const METRICS_PATH = '/-/metrics';
 const DOCUMENT_PATH = /^\/(?:\.well-known\/|oauth\/discovery\/|-\/(?:liveness|readiness)$)/;
 
 export function laneOf(url: string): Lane {
-  const end = url.indexOf('?');
-  const path = end < 0 ? url : url.slice(0, end);
+  const path = pathOf(url);
   if (INSTANCE_PATHS.has(path)) return 'instances';
   if (path === METRICS_PATH) return 'metrics';
   return DOCUMENT_PATH.test(path) ? 'documents' : 'others';

@@ -6,6 +6,7 @@ import type { Logger } from '../platform/logging.js';
 import { answerTo } from './error-answer.js';
 import { unreadableRequest } from './error-faces.js';
 import { bareSecurityHeaders } from './security-headers.js';
+import { usualUrl } from './usual-url.js';
 
 /** A request line that Node's parser would accept. */
 const REQUEST_LINE = /^[A-Z]+ (\S+) HTTP\/1\.[01]\r?\n/;
@@ -101,5 +102,5 @@ export class UnreadableRequests {
  * instance then keeps its tokens.
  */
 function urlIn(beginning: Buffer | null): string {
-  return REQUEST_LINE.exec(beginning?.toString('latin1') ?? '')?.[1] ?? '';
+  return usualUrl(REQUEST_LINE.exec(beginning?.toString('latin1') ?? '')?.[1] ?? '');
 }

@@ -7,6 +7,7 @@ import { hostNameOf, uuidOf, versionTextOf } from './reported-instance.js';
 
 type Members = Readonly<Record<string, unknown>>;
 
+const METRIC_MEMBERS = ['add_on_type', 'purchased_seats', 'assigned_seats'] as const;
 /** There are fewer add-ons than this. */
 const MAX_METRICS = 100;
 
@@ -83,7 +84,8 @@ function metricOf(given: unknown): AddOnMetric | null {
 
 /** After a downgrade the newest clients send null for an add-on that is gone. */
 function isMetric(given: unknown): boolean {
-  return !isRecord(given) || (given['add_on_type'] !== null && given['purchased_seats'] !== null);
+  if (!isRecord(given)) return given !== null;
+  return METRIC_MEMBERS.every((name) => given[name] !== null);
 }
 
 function isNumber(value: unknown): value is number {

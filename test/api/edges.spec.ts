@@ -464,6 +464,80 @@ describe('a body', () => {
   });
 });
 
+describe('extra slashes, as a base URL with one at its end brings them,', () => {
+  const PATHS = [
+    '/.well-known/openid-configuration',
+    '/oauth/discovery/keys',
+    '/oauth/discovery/auxiliary_keys',
+    '/-/liveness',
+    '/-/readiness',
+  ];
+  const INSTANCE_PATHS = ['/graphql', '/api/v1/seat_links'];
+  const formsOf = (path: string) => [
+    `/${path}`,
+    `${path}/`,
+    `${path.replaceAll('/', '//')}//?a=//b/`,
+  ];
+
+  it.each(PATHS)('are squeezed in %s for validators and probes', async (path) => {
+    for (const method of ['GET', 'HEAD']) {
+      const usual = await fetch(issuer.url + path, { method });
+      expect(usual.status).toBe(200);
+      const body = await usual.text();
+      for (const form of formsOf(path)) {
+        const answer = await fetch(issuer.url + form, { method });
+        expect({ form, status: answer.status }).toEqual({ form, status: 200 });
+        expect(answer.headers.get('etag')).toBe(usual.headers.get('etag'));
+        if (path.startsWith('/oauth')) expect(await answer.text()).toBe(body);
+        else await answer.arrayBuffer();
+      }
+    }
+  });
+
+  it.each(INSTANCE_PATHS)('are squeezed in %s, in good and in bad requests', async (path) => {
+    const { licenseKey } = await registerPaidLicense(issuer);
+    const logged = issuer.logs.length;
+    const query = `query($k: String!) { cloudConnectorAccess(licenseKey: $k) { catalog } }`;
+    const body = { license_key: licenseKey, query, variables: { k: licenseKey } };
+    const post = (url: string, text: string) =>
+      fetch(issuer.url + url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: text,
+      });
+    for (const form of formsOf(path)) {
+      const answer = await post(form, JSON.stringify(body));
+      expect({ form, status: answer.status }).toEqual({ form, status: 200 });
+      expect(answer.headers.get('content-type')).toBe('application/json');
+      expect(await answer.json()).not.toHaveProperty('errors');
+      const refused = await post(form, '{');
+      expect(refused.headers.get('content-type')).toBe('application/json');
+      expect(await refused.json()).toHaveProperty('errors');
+      for (const head of [
+        `POST ${form} HTTP/1.1`,
+        `POST ${form} HTTP/1.1\r\nHost: x\r\nContent-Length: x`,
+      ]) {
+        const bare = await answerToBytes(issuer.url, `${head}\r\n\r\n`);
+        expect(bare.headers.get('content-type')).toBe('application/json');
+      }
+    }
+    expect(issuer.logs.slice(logged).join('')).not.toContain('"route":null');
+  });
+
+  it.each(['licenses', 'licenses//revoke', 'add_on_purchases'])(
+    'stay a mistake in %s, a URL of admins',
+    async (path) => {
+      const authorization = `Bearer ${issuer.adminToken}`;
+      for (const form of formsOf(`/api/v1/${path}`)) {
+        for (const headers of [{ authorization }, {}]) {
+          await expectProblem(await fetch(issuer.url + form, { headers }), 404, 'NOT_FOUND');
+        }
+      }
+      expect((await fetch(`${issuer.url}//-/metrics`)).status).toBe(404);
+    },
+  );
+});
+
 describe('the headers that guard browsers', () => {
   describe('the headers for browsers', () => {
     let issuer: TestIssuer;

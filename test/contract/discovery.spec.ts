@@ -156,7 +156,7 @@ describe('what the issuer publishes', () => {
   });
 
   it('is not served below another path', async () => {
-    for (const path of [`/issuer${DISCOVERY}`, `${KEYS}/`, '/.well-known/jwks.json']) {
+    for (const path of [`/issuer${DISCOVERY}`, `${KEYS}/x`, '/.well-known/jwks.json']) {
       expect((await get(path)).status).toBe(404);
     }
   });

@@ -180,12 +180,17 @@ describe('a seat link', () => {
     ]);
   });
 
-  it.each([{ purchased_seats: null }, { add_on_type: null }])(
+  it.each([
+    { purchased_seats: null },
+    { add_on_type: null },
+    { assigned_seats: null },
+    { purchased_seats: null, add_on_type: null, assigned_seats: null },
+  ])(
     'passes over a metric of %j, which the newest clients send after a downgrade',
     async (nothing) => {
       const { id, licenseKey } = await registerLicense(issuer);
       const metric = { add_on_type: 'duo_pro', purchased_seats: 5, assigned_seats: 4 };
-      const add_on_metrics = [{ ...metric, ...nothing }, metric];
+      const add_on_metrics = [{ ...metric, ...nothing }, null, metric];
       expect((await send(seatLink(licenseKey, randomUUID(), { add_on_metrics }))).status).toBe(200);
       const [instance] = await instances(`license_id=${id}`);
       expect(instance?.seats).toMatchObject({ add_on_metrics: [metric] });
@@ -298,6 +303,28 @@ describe('a seat link', () => {
       expect(issuer.logs.join('\n')).not.toContain(next.licenseKey);
     });
   });
+
+  it.each([
+    ['nulls', null],
+    ['empty texts', ''],
+  ])('takes %s for what an instance does not know', async (_what, nothing) => {
+    const { licenseKey } = await registerLicense(issuer);
+    const members = Object.keys(seatLink('', '')).filter((name) => name !== 'license_key');
+    const unknown = Object.fromEntries(
+      [...members, 'date', 'unique_instance_id'].map((name) => [name, nothing]),
+    );
+    const answer = await send({ ...unknown, license_key: licenseKey });
+    expect(answer).toMatchObject({ status: 200, json: { license: licenseKey } });
+  });
+
+  it.each(['2026-03-10', '2026-03-10 03:00:00 UTC', '2026-03-10T04:00:00.123456+01:00'])(
+    'takes the timestamp %s, a form in which Ruby writes one',
+    async (timestamp) => {
+      const { licenseKey } = await registerLicense(issuer);
+      const answer = await send(seatLink(licenseKey, randomUUID(), { timestamp }));
+      expect(answer.status).toBe(200);
+    },
+  );
 
   it.each([
     ['no license has the key', JSON.stringify({ license_key: 'x'.repeat(40) })],
