@@ -4,6 +4,9 @@ export interface GitlabVersion {
   readonly parts: readonly [major: number, minor: number, patch: number];
 }
 
+/** Of an instance that names no version: below every minimum, so only what has none is granted. */
+export const UNKNOWN_VERSION: GitlabVersion = { text: 'unknown', parts: [-1, -1, -1] };
+
 const MAX_TEXT_LENGTH = 64;
 /** Reading a million digits would take 20 ms, and no version is that long. */
 const MAX_READ_LENGTH = 1024;
@@ -19,6 +22,11 @@ export function parseGitlabVersion(text: string): GitlabVersion | null {
   if (!match) return null;
   const safe = text.slice(0, MAX_TEXT_LENGTH).replace(/[^\w.+-].*$/s, '');
   return { text: safe, parts: [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)] };
+}
+
+/** Reads a version as it was recorded, or is asked about; null when it cannot be read. */
+export function recordedVersion(text: string): GitlabVersion | null {
+  return text === UNKNOWN_VERSION.text ? UNKNOWN_VERSION : parseGitlabVersion(text);
 }
 
 /** True for a null minimum, and for a null version, which stands for every version. */

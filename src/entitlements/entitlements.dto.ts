@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { parseGitlabVersion } from '../domain/gitlab-version.js';
+import { recordedVersion } from '../domain/gitlab-version.js';
 import type { LicenseDenial } from '../domain/license.js';
 import type { CommonDecision, Decision } from '../domain/scope-decision.js';
 import { parseUtcInstant } from '../domain/utc-instant.js';
@@ -62,7 +62,7 @@ export class EntitlementsView {
 
 export function entitlementsQuestion(query: EntitlementsQuery): EntitlementsQuestion {
   return {
-    gitlabVersion: parseGitlabVersion(query.gitlab_version ?? ''),
+    gitlabVersion: recordedVersion(query.gitlab_version ?? ''),
     at: parseUtcInstant(query.at ?? ''),
   };
 }

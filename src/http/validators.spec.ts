@@ -78,7 +78,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   IsGitlabVersion: {
     rule: IsGitlabVersion(),
-    message: 'must be a version like 18.5.0',
+    message: 'must be a version like 18.5.0, or unknown',
     takes: ['18.5.0', '18.5', '18.5.0-ee'],
     refuses: ['18', 'v18.5', '', 18.5, ...NO_TEXTS],
   },

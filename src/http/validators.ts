@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, ValidateBy, ValidateIf, buildMessage, isEmail } from 'class-validator';
 import { isCalendarDay } from '../domain/calendar-day.js';
-import { parseGitlabVersion } from '../domain/gitlab-version.js';
+import { recordedVersion } from '../domain/gitlab-version.js';
 import { isUuid } from '../domain/uuid.js';
 import { parseUtcInstant } from '../domain/utc-instant.js';
 
@@ -90,7 +90,7 @@ export function IsInstant(): PropertyDecorator {
 }
 
 export function IsGitlabVersion(): PropertyDecorator {
-  return rule('isGitlabVersion', 'must be a version like 18.5.0', isGitlabVersion);
+  return rule('isGitlabVersion', 'must be a version like 18.5.0, or unknown', isGitlabVersion);
 }
 
 /** The rule of `IsText`. */
@@ -113,7 +113,7 @@ function isInstant(value: unknown): boolean {
 }
 
 function isGitlabVersion(value: unknown): boolean {
-  return typeof value === 'string' && parseGitlabVersion(value) !== null;
+  return typeof value === 'string' && recordedVersion(value) !== null;
 }
 
 /** A UUID. `what` names its object. */

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { AddOnPurchase } from '../domain/add-on-purchase.js';
 import { dayOf } from '../domain/calendar-day.js';
-import { type GitlabVersion, parseGitlabVersion } from '../domain/gitlab-version.js';
+import { type GitlabVersion, recordedVersion } from '../domain/gitlab-version.js';
 import { type InstanceHealth, instanceHealth } from '../domain/instance-health.js';
 import type { License } from '../domain/license.js';
 import type { InstanceEntity } from '../instances/instance.entity.js';
@@ -67,5 +67,5 @@ export class AssessInstances {
 }
 
 function versionOf({ gitlabVersion }: InstanceToAssess): GitlabVersion | null {
-  return gitlabVersion === null ? null : parseGitlabVersion(gitlabVersion);
+  return gitlabVersion === null ? null : recordedVersion(gitlabVersion);
 }

@@ -121,8 +121,12 @@ function dayNumber(day: string): number {
   return Date.UTC(year ?? NaN, (month ?? NaN) - 1, date ?? NaN) / 86_400_000;
 }
 
-/** The leading numbers of a version, each padded, so that the texts sort as the versions do. */
+/**
+ * The leading numbers of a version, each padded, so that the texts sort as the versions do. A version
+ * that was not known has no numbers: it sorts before all others.
+ */
 function sortable(version: string): string {
+  if (!/^\d/.test(version)) return '';
   const numbers = /^\d+\.\d+(\.\d+)?/.exec(version)?.[0].split('.') ?? [];
   return [0, 1, 2].map((index) => (numbers[index] ?? '0').padStart(24, '0')).join(' ');
 }

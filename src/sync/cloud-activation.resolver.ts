@@ -42,7 +42,8 @@ export class CloudActivationResolver {
       const license = await this.activateInstance.activate({
         activationCode: input.activationCode,
         instanceId: input.instanceIdentifier,
-        automated: input.automated,
+        // The first versions had no other way than by hand.
+        automated: input.automated ?? false,
         reported: {
           uniqueInstanceId: uuidOf(input.uniqueInstanceId),
           hostName: hostNameOf(input.hostname),

@@ -11,14 +11,14 @@ export class CloudActivationActivateInput {
   @Field(() => String, { nullable: true, description: 'From GitLab 18.1 on' })
   uniqueInstanceId?: string | null;
 
-  @Field(() => Boolean)
-  automated!: boolean;
+  @Field(() => Boolean, { nullable: true, description: 'Missing from the first GitLab versions' })
+  automated?: boolean | null;
 
-  @Field(() => String)
-  gitlabVersion!: string;
+  @Field(() => String, { nullable: true, description: 'Missing from older GitLab versions' })
+  gitlabVersion?: string | null;
 
-  @Field(() => String)
-  hostname!: string;
+  @Field(() => String, { nullable: true, description: 'Missing from older GitLab versions' })
+  hostname?: string | null;
 }
 
 @ObjectType('FutureSubscription')

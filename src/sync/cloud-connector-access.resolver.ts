@@ -48,11 +48,16 @@ export class CloudConnectorAccessResolver {
   @Query(() => CloudConnectorAccess, { nullable: true })
   async cloudConnectorAccess(
     @Args('licenseKey', { type: () => String }) licenseKey: string,
-    @Args('gitlabVersion', { type: () => String }) gitlabVersion: string,
+    @Args('gitlabVersion', { type: () => String, nullable: true })
+    gitlabVersion: string | null | undefined,
     @Context() context: SyncContext,
   ): Promise<Answer> {
     const at = this.clock.now();
-    const request = syncOf({ licenseKey, gitlabVersion }, context.headers, at);
+    const request = syncOf(
+      { licenseKey, gitlabVersion: gitlabVersion ?? null },
+      context.headers,
+      at,
+    );
     const admitted = await this.admission.admit({ ...request, deadline: context.deadline });
     const { sync, license, instanceId, byOldKey } = admitted;
     if (instanceId !== null) {

@@ -2,8 +2,9 @@ import type { ExecutionResult } from 'graphql';
 import { GraphQLError } from 'graphql';
 import { asIssuerError } from '../http/error-faces.js';
 import { IssuerError } from '../platform/issuer-error.js';
+import { fittedDocument, withKnownVariables } from './fitted-document.js';
 import { couldBeJson, MAX_QUERY_LENGTH } from './graphql-limits.js';
-import { withKnownMembers, withKnownVariables } from './known-members.js';
+import { namedPlace } from './named-place.js';
 
 export interface GraphqlRequest {
   readonly query: string;
@@ -25,7 +26,7 @@ export function readGraphqlRequest(body: unknown): GraphqlRequest {
   if (!isRecord(variables)) throw unusable('"variables" must be an object.');
   if (typeof operationName === 'string' || operationName === undefined || operationName === null) {
     return {
-      query: withKnownMembers(query),
+      query: fittedDocument(query),
       variables: withKnownVariables(variables),
       operationName: operationName ?? undefined,
     };
@@ -37,37 +38,38 @@ export function readGraphqlRequest(body: unknown): GraphqlRequest {
  * The data of an execution without errors. Otherwise the first error is thrown: an instance must never
  * take half an answer for a whole one.
  */
-export async function dataOf(execution: Promise<ExecutionResult>): Promise<unknown> {
+export async function dataOf(query: string, execution: Promise<ExecutionResult>): Promise<unknown> {
   let result: ExecutionResult;
   try {
     result = await execution;
   } catch (error) {
-    throw asRefusal(error);
+    throw asRefusal(query, error);
   }
   const [first] = result.errors ?? [];
   if (!first) return result.data;
   // Without a path no field was executed: the request has the fault (a subscription, a variable).
-  if (first.path === undefined && !first.originalError) throw refusalOf(first);
+  if (first.path === undefined && !first.originalError) throw refusalOf(query, first);
   throw first.originalError ?? first;
 }
 
 /** GraphQL's messages quote the request, which may contain a license key. Ours do not. */
-function asRefusal(error: unknown): unknown {
+function asRefusal(query: string, error: unknown): unknown {
   const errors: unknown = error instanceof Error ? Reflect.get(error, 'errors') : null;
   if (!Array.isArray(errors) || asIssuerError(error)?.code !== 'BAD_REQUEST') return error;
   const first: unknown = errors[0];
   if (!(first instanceof GraphQLError)) return unusable('the GraphQL document is too deep.');
-  return refusalOf(first);
+  return refusalOf(query, first);
 }
 
-function refusalOf(error: GraphQLError): IssuerError {
-  const [location] = error.locations ?? [];
-  const place = location ? ` at line ${location.line}, column ${location.column}` : '';
-  return unusable(`${whatIsWrong(error)}${place}.`);
+function refusalOf(query: string, error: GraphQLError): IssuerError {
+  if (error.message.startsWith('Syntax Error')) {
+    const [{ line, column } = { line: 1, column: 1 }] = error.locations ?? [];
+    return unusable(`the GraphQL document cannot be parsed at line ${line}, column ${column}.`);
+  }
+  return unusable(`${whatIsWrong(error)}${namedPlace(query, error)}.`);
 }
 
 function whatIsWrong(error: GraphQLError): string {
-  if (error.message.startsWith('Syntax Error')) return 'the GraphQL document cannot be parsed';
   if (error.message.startsWith('Variable ')) {
     return 'a variable is missing or of the wrong type';
   }

@@ -53,7 +53,7 @@ export class GraphqlController {
     const { query, variables, operationName } = readGraphqlRequest(request.body);
     const app = this.adapterHost.httpAdapter.getInstance<FastifyInstance>();
     const execution = app.graphql(query, context, variables, operationName);
-    const data = await context.deadline.holds(dataOf(execution));
+    const data = await context.deadline.holds(dataOf(query, execution));
     this.count(context, '');
     const { admitted } = context;
     if (admitted) this.sightings.note({ ...admitted, address: context.address });

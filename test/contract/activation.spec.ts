@@ -228,6 +228,40 @@ describe('an activation', () => {
     expect(payload?.errors).toEqual([]);
   });
 
+  it.each([
+    ['the first clients', ['activationCode', 'instanceIdentifier']],
+    ['those that say automated', ['activationCode', 'instanceIdentifier', 'automated']],
+    [
+      'those that say version and host name',
+      ['activationCode', 'instanceIdentifier', 'automated', 'gitlabVersion', 'hostname'],
+    ],
+  ])('works for %s', async (_generation, members) => {
+    const { code, licenseKey } = await codeOf();
+    const instanceId = randomUUID();
+    const typeOf = (member: string) => (member === 'automated' ? 'Boolean!' : 'String!');
+    const query = `mutation(${members.map((name) => `$${name}: ${typeOf(name)}`).join(', ')}) {
+      cloudActivationActivate(input: { ${members.map((name) => `${name}: $${name}`).join(', ')} }) {
+        licenseKey errors
+      }
+    }`;
+    const { payload } = await activate(issuer, code, instanceId, {}, {}, query);
+    expect(payload).toEqual({ licenseKey, errors: [] });
+    const inline = `mutation { cloudActivationActivate(input: { activationCode: "${code}",
+      instanceIdentifier: "${instanceId}" }) { licenseKey errors } }`;
+    const again = await activate(issuer, code, instanceId, {}, {}, inline);
+    expect(again.payload).toEqual(payload);
+  });
+
+  it.each([
+    ['nulls', { automated: null, gitlabVersion: null, hostname: null, uniqueInstanceId: null }],
+    ['texts that say nothing', { gitlabVersion: 'not set', hostname: '', uniqueInstanceId: '' }],
+  ])('takes %s for what an instance does not know', async (_what, about) => {
+    const { code, licenseKey } = await codeOf();
+    const nullable = ACTIVATE.replace(/(\$(?:automated|gitlabVersion|hostname): \w+)!/g, '$1');
+    const { payload } = await activate(issuer, code, randomUUID(), about, {}, nullable);
+    expect(payload).toMatchObject({ licenseKey, errors: [] });
+  });
+
   it('counts as an activation, not as a sync', async () => {
     const { code } = await codeOf();
     const before = await metric('issuer_activations_total{outcome="activated",code=""}');

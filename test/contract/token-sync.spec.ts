@@ -81,12 +81,12 @@ const TOO_MANY = Object.fromEntries(
 const SDL = [
   'scalar JSON',
   'type AvailableService { name: String!  serviceStartTime: String  bundledWith: [String!] }',
-  'input CloudActivationActivateInput { activationCode: String!  instanceIdentifier: String!  uniqueInstanceId: String  automated: Boolean!  gitlabVersion: String!  hostname: String! }',
+  'input CloudActivationActivateInput { activationCode: String!  instanceIdentifier: String!  uniqueInstanceId: String  automated: Boolean  gitlabVersion: String  hostname: String }',
   'type CloudActivationActivatePayload { licenseKey: String  futureSubscriptions: [FutureSubscription!]  newSubscription: Boolean  errors: [String!] }',
   'type FutureSubscription { cloudLicenseEnabled: Boolean  offlineCloudLicenseEnabled: Boolean  plan: String  company: String  email: String  name: String  startsAt: String  expiresAt: String  usersInLicenseCount: Int }',
   'type Mutation { cloudActivationActivate(input: CloudActivationActivateInput!): CloudActivationActivatePayload }',
   'type CloudConnectorAccess { serviceToken: ServiceToken  availableServices: [AvailableService!]  catalog: JSON }',
-  'type Query { cloudConnectorAccess(licenseKey: String!, gitlabVersion: String!): CloudConnectorAccess }',
+  'type Query { cloudConnectorAccess(licenseKey: String!, gitlabVersion: String): CloudConnectorAccess }',
   'type ServiceToken { token: String  expiresAt: String }',
 ];
 const WEEK = 7 * 86_400_000;
@@ -165,6 +165,19 @@ describe('token sync', () => {
     const variables = { ...client.variables(), later: { generation: true } };
     const answer = await client.send({ query, variables, extensions: {}, later: 1 });
     expect(answer.effect).toBe('stores the token');
+  });
+
+  it.each([
+    ['a variable that is not used', QUERY.replace('($', '($fleet: Int!, $')],
+    ['its key declared as nullable', QUERY.replace('licenseKey: String!', 'licenseKey: String')],
+    ['a name of its own for the key', QUERY.replaceAll('$licenseKey', '$key')],
+  ])('may have %s in its document', async (_what, query) => {
+    const client = instance(NEWEST);
+    const answer = await client.send({
+      query,
+      variables: { ...client.variables(), key: licenseKey },
+    });
+    expect(answer).toMatchObject({ errors: [], effect: 'stores the token' });
   });
 
   it.each([
@@ -297,6 +310,51 @@ describe('what a sync grants', () => {
     for (const version of ['17.10', '17.10.0', '17.10.0-pre', '17.10.0-ee', '18.0']) {
       expect(await granted(licenseKey, version)).toMatchObject({ scopes: ['beta', 'gated'] });
     }
+  });
+
+  it.each([
+    ['X-Gitlab-Version', { 'x-gitlab-version': '18.6.0-ee' }, ['beta', 'gated']],
+    ['User-Agent', { 'user-agent': 'GitLab/18.6.0-ee' }, ['beta', 'gated']],
+    [
+      'X-Gitlab-Version first',
+      { 'x-gitlab-version': '17.9', 'user-agent': 'GitLab/18.6' },
+      ['beta'],
+    ],
+    [
+      'an empty X-Gitlab-Version',
+      { 'x-gitlab-version': '', 'user-agent': 'GitLab/18.6' },
+      ['beta', 'gated'],
+    ],
+    ['nothing, which passes no gate', { 'user-agent': 'curl/8.5.0' }, ['beta']],
+    ['an unreadable X-Gitlab-Version', { 'x-gitlab-version': 'latest' }, 'GITLAB_VERSION_INVALID'],
+    ['an unreadable User-Agent', { 'user-agent': 'GitLab/latest' }, 'GITLAB_VERSION_INVALID'],
+  ])('has, without the argument, the version of %s', async (_place, headers, expected) => {
+    const { id, licenseKey } = await registerLicense(issuer);
+    await recordPurchase(issuer, id, { add_on: 'duo_enterprise' });
+    const client = new GitlabInstance(issuer.url, { licenseKey, instanceId: INSTANCE_ID });
+    const unnamed = { 'x-gitlab-version': '', 'user-agent': '' };
+    for (const [query, variables] of [
+      [syncQuery('serviceToken { token }', GENERATIONS['the first GitLab']), { licenseKey }],
+      [QUERY.replace('Version: String!', 'Version: String'), { licenseKey, gitlabVersion: null }],
+    ] as const) {
+      const { data, code } = await client.send({ query, variables }, { ...unnamed, ...headers });
+      const { token } = data?.serviceToken ?? {};
+      expect(token ? decodeJwt(token)['scopes'] : code).toEqual(expected);
+    }
+  });
+
+  it('names its unknown version to admins, who can ask what it gets', async () => {
+    const { id, licenseKey } = await registerLicense(issuer);
+    await recordPurchase(issuer, id, { add_on: 'duo_enterprise' });
+    const client = new GitlabInstance(issuer.url, { licenseKey, instanceId: INSTANCE_ID });
+    const query = syncQuery('serviceToken { token }', GENERATIONS['the first GitLab']);
+    const plain = { 'x-gitlab-version': '', 'user-agent': 'script' };
+    await client.send({ query, variables: { licenseKey } }, plain);
+    const list = await issuer.admin('GET', `instances?license_id=${id}`);
+    const { items } = (await list.json()) as { items: unknown[] };
+    expect(items).toMatchObject([{ gitlab_version: 'unknown' }]);
+    const asked = await issuer.admin('GET', `licenses/${id}/entitlements?gitlab_version=unknown`);
+    expect(await asked.json()).toMatchObject({ gitlab_version: 'unknown', scopes: ['beta'] });
   });
 
   it('is free up to the instant of the cut-off and sold from then on', async () => {
@@ -986,7 +1044,7 @@ describe('a sync is denied', () => {
 
 describe('an unusable request', () => {
   let client: GitlabInstance;
-  let variables: { readonly licenseKey: string; readonly gitlabVersion: string };
+  let variables: { readonly licenseKey: string; readonly gitlabVersion?: string };
 
   beforeAll(async () => {
     clock.set('2026-03-10T12:00:00Z');
@@ -1091,13 +1149,45 @@ describe('an unusable request', () => {
       'selects nothing of the token',
       sync('licenseKey: "k", gitlabVersion: "18.6"', 'serviceToken'),
     ],
-    ['leaves the version out', sync(`licenseKey: "${SECRET}"`)],
+    ['leaves the key out', `{ cloudConnectorAccess(gitlabVersion: "${SECRET}") { catalog } }`],
     ['is a mutation', `mutation { ${SECRET} }`],
     ['is a subscription', `subscription { ${SECRET} }`],
     ['is a schema', `type ${SECRET} { a: String }`],
   ])('whose document %s is a BAD_REQUEST', async (_what, query) => {
     await expectRefused(client.send({ query, variables }));
   });
+
+  const UNFIT: readonly [string, string, object, string][] = [
+    ['no key', '{ cloudConnectorAccess { catalog } }', {}, 'cloudConnectorAccess, licenseKey'],
+    ['a field that nobody knows', sync('licenseKey: "k"', 'newThing'), {}, 'newThing'],
+    ['an argument that nobody knows', sync('licenseKey: "k", fleet: 1'), {}, 'fleet'],
+    ['a version without quotes', sync('licenseKey: "k", gitlabVersion: 18.6'), {}, 'gitlabVersion'],
+    ['a number as its key', QUERY, { licenseKey: 7, gitlabVersion: '18.6' }, 'licenseKey'],
+    ['a null for its key', QUERY, { licenseKey: null, gitlabVersion: '18.6' }, 'licenseKey'],
+    ['no variable for its key', QUERY, { gitlabVersion: '18.6' }, 'licenseKey'],
+    ['a number as its version', QUERY, { licenseKey: SECRET, gitlabVersion: 7 }, 'gitlabVersion'],
+    [
+      'a field that the first clients of activation select',
+      activation('activationCode: "c", instanceIdentifier: "i"', 'authenticationToken'),
+      {},
+      'authenticationToken',
+    ],
+    ['an activation without a code', activation('automated: true'), {}, 'activationCode'],
+    [
+      'an activation with a text for yes',
+      activation(`activationCode: "c", instanceIdentifier: "i", automated: "${SECRET}"`),
+      {},
+      'automated',
+    ],
+  ];
+  it.each(UNFIT)(
+    'that has %s is told which name does not fit',
+    async (_what, query, given, name) => {
+      await expectRefused(client.send({ query, variables: given }));
+      const { errors } = await client.send({ query, variables: given });
+      expect(errors[0]?.message).toContain(name);
+    },
+  );
 
   it.each([
     'text/plain',
@@ -1615,6 +1705,10 @@ function variables(licenseKey: string, gitlabVersion = '18.6.0') {
 
 function sync(args: string, selection = 'catalog'): string {
   return `{ cloudConnectorAccess(${args}) { ${selection} } }`;
+}
+
+function activation(input: string, selection = 'licenseKey'): string {
+  return `mutation { cloudActivationActivate(input: { ${input} }) { ${selection} } }`;
 }
 
 function aliases(field: string, times: number): string {

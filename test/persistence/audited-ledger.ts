@@ -12,6 +12,7 @@ import { FakeClock } from '../support/fake-clock.js';
 import {
   type Generation,
   GENERATIONS,
+  syncQuery,
   GitlabInstance,
   NEWEST,
 } from '../support/gitlab-instance.js';
@@ -92,7 +93,10 @@ async function issueWhileThingsChange(scene: Scene, licenseId: string): Promise<
   await Promise.all([0, 1, 2].map((n) => client(n).serviceToken()));
   later(DAY);
   await checkpoint();
-  await client(1, GENERATIONS['GitLab 16.8']).serviceToken();
+  // Without any version.
+  const old = client(1, GENERATIONS['the first GitLab']);
+  const query = syncQuery('serviceToken { token }', GENERATIONS['the first GitLab']);
+  await old.send({ query, variables: old.variables() }, { 'user-agent': 'a script' });
   await recordPurchase(issuer, licenseId, { add_on: 'duo_enterprise', started_at: '2026-03-03' });
   // The same instant: nobody can tell which came first.
   await client(1).serviceToken();

@@ -11,6 +11,8 @@ export type SyncField = keyof typeof SELECTIONS;
 export interface Generation {
   readonly version: string;
   readonly fields: readonly SyncField[];
+  /** False for the first ones, whose document has no `gitlabVersion`. */
+  readonly sendsVersion?: boolean;
   /** Whether it names itself in `x-gitlab-*` headers. */
   readonly sendsHeaders: boolean;
   readonly namesOperation: boolean;
@@ -19,6 +21,14 @@ export interface Generation {
 }
 
 export const GENERATIONS = {
+  'the first GitLab': {
+    version: '16.8.0-ee',
+    sendsVersion: false,
+    fields: ['serviceToken', 'availableServices'],
+    sendsHeaders: false,
+    namesOperation: true,
+    keyEnding: '',
+  },
   'GitLab 16.8': {
     version: '16.8.0-ee',
     fields: ['serviceToken', 'availableServices'],
@@ -130,9 +140,10 @@ export class GitlabInstance {
     throw new Error(`the sync brought no token: ${text}`);
   }
 
-  variables(): { readonly licenseKey: string; readonly gitlabVersion: string } {
-    const { keyEnding, version } = this.generation;
-    return { licenseKey: this.identity.licenseKey + keyEnding, gitlabVersion: version };
+  variables(): { readonly licenseKey: string; readonly gitlabVersion?: string } {
+    const { keyEnding, version, sendsVersion } = this.generation;
+    const licenseKey = this.identity.licenseKey + keyEnding;
+    return sendsVersion === false ? { licenseKey } : { licenseKey, gitlabVersion: version };
   }
 
   headers(): Record<string, string> {
@@ -166,10 +177,14 @@ export class GitlabInstance {
 
 export function syncQuery(
   selection: string,
-  { namesOperation }: Pick<Generation, 'namesOperation'>,
+  { namesOperation, sendsVersion }: Pick<Generation, 'namesOperation' | 'sendsVersion'>,
 ) {
-  return `query ${namesOperation ? 'cloudConnectorAccess' : ''}($licenseKey: String!, $gitlabVersion: String!) {
-  cloudConnectorAccess(licenseKey: $licenseKey, gitlabVersion: $gitlabVersion) {
+  const [variable, argument] =
+    sendsVersion === false
+      ? ['', '']
+      : [', $gitlabVersion: String!', ', gitlabVersion: $gitlabVersion'];
+  return `query ${namesOperation ? 'cloudConnectorAccess' : ''}($licenseKey: String!${variable}) {
+  cloudConnectorAccess(licenseKey: $licenseKey${argument}) {
     ${selection}
   }
 }`;
