@@ -12,6 +12,7 @@ import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { AnswerDeadline } from '../http/answer-deadline.js';
 import { NextLink } from '../http/paging.js';
+import { refuseUnreadInput } from '../http/unread-input.js';
 import { Database } from '../database/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { ApiTokens, type Principal } from './api-tokens.js';
@@ -61,14 +62,14 @@ export const AskedBy = createParamDecorator((_data: unknown, context: ExecutionC
 });
 
 /**
- * A controller of the admin API below /api/v1: callers are authenticated, no answer waits for ever, and
- * a page of a list links to the next one.
+ * A controller of the admin API below /api/v1: callers are authenticated, no input is ignored, no answer waits for
+ * ever, and a page of a list links to the next one.
  */
 export function AdminApi(tag: string): ClassDecorator {
   return applyDecorators(
     Controller('api/v1'),
     UseGuards(ApiTokenGuard),
-    UseInterceptors(AnswerDeadline, NextLink),
+    UseInterceptors(refuseUnreadInput, AnswerDeadline, NextLink),
     ApiBearerAuth(),
     ApiTags(tag),
   );

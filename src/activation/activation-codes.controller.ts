@@ -5,7 +5,7 @@ import { AdminApi } from '../access-control/admin-api.js';
 import { pageBody, pageRequest } from '../http/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { UuidParam } from '../http/uuid-param.js';
-import { optionalBodyValidation, queryValidation } from '../http/validation.js';
+import { queryValidation } from '../http/validation.js';
 import { flagOf } from '../http/validators.js';
 import {
   ActivationCodePage,
@@ -14,6 +14,7 @@ import {
   CreateActivationCodeBody,
   ListActivationCodesQuery,
 } from './activation-code.dto.js';
+import { ActivationCodeBodyValidation } from './activation-code-body.js';
 import { ActivationCodesService } from './activation-codes.service.js';
 
 @AdminApi('activation codes')
@@ -35,7 +36,7 @@ export class ActivationCodesController {
   @ApiCreatedResponse({ type: ActivationCodeView })
   async create(
     @Param('id', UuidParam) licenseId: string,
-    @Body(optionalBodyValidation) body: CreateActivationCodeBody,
+    @Body(ActivationCodeBodyValidation) body: CreateActivationCodeBody,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ActivationCodeView> {
     const { kept, code } = await this.codes.create(licenseId, body);

@@ -68,7 +68,8 @@ export class ActivationCodesService {
   }
 }
 
-function futureInstant(text: string | null, now: Date): Date | null {
+/** @throws {IssuerError} VALIDATION_FAILED for an instant that is past */
+export function futureInstant(text: string | null, now: Date): Date | null {
   const instant = text === null ? null : parseUtcInstant(text);
   if (instant === null || instant > now) return instant;
   throw new IssuerError(

@@ -6,7 +6,7 @@ import { entityTag } from '../http/entity-tag.js';
 import { pageBody, pageRequest } from '../http/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { UuidParam } from '../http/uuid-param.js';
-import { bodyValidation, queryValidation } from '../http/validation.js';
+import { queryValidation } from '../http/validation.js';
 import {
   addOnPurchaseFilter,
   CreateAddOnPurchaseBody,
@@ -16,6 +16,7 @@ import {
 import type { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
 import { AddOnPurchasePage, AddOnPurchaseView, addOnPurchaseView } from './add-on-purchase-view.js';
 import { AddOnPurchasesService } from './add-on-purchases.service.js';
+import { PurchaseBodyValidation } from './purchase-body.js';
 import { ReadAddOnPurchases } from './read-add-on-purchases.js';
 
 @AdminApi('add-on purchases')
@@ -35,7 +36,7 @@ export class AddOnPurchasesController {
   @ApiCreatedResponse({ type: AddOnPurchaseView })
   async create(
     @Param('id', UuidParam) licenseId: string,
-    @Body(bodyValidation) body: CreateAddOnPurchaseBody,
+    @Body(PurchaseBodyValidation) body: CreateAddOnPurchaseBody,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<AddOnPurchaseView> {
     const purchase = await this.purchases.create(licenseId, body);
@@ -69,7 +70,7 @@ export class AddOnPurchasesController {
   @ApiOkResponse({ type: AddOnPurchaseView })
   async update(
     @Param('id', UuidParam) id: string,
-    @Body(bodyValidation) body: UpdateAddOnPurchaseBody,
+    @Body(PurchaseBodyValidation) body: UpdateAddOnPurchaseBody,
     @Headers('if-match') ifMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<AddOnPurchaseView> {

@@ -20,6 +20,7 @@ import {
 } from './namespace.dto.js';
 import type { NamespaceEntity } from './namespace.entity.js';
 import { NamespacesService } from './namespaces.service.js';
+import { PurchaseBodyValidation } from './purchase-body.js';
 import { ReadAddOnPurchases } from './read-add-on-purchases.js';
 
 @AdminApi('namespaces')
@@ -39,7 +40,7 @@ export class NamespacesController {
   @ApiCreatedResponse({ type: AddOnPurchaseView })
   async purchase(
     @Param('id', NamespaceParam) id: string,
-    @Body(bodyValidation) body: CreateNamespacePurchaseBody,
+    @Body(PurchaseBodyValidation) body: CreateNamespacePurchaseBody,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<AddOnPurchaseView> {
     const purchase = await this.namespaces.purchase(id, body);

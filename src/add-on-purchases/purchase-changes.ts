@@ -54,7 +54,10 @@ export function newPurchase(
  * Ending a purchase on its first day leaves it without a day. By the dates alone nobody may ask for that.
  * @throws {IssuerError} VALIDATION_FAILED
  */
-export function requireADay({ startedAt, expiresOn }: AddOnPurchaseEntity): void {
+export function requireADay({
+  startedAt,
+  expiresOn,
+}: Pick<AddOnPurchaseEntity, 'startedAt' | 'expiresOn'>): void {
   if (startedAt === null || expiresOn > startedAt) return;
   throw new IssuerError('VALIDATION_FAILED', 'The purchase would end before it starts.', {
     errors: [{ pointer: '#/expires_on', detail: 'must be after started_at' }],

@@ -4,6 +4,7 @@ import {
   graphqlErrorOf,
   INTERNAL,
   problemOf,
+  seatLinkErrorOf,
   unreadableRequest,
 } from './error-faces.js';
 import {
@@ -104,7 +105,13 @@ describe('the face for instances', () => {
     'UNSUPPORTED_MEDIA_TYPE',
     'VALIDATION_FAILED',
   ] as const;
-  const special: IssuerErrorCode[] = ['RATE_LIMITED', 'UNAVAILABLE', ...unreadable];
+  const changedOnTheWay = ['METHOD_NOT_ALLOWED', 'UNSUPPORTED_CONTENT_ENCODING'] as const;
+  const special: IssuerErrorCode[] = [
+    'RATE_LIMITED',
+    'UNAVAILABLE',
+    ...unreadable,
+    ...changedOnTheWay,
+  ];
 
   it.each(CODES.filter((code) => !special.includes(code)))(
     'denies with %s in a way that keeps the tokens of the instance: 200 and errors',
@@ -121,6 +128,15 @@ describe('the face for instances', () => {
       status: 200,
       body: { errors: [{ message: 'why', extensions: { code: 'BAD_REQUEST' } }] },
     });
+  });
+
+  it.each(changedOnTheWay)('keeps the status of %s, which no instance causes', (code) => {
+    const status = HTTP_STATUS_BY_CODE[code];
+    expect(graphqlErrorOf(new IssuerError(code, 'why'))).toMatchObject({
+      status,
+      body: { errors: [{ extensions: { code: 'BAD_REQUEST' } }] },
+    });
+    expect(seatLinkErrorOf(new IssuerError(code, 'why'))).toMatchObject({ status });
   });
 
   it.each([

@@ -54,6 +54,7 @@ const TITLES: Readonly<Record<number, string>> = {
   401: 'Unauthorized',
   403: 'Forbidden',
   404: 'Not Found',
+  405: 'Method Not Allowed',
   408: 'Request Timeout',
   409: 'Conflict',
   412: 'Precondition Failed',
@@ -96,23 +97,35 @@ export function problemOf(error: IssuerError): Problem {
 
 /** The sync protocol has one code for all malformed requests. */
 const UNREADABLE: ReadonlySet<IssuerErrorCode> = new Set([
+  'METHOD_NOT_ALLOWED',
   'NOT_FOUND',
   'PAYLOAD_TOO_LARGE',
   'REQUEST_HEADER_TOO_LARGE',
   'REQUEST_TIMEOUT',
+  'UNSUPPORTED_CONTENT_ENCODING',
   'UNSUPPORTED_MEDIA_TYPE',
   'VALIDATION_FAILED',
 ]);
 
-/** The answer to a seat link. Every final refusal is 422: after other statuses instances ask 20 more times. */
+/**
+ * No instance sends such a request: something on its way has changed it (a redirect, a proxy that compresses). The
+ * status tells that to the proxy's log, and an instance keeps its tokens with every status.
+ */
+const CHANGED_ON_THE_WAY: ReadonlySet<IssuerErrorCode> = new Set([
+  'METHOD_NOT_ALLOWED',
+  'UNSUPPORTED_CONTENT_ENCODING',
+]);
+
+/** The answer to a seat link. Every other final refusal is 422: after other statuses instances ask 20 more times. */
 export function seatLinkErrorOf(error: IssuerError): {
   readonly status: number;
   readonly body: { readonly errors: readonly string[]; readonly error_attribute_map: object };
 } {
-  const tryAgain = error.status === 429 || error.status >= 500;
+  const keepsStatus =
+    error.status === 429 || error.status >= 500 || CHANGED_ON_THE_WAY.has(error.code);
   const details = error.errors.map(({ detail }) => detail);
   return {
-    status: tryAgain ? error.status : 422,
+    status: keepsStatus ? error.status : 422,
     body: { errors: details.length > 0 ? details : [error.message], error_attribute_map: {} },
   };
 }
@@ -122,12 +135,15 @@ export function graphqlErrorOf(error: IssuerError): {
   readonly status: number;
   readonly body: { readonly errors: readonly unknown[] };
 } {
-  const tryAgain = error.code === 'RATE_LIMITED' || error.code === 'UNAVAILABLE';
+  const keepsStatus =
+    error.code === 'RATE_LIMITED' ||
+    error.code === 'UNAVAILABLE' ||
+    CHANGED_ON_THE_WAY.has(error.code);
   const extensions = { code: UNREADABLE.has(error.code) ? 'BAD_REQUEST' : error.code };
   return {
     // With 200 an instance keeps its tokens and does not retry at once. That is right for a denial, and also
     // for a bug of ours, which the same request would only trigger again.
-    status: tryAgain ? error.status : 200,
+    status: keepsStatus ? error.status : 200,
     body: { errors: [{ message: error.message, extensions }] },
   };
 }

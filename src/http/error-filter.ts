@@ -46,6 +46,7 @@ export function sendError(
   if (error.retryAfterSeconds !== undefined) {
     void reply.header('retry-after', String(error.retryAfterSeconds));
   }
+  void reply.headers(error.headers);
   if (error.status === 401) void reply.header('www-authenticate', 'Bearer');
   const { status, contentType, body } = answerTo(error, request.url);
   sendJson(reply, status, contentType, body);

@@ -7,6 +7,7 @@ import {
   LogController,
 } from 'fastify';
 import { BoundedServer } from './bounded-server.js';
+import { answerNotModified } from './entity-tag.js';
 import { readJsonBodies } from './json-bodies.js';
 import { endUnreadChunks } from './unread-chunks.js';
 import { sendError } from './error-filter.js';
@@ -15,12 +16,18 @@ import type { Logger } from '../platform/logging.js';
 import { restrictBrowsers, TlsResponse } from './security-headers.js';
 import type { ServiceConfig } from '../platform/service-config.js';
 import { UnreadableRequests } from './unreadable-request.js';
+import { refuseWrongMethods } from './wrong-method.js';
 
 const MAX_BODY_BYTES = 1_048_576;
 
 class IssuerAdapter extends FastifyAdapter {
   /** Nest sets its handler after the routes, too late for an unreadable body. Ours is set first, and stays. */
   override setErrorHandler(): ReturnType<FastifyAdapter['setErrorHandler']> {
+    return this.getInstance();
+  }
+
+  /** The same for its handler of unknown paths: see refuseWrongMethods. */
+  override setNotFoundHandler(): ReturnType<FastifyAdapter['setNotFoundHandler']> {
     return this.getInstance();
   }
 
@@ -73,6 +80,8 @@ export function httpServer(
   server.gates.guard(fastify);
   endUnreadChunks(fastify, logger);
   decorateRequests(fastify, server);
+  answerNotModified(fastify);
+  refuseWrongMethods(fastify, logger);
   labelAnswers(fastify);
   logRequests(fastify, logger);
   return adapter;

@@ -1,8 +1,12 @@
-import { errorCodes, type FastifyInstance } from 'fastify';
+import type { IncomingHttpHeaders } from 'node:http';
+import { errorCodes, type FastifyInstance, type FastifyRequest } from 'fastify';
 import { guarded } from '../platform/guarded.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import type { Logger } from '../platform/logging.js';
 import { BodyBounds } from './body-bounds.js';
+import { compressedBody, notUtf8 } from './body-form.js';
+import { laneOf } from './lane.js';
+import { noteBodyText } from './repeated-members.js';
 
 /** For bodies of unknown length. Node takes such a small buffer from a pool, which is far cheaper. */
 const FIRST_ROOM_BYTES = 2048;
@@ -18,11 +22,12 @@ const MAX_PIECES = 4096;
  */
 export function readJsonBodies(fastify: FastifyInstance, maxBytes: number, logger: Logger): void {
   const budget = new BodyBudget(BUDGET_BYTES);
-  const parse = fastify.getDefaultJsonParser('error', 'error');
+  const parse = parserOf(fastify);
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', (request, payload, done) => {
-    if (Number(request.headers['content-length']) > maxBytes) {
-      done(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE());
+    const refusal = compressedBody(request.headers) ?? tooLong(request.headers, maxBytes);
+    if (refusal !== null) {
+      done(refusal);
       return;
     }
     const body = new GrowingBody(firstRoomOf(request.headers['content-length']), maxBytes, budget);
@@ -43,8 +48,7 @@ export function readJsonBodies(fastify: FastifyInstance, maxBytes: number, logge
       stopListening();
       if (bounds.fault !== null) done(tooLarge(bounds.fault));
       else if (body.length === 0) done(null, undefined);
-      else return parse(request, body.text(), done);
-      return undefined;
+      else parse(request, body, done);
     });
     // A refused body is read to its end: otherwise the connection would be reset before the client has read
     // the refusal.
@@ -58,6 +62,36 @@ export function readJsonBodies(fastify: FastifyInstance, maxBytes: number, logge
     });
     payload.on('data', onData).on('end', onEnd).on('error', onError);
   });
+}
+
+/** By the length that the request announces. */
+function tooLong(headers: IncomingHttpHeaders, maxBytes: number): Error | null {
+  const isTooLong = Number(headers['content-length']) > maxBytes;
+  return isTooLong ? new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE() : null;
+}
+
+type Parser = (
+  request: FastifyRequest,
+  body: GrowingBody,
+  done: (error: Error | null, body?: unknown) => void,
+) => unknown;
+
+/** Instances' bodies are taken as they come: one that is refused hears of no new license. */
+function parserOf(fastify: FastifyInstance): Parser {
+  const parse = fastify.getDefaultJsonParser('error', 'error');
+  return (request, body, done) => {
+    const text = body.text();
+    const unreadable =
+      laneOf(request.raw.url ?? '') === 'instances' ? null : notUtf8(request.headers, body.read());
+    if (unreadable !== null) {
+      done(unreadable);
+      return undefined;
+    }
+    return parse(request, text, (error, parsed) => {
+      noteBodyText(parsed, text);
+      done(error, parsed);
+    });
+  };
 }
 
 /** One buffer for all pieces: a million pieces of one byte cost no more memory than one piece. */
@@ -89,8 +123,12 @@ class GrowingBody {
     return true;
   }
 
+  read(): Buffer {
+    return this.bytes.subarray(0, this.length);
+  }
+
   text(): string {
-    return this.bytes.toString('utf8', 0, this.length);
+    return this.read().toString('utf8');
   }
 
   /** Gives its room back. Twice does nothing. The content stays readable. */

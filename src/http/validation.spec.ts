@@ -174,8 +174,13 @@ describe('a query', () => {
   });
 
   it('has each parameter once', async () => {
-    expect(await faultsOf(queryValidation, { plan: ['a', 'b'] }, Query)).toEqual([
-      { parameter: 'plan', detail: NO_TEXT },
-    ]);
+    const twice = [{ parameter: 'plan', detail: 'is given more than once: send it once' }];
+    for (const given of [
+      ['a', 'b'],
+      ['a', 'a'],
+      ['', ''],
+    ]) {
+      expect(await faultsOf(queryValidation, { plan: given }, Query)).toEqual(twice);
+    }
   });
 });

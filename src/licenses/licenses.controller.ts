@@ -18,7 +18,7 @@ import { entityTag } from '../http/entity-tag.js';
 import { pageBody, pageRequest } from '../http/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { UuidParam } from '../http/uuid-param.js';
-import { bodyValidation, optionalBodyValidation, queryValidation } from '../http/validation.js';
+import { optionalBodyValidation, queryValidation } from '../http/validation.js';
 import {
   CreateLicenseBody,
   licenseFilter,
@@ -28,6 +28,7 @@ import {
   UpdateLicenseBody,
 } from './license.dto.js';
 import type { LicenseEntity } from './license.entity.js';
+import { LicenseBodyValidation, replaceKeyBodyValidation } from './license-body.js';
 import { LicensePage, LicenseView, licenseView } from './license-view.js';
 import { LicensesService } from './licenses.service.js';
 import { ReplaceLicenseKey } from './replace-license-key.js';
@@ -48,7 +49,7 @@ export class LicensesController {
   @ApiOperation({ summary: 'Register a license; its key is generated if it has none' })
   @ApiCreatedResponse({ type: LicenseView })
   async create(
-    @Body(bodyValidation) body: CreateLicenseBody,
+    @Body(LicenseBodyValidation) body: CreateLicenseBody,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<LicenseView> {
     const { license, generatedKey } = await this.licenses.create(body);
@@ -78,7 +79,7 @@ export class LicensesController {
   @ApiOkResponse({ type: LicenseView })
   async update(
     @Param('id', UuidParam) id: string,
-    @Body(bodyValidation) body: UpdateLicenseBody,
+    @Body(LicenseBodyValidation) body: UpdateLicenseBody,
     @Headers('if-match') ifMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<LicenseView> {
@@ -125,7 +126,7 @@ export class LicensesController {
   @ApiOkResponse({ type: LicenseView })
   async replaceKey(
     @Param('id', UuidParam) id: string,
-    @Body(optionalBodyValidation) body: ReplaceLicenseKeyBody,
+    @Body(replaceKeyBodyValidation) body: ReplaceLicenseKeyBody,
     @Headers('if-match') ifMatch: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<LicenseView> {

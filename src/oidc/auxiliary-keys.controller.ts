@@ -1,6 +1,6 @@
-import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { AuxiliaryKeys } from '../auxiliary-keys/auxiliary-keys.service.js';
 import { RotateAuxiliaryKeys } from '../auxiliary-keys/rotate-auxiliary-keys.js';
 import { keySetMaxAgeSeconds } from '../domain/key-set-max-age.js';
@@ -23,7 +23,7 @@ export class AuxiliaryKeysController {
   ) {}
 
   @Get('oauth/discovery/auxiliary_keys')
-  read(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
+  read(@Res() reply: FastifyReply): void {
     const published = this.keys.published();
     if (published === null) {
       void reply.header('cache-control', 'no-store');
@@ -37,6 +37,6 @@ export class AuxiliaryKeysController {
       now,
       jitter: Math.random(),
     });
-    sendDocument(this.last.document, maxAgeSeconds, request, reply);
+    sendDocument(this.last.document, maxAgeSeconds, reply);
   }
 }

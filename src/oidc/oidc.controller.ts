@@ -45,15 +45,15 @@ export class OidcController {
   }
 
   @Get('.well-known/openid-configuration')
-  readDiscovery(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
-    sendDocument(this.discovery, this.maxAgeSeconds(this.clock.now()), request, reply);
+  readDiscovery(@Res() reply: FastifyReply): void {
+    sendDocument(this.discovery, this.maxAgeSeconds(this.clock.now()), reply);
   }
 
   @Get(KEY_SET_PATH)
   readKeySet(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
     const { rendered, newestKid } = this.renderedKeySet();
     const now = this.clock.now();
-    sendDocument(rendered, this.maxAgeSeconds(now), request, reply);
+    sendDocument(rendered, this.maxAgeSeconds(now), reply);
     if (request.method !== 'GET' || newestKid === undefined) return;
     this.fetches.note(newestKid, request.headers['user-agent'], request.clientAddress, now);
   }

@@ -1,6 +1,6 @@
-import { Controller, Get, Param, Req, Res } from '@nestjs/common';
+import { Controller, Get, Param, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { Clock } from '../platform/clock.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import {
@@ -23,16 +23,12 @@ export class StatusListsController {
   ) {}
 
   @Get('status/:list_id')
-  async read(
-    @Param('list_id') id: string,
-    @Req() request: FastifyRequest,
-    @Res() reply: FastifyReply,
-  ): Promise<void> {
+  async read(@Param('list_id') id: string, @Res() reply: FastifyReply): Promise<void> {
     // A failure must not be cached.
     void reply.header('cache-control', 'no-store');
     const list = LIST_NUMBER.test(id) ? await this.statusLists.list(Number(id)) : null;
     if (list === null) throw new IssuerError('NOT_FOUND', 'There is no status list here.');
-    sendDocument(rendered(CONTENT_TYPE, list.jwt), this.maxAgeSeconds(list), request, reply);
+    sendDocument(rendered(CONTENT_TYPE, list.jwt), this.maxAgeSeconds(list), reply);
   }
 
   private maxAgeSeconds({ expiresAt }: StatusList): number {

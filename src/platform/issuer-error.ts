@@ -21,6 +21,7 @@ export const HTTP_STATUS_BY_CODE = {
   UNAUTHENTICATED: 401,
   FORBIDDEN: 403,
   NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
   LICENSE_KEY_TAKEN: 409,
   LICENSE_RENEWED_ALREADY: 409,
   PURCHASE_OVERLAPS: 409,
@@ -37,6 +38,7 @@ export const HTTP_STATUS_BY_CODE = {
   REQUEST_TIMEOUT: 408,
   PAYLOAD_TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
+  UNSUPPORTED_CONTENT_ENCODING: 415,
   VALIDATION_FAILED: 422,
   REQUEST_HEADER_TOO_LARGE: 431,
   // Try again.
@@ -58,6 +60,8 @@ export interface IssuerErrorExtras {
   readonly retryAfterSeconds?: number;
   /** Further members of the problem, such as the instant from which a refused action is allowed. */
   readonly members?: Readonly<Record<string, unknown>>;
+  /** Headers that belong to the status, such as `allow`. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** For the log only. */
   readonly cause?: unknown;
 }
@@ -67,6 +71,7 @@ export class IssuerError extends Error {
   readonly errors: readonly ErrorDetail[];
   readonly retryAfterSeconds: number | undefined;
   readonly members: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(
     readonly code: IssuerErrorCode,
@@ -78,6 +83,7 @@ export class IssuerError extends Error {
     this.errors = extras.errors ?? [];
     this.retryAfterSeconds = extras.retryAfterSeconds;
     this.members = extras.members ?? {};
+    this.headers = extras.headers ?? {};
   }
 
   get status(): number {

@@ -59,13 +59,17 @@ export class AllowedToUseView {
 }
 
 /** @throws {IssuerError} VALIDATION_FAILED when it names neither user nor namespace */
+export function requireSubject({ user, namespace }: Partial<AllowedToUseQuery>): void {
+  if (user !== undefined || namespace !== undefined) return;
+  throw new IssuerError('VALIDATION_FAILED', 'Name a user, a namespace, or both.', {
+    errors: [{ parameter: 'user', detail: 'is required when no namespace is named' }],
+  });
+}
+
+/** @throws {IssuerError} VALIDATION_FAILED when it names neither user nor namespace */
 export function allowedToUseQuestion(query: AllowedToUseQuery): AllowedToUseQuestion {
+  requireSubject(query);
   const { user = null, namespace = null } = query;
-  if (user === null && namespace === null) {
-    throw new IssuerError('VALIDATION_FAILED', 'Name a user, a namespace, or both.', {
-      errors: [{ parameter: 'user', detail: 'is required when no namespace is named' }],
-    });
-  }
   return { user, namespace, unitPrimitive: query.unit_primitive };
 }
 

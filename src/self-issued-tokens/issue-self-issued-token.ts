@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CatalogStore } from '../catalog/catalog.service.js';
+import type { Catalog } from '../domain/catalog.js';
 import { draftToken } from '../domain/draft-token.js';
 import type { PlatformHolder } from '../domain/holder.js';
 import { MAX_PAYLOAD_BYTES } from '../domain/lint-service-token-claims.js';
@@ -52,7 +53,7 @@ export class IssueSelfIssuedToken {
   async issue(request: SelfIssuedRequest): Promise<SelfIssuedToken> {
     const deadline = new Deadline(databaseDeadlineMs(this.config.databaseTimeoutMs));
     const instanceId = this.instanceId();
-    this.requireKnown(request.unitPrimitives ?? []);
+    requireKnownUnitPrimitives(request.unitPrimitives ?? [], this.catalog.current().catalog);
     const resolution = await this.resolve(request);
     if (resolution.scopes.length === 0) throw nothingToGrant(request);
 
@@ -100,19 +101,6 @@ export class IssueSelfIssuedToken {
     );
   }
 
-  private requireKnown(wanted: readonly string[]): void {
-    const known = new Set(this.catalog.current().catalog.unitPrimitives.map(({ name }) => name));
-    const errors = wanted.flatMap((name, index) =>
-      known.has(name)
-        ? []
-        : [{ pointer: `#/unit_primitives/${index}`, detail: `${name} is not in the catalog` }],
-    );
-    if (errors.length === 0) return;
-    const detail =
-      'Some of these names are not unit primitives: GET catalog/unit_primitives lists them all.';
-    throw new IssuerError('VALIDATION_FAILED', detail, { errors });
-  }
-
   private async resolve({
     for: holder,
     unitPrimitives,
@@ -126,6 +114,23 @@ export class IssueSelfIssuedToken {
     const { catalog } = this.catalog.current();
     return resolveSelfIssuedScopes(subject, wanted, catalog, at, this.config);
   }
+}
+
+/** @throws {IssuerError} VALIDATION_FAILED for names that the catalog does not have */
+export function requireKnownUnitPrimitives(
+  wanted: readonly string[],
+  { unitPrimitives }: Catalog,
+): void {
+  const known = new Set(unitPrimitives.map(({ name }) => name));
+  const errors = wanted.flatMap((name, index) =>
+    known.has(name)
+      ? []
+      : [{ pointer: `#/unit_primitives/${index}`, detail: `${name} is not in the catalog` }],
+  );
+  if (errors.length === 0) return;
+  const detail =
+    'Some of these names are not unit primitives: GET catalog/unit_primitives lists them all.';
+  throw new IssuerError('VALIDATION_FAILED', detail, { errors });
 }
 
 /** The ledger keeps this, so that an auditor can make the claims again. */

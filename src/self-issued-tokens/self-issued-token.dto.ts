@@ -3,7 +3,7 @@ import { ArrayMaxSize, ArrayMinSize, IsArray, IsObject } from 'class-validator';
 import { extraClaimFault } from '../domain/extra-claims.js';
 import type { ExtraClaims } from '../domain/self-issued-token-claims.js';
 import { IssuerError } from '../platform/issuer-error.js';
-import { pointerToken } from '../http/validation.js';
+import { pointerToken } from '../http/pointer.js';
 import { EachIsText, MayBeAbsent } from '../http/validators.js';
 import { PlatformHolderBody, platformHolderOf } from '../token-revocation/platform-holder.dto.js';
 import type { SelfIssuedRequest, SelfIssuedToken } from './issue-self-issued-token.js';
@@ -56,7 +56,8 @@ export function selfIssuedTokenView(token: SelfIssuedToken): SelfIssuedTokenView
   return { token: token.token, expires_at: token.expiresAt, scopes: token.scopes };
 }
 
-function extraClaimsOf(given: Record<string, unknown>): ExtraClaims {
+/** @throws {IssuerError} VALIDATION_FAILED */
+export function extraClaimsOf(given: Record<string, unknown>): ExtraClaims {
   const errors = Object.entries(given).flatMap(([name, value]) => {
     const detail = extraClaimFault(name, value);
     const pointer = `#/extra_claims/${pointerToken(name)}`;

@@ -2,7 +2,6 @@ import { Body, Get, Header, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { AdminApi } from '../access-control/admin-api.js';
 import { Clock } from '../platform/clock.js';
-import { bodyValidation, queryValidation } from '../http/validation.js';
 import { AllowedToUse } from './allowed-to-use.js';
 import {
   AllowedToUseQuery,
@@ -11,6 +10,7 @@ import {
   allowedToUseView,
 } from './allowed-to-use.dto.js';
 import { IssueSelfIssuedToken } from './issue-self-issued-token.js';
+import { allowedToUseValidation, SelfIssuedTokenBodyValidation } from './self-issued-input.js';
 import {
   IssueSelfIssuedTokenBody,
   selfIssuedRequest,
@@ -33,7 +33,9 @@ export class SelfIssuedTokensController {
     summary: 'Issue a token for one hour, for a user or a namespace of the platform',
   })
   @ApiCreatedResponse({ type: SelfIssuedTokenView })
-  async issue(@Body(bodyValidation) body: IssueSelfIssuedTokenBody): Promise<SelfIssuedTokenView> {
+  async issue(
+    @Body(SelfIssuedTokenBodyValidation) body: IssueSelfIssuedTokenBody,
+  ): Promise<SelfIssuedTokenView> {
     const request = selfIssuedRequest(body, this.clock.now());
     return selfIssuedTokenView(await this.tokens.issue(request));
   }
@@ -41,7 +43,7 @@ export class SelfIssuedTokensController {
   @Get('allowed_to_use')
   @ApiOperation({ summary: 'Whether a user or a namespace may use a unit primitive, and why' })
   @ApiOkResponse({ type: AllowedToUseView })
-  async ask(@Query(queryValidation) query: AllowedToUseQuery): Promise<AllowedToUseView> {
+  async ask(@Query(allowedToUseValidation) query: AllowedToUseQuery): Promise<AllowedToUseView> {
     const decision = await this.allowedToUse.decide(allowedToUseQuestion(query));
     return allowedToUseView(query.unit_primitive, decision);
   }

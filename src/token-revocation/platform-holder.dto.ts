@@ -1,6 +1,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import type { PlatformHolder } from '../domain/holder.js';
-import { IssuerError } from '../platform/issuer-error.js';
+import { type ErrorDetail, IssuerError } from '../platform/issuer-error.js';
+import { BodyValidation, faultsOf } from '../http/validation.js';
 import { IsText, MayBeAbsent } from '../http/validators.js';
 
 export class PlatformHolderBody {
@@ -27,3 +28,17 @@ export function platformHolderOf({ user, namespace }: PlatformHolderBody): Platf
     errors: [{ pointer, detail }],
   });
 }
+
+/** The faults of `platformHolderOf`; none while one of the two is wrong by itself. */
+export function platformHolderFaults(
+  body: Readonly<Partial<PlatformHolderBody>>,
+  wrong: ReadonlySet<string>,
+): readonly ErrorDetail[] {
+  if (wrong.has('user') || wrong.has('namespace')) return [];
+  return faultsOf(() => platformHolderOf(body));
+}
+
+/** For a body with a user or a namespace. */
+export const platformHolderBodyValidation = new BodyValidation<PlatformHolderBody>(
+  platformHolderFaults,
+);

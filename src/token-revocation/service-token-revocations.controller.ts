@@ -7,8 +7,8 @@ import { Database } from '../database/database.js';
 import { pageOf } from '../database/page.js';
 import { pageBody, pageRequest } from '../http/paging.js';
 import { UuidParam } from '../http/uuid-param.js';
-import { bodyValidation, optionalBodyValidation, queryValidation } from '../http/validation.js';
-import { platformHolderOf } from './platform-holder.dto.js';
+import { optionalBodyValidation, queryValidation } from '../http/validation.js';
+import { platformHolderBodyValidation, platformHolderOf } from './platform-holder.dto.js';
 import { RevokeSelfIssuedTokens } from './revoke-self-issued-tokens.js';
 import type { RevocationRequest } from './revoke-service-token.js';
 import { RevokeServiceTokens } from './revoke-service-tokens.js';
@@ -113,7 +113,7 @@ export class ServiceTokenRevocationsController {
   })
   @ApiOkResponse({ type: RevocationView })
   async revokeSelfIssued(
-    @Body(bodyValidation) body: RevokeSelfIssuedTokensBody,
+    @Body(platformHolderBodyValidation) body: RevokeSelfIssuedTokensBody,
     @AskedBy() principal: Principal,
   ): Promise<RevocationView> {
     const request = revocationRequest(principal, body);

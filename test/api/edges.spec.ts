@@ -22,15 +22,20 @@ import { Database } from '../../src/database/database.js';
 import { httpServer } from '../../src/http/http-server.js';
 import { Clock } from '../../src/platform/clock.js';
 import { createLogger } from '../../src/platform/logging.js';
-import { licenseBody, registerLicense, registerPaidLicense } from '../support/builders.js';
+import {
+  licenseBody,
+  recordPurchase,
+  registerLicense,
+  registerPaidLicense,
+} from '../support/builders.js';
 import { describeUnless, missingProgram } from '../support/debian.js';
+import { type Nginx, startNginx } from '../support/nginx.js';
 import { selfSignedCertificate } from '../support/self-signed-certificate.js';
 import { INSTANCES, readOperations } from '../support/operations.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 import { answerToBytes, expectProblem } from './problem.js';
 
 const MEBIBYTE = 1_048_576;
-const ID = '00000000-0000-7000-8000-000000000000';
 const TOO_WIDE = 'has more than 2500 members and items';
 const TOO_DEEP = 'is more than 8 levels deep';
 const UNBOUNDED = [
@@ -41,6 +46,7 @@ const UNBOUNDED = [
   ['levels', TOO_DEEP, () => `{"a":${'['.repeat(9)}${']'.repeat(9)}}`],
   ['lists that are never closed', TOO_DEEP, () => '['.repeat(MEBIBYTE)],
 ] as const;
+const JSON_TYPE = { 'content-type': 'application/json' };
 const HSTS = /^strict-transport-security: max-age=31536000$/im;
 
 let issuer: TestIssuer;
@@ -124,13 +130,94 @@ describe('the edges of the admin API', () => {
     ['GET', '/api/v1'],
     ['GET', '/api/v2/licenses'],
     ['GET', '/'],
-    ['PUT', '/api/v1/licenses'],
-    ['DELETE', `/api/v1/licenses/${ID}`],
-    ['POST', '/.well-known/openid-configuration'],
+    // The AI gateway and GitLab ask for it: 401, 402, 403 or 405 would lock their users out.
+    ['GET', '/api/v1/consumers/resolve'],
+    ['HEAD', '/api/v1/consumers/resolve'],
+    ['POST', '/api/v1/consumers/resolve'],
     ['GET', '/api/v1/licenses/../../../../etc/passwd'],
   ])('know nothing of %s %s', async (method, path) => {
+    for (const headers of [{}, { authorization: `Bearer ${issuer.adminToken}` }]) {
+      const response = await call(method, path, { headers });
+      expect(response.status).toBe(404);
+      if (method !== 'HEAD') await expectProblem(response, 404, 'NOT_FOUND');
+    }
+  });
+
+  it('answer each wrong method with 405 and the right ones, and HEAD wherever GET is answered', async () => {
+    const methodsAt = new Map<string, string[]>();
+    for (const { name } of await readOperations(issuer.url)) {
+      const [method = '', path = ''] = name.split(' ');
+      if (path !== '/nowhere') methodsAt.set(path, [...(methodsAt.get(path) ?? []), method]);
+    }
+    expect(methodsAt.size).toBeGreaterThan(40);
     const headers = { authorization: `Bearer ${issuer.adminToken}` };
-    await expectProblem(await call(method, path, { headers }), 404, 'NOT_FOUND');
+    for (const [path, methods] of methodsAt) {
+      const allowed = methods.includes('GET') ? [...methods, 'HEAD'].sort() : methods.sort();
+      for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND']) {
+        if (allowed.includes(method)) continue;
+        // A body in a form that no route takes: its method is wrong first.
+        const body = method === 'GET' ? {} : { body: 'x' };
+        const response = await call(method, path, { headers, ...body });
+        expect([method, path, response.status]).toEqual([method, path, 405]);
+        expect(response.headers.get('allow')).toBe(allowed.join(', '));
+        if (path === '/graphql') {
+          const errors = [{ extensions: { code: 'BAD_REQUEST' } }];
+          expect(await response.json()).toMatchObject({ errors });
+        } else if (path === '/api/v1/seat_links') {
+          expect(await response.json()).toMatchObject({ error_attribute_map: {} });
+        } else await expectProblem(response, 405, 'METHOD_NOT_ALLOWED');
+      }
+      if (!methods.includes('GET')) continue;
+      const [get, head] = await Promise.all([
+        call('GET', path, { headers }),
+        call('HEAD', path, { headers }),
+      ]);
+      expect([path, head.status]).toEqual([path, get.status]);
+      expect(await head.text()).toBe('');
+      await get.text();
+    }
+  });
+
+  it('refuse by name what no admin route reads: a parameter, and a body where there is none', async () => {
+    const headers = {
+      authorization: `Bearer ${issuer.adminToken}`,
+      'content-type': 'application/json',
+    };
+    for (const [method, path] of await adminRoutes()) {
+      for (const name of ['dry_run', 'per_page[]', '__proto__', '']) {
+        const query = `?${encodeURIComponent(name)}=1`;
+        const response = await call(method, path + query, { headers });
+        const problem = await expectProblem(response, 422, 'VALIDATION_FAILED');
+        expect([method, path, problem.errors?.map(({ parameter }) => parameter)]).toEqual([
+          method,
+          path,
+          expect.arrayContaining([name]),
+        ]);
+      }
+    }
+    const { id } = await registerLicense(issuer);
+    const key = { license_key: 'a key that says: cancelled' };
+    const path = `licenses/${id}/cancellation_key`;
+    expect((await issuer.admin('PUT', path, key)).status).toBe(204);
+    const dryRun = await issuer.admin('DELETE', path, { dry_run: true });
+    await expectProblem(dryRun, 422, 'VALIDATION_FAILED', ['#']);
+    for (const body of [{}, undefined]) {
+      expect((await issuer.admin('DELETE', path, body)).status).toBe(204);
+    }
+  });
+
+  it('ignore parameters where validators, instances and probes ask', async () => {
+    for (const { name } of await readOperations(issuer.url)) {
+      const [method = '', path = ''] = name.split(' ');
+      const isOfAdmins = path.startsWith('/api/v1/') && !INSTANCES.includes(name);
+      if (isOfAdmins) continue;
+      const statuses = [];
+      for (const query of ['', '?a=1&a=2&b[]=3&__proto__=4&']) {
+        const init = method === 'GET' ? {} : { body: '{}', headers: JSON_TYPE };
+        statuses.push((await call(method, path + query, init)).status);
+      }
+      expect([name, statuses[1]]).toEqual([name, statuses[0]]);
+    }
   });
 
   it('answer a URL that cannot be decoded with 400', async () => {
@@ -168,6 +255,51 @@ describe('the edges of the admin API', () => {
     }
     const license = await (await issuer.admin('GET', `licenses/${id}`)).json();
     expect(license).toMatchObject({ revoked_at: null });
+  });
+
+  it.each([
+    ['application/json; charset=iso-8859-1', Buffer.from('{}'), 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    ['application/json; charset="UTF-16LE"', Buffer.from('{}'), 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    ['application/json', Buffer.from('{"customer_ref":"Ren\xe9"}', 'latin1'), 400, 'BAD_REQUEST'],
+    ['application/json', Buffer.from('{}', 'utf16le'), 400, 'BAD_REQUEST'],
+  ])('refuse a body that is not UTF-8: %s, %s', async (type, body, status, code) => {
+    const answer = await post('/api/v1/licenses', body, type);
+    await expectProblem(answer, status, code);
+  });
+
+  it('read a body that begins with a byte order mark', async () => {
+    const body = `\ufeff${JSON.stringify(licenseBody())}`;
+    expect((await post('/api/v1/licenses', body, 'application/json')).status).toBe(201);
+  });
+
+  it.each([
+    ['content-encoding', 'gzip', true],
+    ['content-encoding', 'Identity, br', true],
+    ['content-encoding', 'zstd', true],
+    ['transfer-encoding', 'gzip, chunked', true],
+    ['content-encoding', 'identity', false],
+    ['content-encoding', '', false],
+    ['transfer-encoding', 'chunked', false],
+  ])('answer a body with %s: %s with 415 where it is packed', async (name, coding, packed) => {
+    for (const [path, type] of [
+      ['/api/v1/licenses', 'application/problem+json'],
+      ['/graphql', 'application/json'],
+      ['/api/v1/seat_links', 'application/json'],
+    ] as const) {
+      const body = '{}';
+      const frame =
+        name === 'transfer-encoding' ? '2\r\n{}\r\n0\r\n\r\n' : 'connection: close\r\n\r\n{}';
+      const length =
+        name === 'transfer-encoding'
+          ? 'connection: close\r\n\r\n'
+          : `content-length: ${body.length}\r\n`;
+      const head = `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${name}: ${coding}\r\n`;
+      const answer = await answerToBytes(issuer.url, head + length + frame);
+      expect([path, answer.status === 415]).toEqual([path, packed]);
+      if (!packed) continue;
+      expect(answer.headers.get('content-type')).toBe(type);
+      expect(answer.headers.get('accept-encoding')).toBe('identity');
+    }
   });
 
   it.each(['application/json; charset=utf-8', 'Application/JSON'])('read %s', async (type) => {
@@ -260,6 +392,51 @@ describe('the edges of the admin API', () => {
       expect(response.status).toBe(200);
       expect(response.headers.get('content-type')).toMatch(/^text\/html/);
     });
+  });
+});
+
+describeUnless(missingProgram('nginx', 'nginx'))('behind an nginx that compresses', () => {
+  let nginx: Nginx;
+  beforeAll(async () => {
+    nginx = await startNginx(
+      issuer.url,
+      'gzip on; gzip_min_length 1; gzip_types *; gzip_proxied any;',
+    );
+  });
+  afterAll(() => nginx.stop());
+
+  function ask(method: string, path: string, headers: Record<string, string>, body?: object) {
+    return fetch(nginx.url + path, {
+      method,
+      headers: { authorization: `Bearer ${issuer.adminToken}`, ...JSON_TYPE, ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  }
+
+  it('a client that sends the weak tag back hears 304, for documents and for rows', async () => {
+    const { id } = await registerLicense(issuer);
+    for (const path of ['/oauth/discovery/keys', `/api/v1/licenses/${id}`]) {
+      const first = await ask('GET', path, { 'accept-encoding': 'gzip' });
+      const etag = first.headers.get('etag') ?? '';
+      expect([first.headers.get('content-encoding'), etag.slice(0, 2)]).toEqual(['gzip', 'W/']);
+      await first.text();
+      for (const known of [etag, etag.slice(2), etag.slice(2).replace(/"$/, '-gzip"')]) {
+        const again = await ask('GET', path, { 'if-none-match': known });
+        expect([path, known, again.status]).toEqual([path, known, 304]);
+        expect(await again.text()).toBe('');
+      }
+    }
+  });
+
+  it('an admin changes what was read, and not what somebody else has changed meanwhile', async () => {
+    const { id } = await registerLicense(issuer);
+    const path = `/api/v1/licenses/${id}`;
+    const read = await ask('GET', path, { 'accept-encoding': 'gzip' });
+    const headers = { 'if-match': read.headers.get('etag') ?? '' };
+    expect(headers['if-match']).toBe('W/"1"');
+    expect((await ask('PATCH', path, headers, { seats: 5 })).status).toBe(200);
+    const stale = await ask('PATCH', path, headers, { seats: 6 });
+    await expectProblem(stale, 412, 'PRECONDITION_FAILED');
   });
 });
 
@@ -381,6 +558,101 @@ describe('a body', () => {
         error_attribute_map: {},
       });
     });
+  });
+
+  it.each([
+    ['a number', '"quantity":1,"quantity":1000', ['#/quantity']],
+    ['the same value', '"quantity":1,"quantity":1', ['#/quantity']],
+    ['an escape', '"quantity":1,"quan\\u0074ity":1000', ['#/quantity']],
+    ['three times, and blanks', '"quantity":1 , "quantity" : 2,"quantity":3', ['#/quantity']],
+    ['others between them', '"trial":false,"quantity":1,"trial":true', ['#/trial']],
+    ['a member that nobody knows', '"a/b":{},"a/b":{}', ['#/a~1b']],
+    ['two levels', '"quantity":1,"x":[0,{"y":"\\"}","y":2}]', ['#/x', '#/x/1/y']],
+    ['a name that every object has', '"toString":1,"toString":2', ['#/toString']],
+  ])('of an admin must not have a member twice: %s', async (_what, members, places) => {
+    const { id } = await registerLicense(issuer);
+    const path = `/api/v1/licenses/${id}/add_on_purchases`;
+    const purchase = '"add_on":"duo_pro","expires_on":"2027-01-01"';
+    const quantity = members.includes('quan') ? '' : ',"quantity":1';
+    const answer = await post(path, `{${purchase}${quantity},${members}}`);
+    await expectProblem(answer, 422, 'VALIDATION_FAILED', places);
+    const { items } = (await (await issuer.admin('GET', path.slice(8))).json()) as { items: [] };
+    expect(items).toEqual([]);
+  });
+
+  it('of an instance may have a member twice: the last one counts, as ever', async () => {
+    const seatLink = `{"license_key":"x","license_key":${JSON.stringify(licenseKey)}}`;
+    expect((await post('/api/v1/seat_links', seatLink)).status).toBe(200);
+    const query = `"query":"{ __typename }"`;
+    const sync = await post('/graphql', `{"query":"","variables":{"a":1,"a":2},${query}}`);
+    expect(await sync.json()).toEqual({ data: { __typename: 'Query' } });
+  });
+
+  const WRONG_LICENSE = {
+    plan: 'gold',
+    kind: 'cloud',
+    seats: 0,
+    starts_on: '2027-01-01',
+    expires_on: '2026-01-01',
+    licensee: { email: 'x', size: 1 },
+    license_key: 'aB3dE6gH9jK2mN5pQ8sT1vW4',
+  };
+  const OF_LICENSE = ['#/plan', '#/kind', '#/seats', '#/expires_on', '#/licensee/email'];
+  const WRONG_PURCHASE = {
+    add_on: 'duo_gold',
+    quantity: 0,
+    started_at: '2027-01-01',
+    expires_on: '2026-01-01',
+    trial: 1,
+  };
+  const OF_PURCHASE = ['#/add_on', '#/quantity', '#/expires_on', '#/trial'];
+
+  it.each([
+    ['POST licenses', WRONG_LICENSE, [...OF_LICENSE, '#/licensee/size', '#/license_key']],
+    [
+      'PATCH licenses/:license',
+      { ...WRONG_LICENSE, license_key: 'x' },
+      [...OF_LICENSE, '#/licensee/size', '#/license_key'],
+    ],
+    [
+      'POST licenses/:license/replace_key',
+      { license_key: WRONG_LICENSE.license_key, grace_seconds: -1 },
+      ['#/license_key', '#/grace_seconds'],
+    ],
+    ['POST licenses/:license/add_on_purchases', WRONG_PURCHASE, OF_PURCHASE],
+    ['PATCH add_on_purchases/:purchase', WRONG_PURCHASE, OF_PURCHASE],
+    [
+      'POST namespaces/9/add_on_purchases',
+      { ...WRONG_PURCHASE, plan: 'gold' },
+      [...OF_PURCHASE, '#/plan'],
+    ],
+    [
+      'POST licenses/:license/activation_codes',
+      { max_uses: 0, expires_at: '2020-01-01T00:00:00Z' },
+      ['#/max_uses', '#/expires_at'],
+    ],
+    [
+      'POST self_issued_tokens',
+      { unit_primitives: ['nothing'], extra_claims: { sub: 'x' }, more: 1 },
+      ['#/user', '#/unit_primitives/0', '#/extra_claims/sub', '#/more'],
+    ],
+    [
+      'POST self_issued_tokens',
+      { user: '7', namespace: '9', unit_primitives: [] },
+      ['#/namespace', '#/unit_primitives'],
+    ],
+    ['POST self_issued_tokens/revoke', { reason: '' }, ['#/user', '#/reason']],
+    ['GET allowed_to_use?unit_primitive=', undefined, ['unit_primitive', 'user']],
+  ])('is told all of its faults at once, those against the catalog too: %s', async (...row) => {
+    const [operation, body, places] = row;
+    const { id } = await registerLicense(issuer);
+    const purchase = await recordPurchase(issuer, id);
+    const [method = '', path = ''] = operation
+      .replace(':license', id)
+      .replace(':purchase', purchase.id)
+      .split(' ');
+    const answer = await issuer.admin(method, path, body);
+    await expectProblem(answer, 422, 'VALIDATION_FAILED', places);
   });
 
   it('may have members that a seat link does not know, up to the bound', async () => {
