@@ -1,13 +1,21 @@
-import { readFileSync } from 'node:fs';
+import { isUtf8 } from 'node:buffer';
+import { readFileSync, statSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 
 import type { CatalogFault, CatalogKind } from '../domain/catalog-items.js';
-import { WHOLE_FILE, type CatalogItemChecks } from './check-catalog-item.js';
+import {
+  type CatalogItemChecks,
+  type FieldFault,
+  isRecord,
+  type UnknownField,
+  WHOLE_FILE,
+} from './check-catalog-item.js';
 import type { CatalogFile } from './list-catalog-files.js';
-import { readYaml, type YamlReading } from './read-yaml.js';
+import { misspelt } from './misspelt.js';
+import { readYaml } from './read-yaml.js';
 
 /** Twenty times the longest known file. The YAML parser compares each name of a mapping with all others. */
-const MAX_CHARACTERS = 65_536;
+const MAX_BYTES = 65_536;
 
 /** A file of a catalog after the checks of its syntax and its shape. */
 export interface CatalogSource {
@@ -22,44 +30,84 @@ export interface CatalogSource {
 }
 
 export function readCatalogFile(found: CatalogFile, checks: CatalogItemChecks): CatalogSource {
-  const { kind, file } = found;
-  const stem = basename(file, extname(file));
-  const { document, faults: syntaxFaults, warnings } = readText(found.path);
-  const notes = warnings.map((warning) => `${file}: ${warning}`);
-  if (syntaxFaults.length > 0) {
-    const faults = syntaxFaults.map(({ field, reason }) => ({ file, field, reason }));
-    const settledFields = 'all';
-    return { kind, file, document: salvage({}, stem), faults, settledFields, warnings: notes };
-  }
-
-  const fieldFaults = checks.faults(kind, document);
-  const faults = fieldFaults.map(({ field, reason }) => ({ file, field, reason }));
-  if (!isRecord(document)) {
-    const settledFields = 'all';
-    return { kind, file, document: salvage({}, stem), faults, settledFields, warnings: notes };
-  }
-  for (const field of checks.unknownFields(kind, document)) {
-    notes.push(`${file}: field '${field}' is unknown, ignored`);
-  }
-  if (typeof document['name'] === 'string' && document['name'] !== stem) {
-    notes.push(`${file}: defines '${document['name']}', but the file has another name`);
-  }
-  const settledFields = new Set(fieldFaults.flatMap(({ member }) => member ?? []));
-  const shaped = faults.length === 0 ? document : salvage(document, stem, settledFields);
-  return { kind, file, document: shaped, faults, settledFields, warnings: notes };
+  const text = readText(found.path);
+  return typeof text === 'string'
+    ? checkCatalogText(found, text, checks)
+    : unusable(found, [{ field: WHOLE_FILE, reason: text.trouble }]);
 }
 
-function readText(path: string): YamlReading {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    const reason = `can't be read: ${error instanceof Error ? error.message : 'unknown reason'}`;
-    return { document: undefined, faults: [{ field: WHOLE_FILE, reason }], warnings: [] };
+/** Checks the text of a file as the file itself would be. */
+export function checkCatalogText(
+  found: Pick<CatalogFile, 'kind' | 'file'>,
+  text: string,
+  checks: CatalogItemChecks,
+): CatalogSource {
+  const { kind, file } = found;
+  const { document, faults: syntaxFaults } = readYaml(text);
+  if (syntaxFaults.length > 0) return unusable(found, syntaxFaults);
+
+  const fieldFaults = checks.faults(kind, document);
+  if (!isRecord(document)) return unusable(found, fieldFaults);
+
+  const unknown = checks.unknownFields(kind, document);
+  const close = unknown.flatMap(({ field, meant }) =>
+    meant === null ? [] : [{ field, reason: misspelt(meant) }],
+  );
+  const faults = faultsIn(file, [...close, ...fieldFaults]);
+  const settledFields = new Set(fieldFaults.flatMap(({ member }) => member ?? []));
+  const stem = basename(file, extname(file));
+  const shaped = faults.length === 0 ? document : salvage(document, stem, settledFields);
+  const warnings = warningsOf(file, document, unknown);
+  return { kind, file, document: shaped, faults, settledFields, warnings };
+}
+
+function unusable(
+  { kind, file }: Pick<CatalogFile, 'kind' | 'file'>,
+  faults: readonly Pick<FieldFault, 'field' | 'reason'>[],
+): CatalogSource {
+  const document = salvage({}, basename(file, extname(file)));
+  const settledFields = 'all';
+  return { kind, file, document, faults: faultsIn(file, faults), settledFields, warnings: [] };
+}
+
+function faultsIn(
+  file: string,
+  faults: readonly Pick<FieldFault, 'field' | 'reason'>[],
+): CatalogFault[] {
+  return faults.map(({ field, reason }) => ({ file, field, reason }));
+}
+
+function warningsOf(
+  file: string,
+  document: Readonly<Record<string, unknown>>,
+  unknown: readonly UnknownField[],
+): string[] {
+  const warnings = unknown
+    .filter(({ meant }) => meant === null)
+    .map(({ field }) => `${file}: field '${field}' is unknown, ignored`);
+  const { name, cut_off_date: date } = document;
+  if (typeof name === 'string' && name !== basename(file, extname(file))) {
+    warnings.push(`${file}: defines '${name}', but the file has another name`);
   }
-  if (text.length <= MAX_CHARACTERS) return readYaml(text);
-  const reason = `is longer than ${MAX_CHARACTERS} characters`;
-  return { document: undefined, faults: [{ field: WHOLE_FILE, reason }], warnings: [] };
+  if (typeof date === 'string') {
+    warnings.push(
+      `${file}: cut_off_date is a text, and a gitlab-cloud-connector gem needs a date: ` +
+        'write it without quotes, such as 2024-10-17T00:00:00Z',
+    );
+  }
+  return warnings;
+}
+
+function readText(path: string): string | { readonly trouble: string } {
+  try {
+    const found = statSync(path);
+    if (!found.isFile()) return { trouble: 'is not a file' };
+    if (found.size > MAX_BYTES) return { trouble: `is longer than ${MAX_BYTES} bytes` };
+    const bytes = readFileSync(path);
+    return isUtf8(bytes) ? bytes.toString() : { trouble: 'is not written in UTF-8' };
+  } catch (error) {
+    return { trouble: `can't be read: ${String(error)}` };
+  }
 }
 
 /**
@@ -74,8 +122,4 @@ function salvage(
   const sound = Object.entries(document).filter(([field]) => !faultyFields.has(field));
   const name = typeof document['name'] === 'string' ? document['name'] : stem;
   return { description: '', jwt_aud: '', unit_primitives: [], ...Object.fromEntries(sound), name };
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

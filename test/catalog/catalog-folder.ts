@@ -14,7 +14,9 @@ const SOUND: Readonly<Record<string, string>> = {
 const folders: string[] = [];
 
 /** A small sound catalog in a folder of its own, with `files` added; null takes a file away. */
-export function catalogFolder(files: Readonly<Record<string, string | null>> = {}): string {
+export function catalogFolder(
+  files: Readonly<Record<string, string | Buffer | null>> = {},
+): string {
   const folder = mkdtempSync(join(tmpdir(), 'catalog-'));
   folders.push(folder);
   for (const [file, text] of Object.entries({ ...SOUND, ...files })) {

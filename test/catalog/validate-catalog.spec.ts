@@ -32,11 +32,15 @@ describe('catalog:validate', () => {
 
   it('fails on a faulty catalog with every fault, after what was ignored', () => {
     const { status, out, err } = run(
-      catalogFolder({ 'add_ons/duo_pro.yml': 'nmae: duo_pro', 'services/chat.yml': 'name: chat' }),
+      catalogFolder({
+        'add_ons/duo_pro.yml': 'nmae: duo_pro\ncolour: red',
+        'services/chat.yml': 'name: chat',
+      }),
     );
     expect(status).toBe(1);
-    expect(out).toBe("warning: add_ons/duo_pro.yml: field 'nmae' is unknown, ignored");
+    expect(out).toBe("warning: add_ons/duo_pro.yml: field 'colour' is unknown, ignored");
     expect(err).toContain('add_ons/duo_pro.yml: name: is missing');
+    expect(err).toContain("add_ons/duo_pro.yml: nmae: is unknown, and looks like 'name' misspelt");
     expect(err).toContain('services/chat.yml: unit_primitives: is missing');
   });
 

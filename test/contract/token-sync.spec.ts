@@ -218,7 +218,7 @@ describe('what a sync grants', () => {
     'unit_primitives/ask_epic.yml': `name: ask_epic\ndescription: Asks\n${PAID}backend_services: [gateway]\nadd_ons: [duo_pro]\n`,
     'unit_primitives/gated.yml': `name: gated\ndescription: From 17.10 on\n${PAID}min_gitlab_version: '17.10'\nbackend_services: [gateway]\nadd_ons: [duo_enterprise]\n`,
     'unit_primitives/beta.yml':
-      "name: beta\ndescription: Free for a while\ncut_off_date: '2026-04-01T12:00:00Z'\nmin_gitlab_version_for_free_access: '18.0'\nbackend_services: [other]\nadd_ons: [duo_enterprise]\n",
+      "name: beta\ndescription: Free for a while\ncut_off_date: 2026-04-01T14:00:00+02:00\nmin_gitlab_version_for_free_access: '18.0'\nbackend_services: [other]\nadd_ons: [duo_enterprise]\n",
     'unit_primitives/silent.yml':
       'name: silent\ndescription: Has no backend\nadd_ons: [duo_core]\n',
     'unit_primitives/best.yml': `name: best\ndescription: For Ultimate\n${PAID}license_types: [ultimate]\nbackend_services: [gateway]\nadd_ons: [duo_core]\n`,

@@ -5,6 +5,7 @@ import { readAppConfig } from '../../config/app-config.js';
 import { withOperatorContext } from '../../src/cli/operator-context.js';
 import { createLogger } from '../../src/platform/logging.js';
 import { startIssuer } from '../../src/start-issuer.js';
+import { catalogFolder, removeCatalogFolders } from '../catalog/catalog-folder.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const KEY_ENCRYPTION_KEY = Buffer.alloc(32, 1).toString('base64');
@@ -43,6 +44,18 @@ function databaseWith(change: (url: URL) => void): string {
 }
 
 describe('a start ends and names the setting, without its value, of', () => {
+  it('a catalog in which a misspelt date would give a feature away', async () => {
+    const text = 'name: ask_epic\ndescription: Asks\ncutoff_date: 2024-10-17\n';
+    const CATALOG_DIR = catalogFolder({ 'unit_primitives/ask_epic.yml': text });
+    const message = await messageOf({ CATALOG_DIR });
+    removeCatalogFolders();
+
+    expect(message).toContain(
+      "unit_primitives/ask_epic.yml: cutoff_date: is unknown, and looks like 'cut_off_date' misspelt",
+    );
+    expect(message).toContain('set CATALOG_DIR to another catalog');
+  });
+
   it('a database that refuses the password, at either URL', async () => {
     const wrong = databaseWith((url) => {
       url.password = 'hush-hush';
