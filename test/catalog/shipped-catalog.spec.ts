@@ -6,6 +6,8 @@ import { Ajv2020, type AnySchema } from 'ajv/dist/2020.js';
 import { loadCatalog } from '../../src/catalog/load-catalog.js';
 import { shippedCatalogDirectory } from '../../src/catalog/shipped-catalog.js';
 import { availableServices } from '../../src/domain/available-services.js';
+import { describeUnless, missingModule } from '../support/debian.js';
+import { readByPython } from './foreign-readers.js';
 
 const CLOSED = [
   'access_artifact_registry',
@@ -103,5 +105,18 @@ describe('the catalog that comes with the project', () => {
     });
     expect(offered.map(({ name }) => name)).not.toContain('sast');
     expect(availableServices(catalog, 'gitlab-com').map(({ name }) => name)).toContain('sast');
+  });
+});
+
+describeUnless(missingModule('yaml', 'python3-yaml'))('the shipped catalog, read by PyYAML', () => {
+  it('has a date in UTC wherever we read one, for the real gem calls the methods of dates', () => {
+    const folder = join(shippedCatalogDirectory(), 'unit_primitives');
+    const texts = readdirSync(folder).map((file) => readFileSync(join(folder, file), 'utf8'));
+    const theirs = readByPython(texts, 'SafeLoader').map((read) => [
+      read?.['name'],
+      read?.['cut_off_date'],
+    ]);
+    const ours = catalog.unitPrimitives.map(({ name, cutOffDate }) => [name, cutOffDate]);
+    expect(Object.fromEntries(theirs)).toEqual(Object.fromEntries(ours));
   });
 });
