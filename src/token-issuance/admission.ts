@@ -39,6 +39,8 @@ export interface AdmittedSync {
   readonly instance: RegisteredInstance | null;
   /** The UUID that the token will name; null when the sync does not say which instance it is. */
   readonly instanceId: string | null;
+  /** Whether it names none and several use the license. */
+  readonly isAmbiguous: boolean;
   /** Whether all tokens of the license, or of this instance, are revoked. */
   readonly tokensRevoked: boolean;
   /** Whether the key is an old one of the license, in its grace. */
@@ -61,15 +63,15 @@ export class Admission {
   async admit(sync: Sync): Promise<AdmittedSync> {
     const found = await this.find(sync);
     if (!found) throw unknownKey(sync.licenseKey);
-    const { license, purchases, byOldKey } = found;
-    // An invalid header hides which instance it is, so nothing about an instance counts.
-    const instance = sync.instanceIdInvalid ? null : found.instance;
+    const { license, purchases, byOldKey, isAmbiguous } = found;
+    // Where it is not known which instance it is, nothing about an instance counts.
+    const instance = sync.instanceIdInvalid || isAmbiguous ? null : found.instance;
     const instanceId = sync.instanceId ?? instance?.instanceId ?? null;
     const tokensRevoked =
       found.tokensRevoked.ofLicense || (found.tokensRevoked.ofInstance && instance !== null);
     const denial = denialOf(license, sync.at);
     if (denial !== null && !tokensRevoked) throw await this.denied(denial, license, sync);
-    return { sync, license, purchases, instance, instanceId, tokensRevoked, byOldKey };
+    return { sync, license, purchases, instance, instanceId, isAmbiguous, tokensRevoked, byOldKey };
   }
 
   private async denied(
@@ -88,14 +90,25 @@ export class Admission {
   }
 }
 
-/** The UUID that the token will name. @throws {IssuerError} INSTANCE_ID_INVALID, INSTANCE_UNKNOWN */
-export function requireInstanceId({ sync, instanceId }: AdmittedSync): string {
+/**
+ * The UUID that the token will name.
+ * @throws {IssuerError} INSTANCE_ID_INVALID, INSTANCE_UNKNOWN, INSTANCE_AMBIGUOUS
+ */
+export function requireInstanceId({ sync, instanceId, isAmbiguous }: AdmittedSync): string {
   if (instanceId !== null) return instanceId;
   if (sync.instanceIdInvalid) {
     throw new IssuerError(
       'INSTANCE_ID_INVALID',
       'The header X-Gitlab-Instance-Id is not a UUID: check that the instance has a UUID in its ' +
         'application settings.',
+    );
+  }
+  if (isAmbiguous) {
+    throw new IssuerError(
+      'INSTANCE_AMBIGUOUS',
+      'Several instances have used this license in the last 14 days and the request names none: send ' +
+        'the UUID of the instance in the header X-Gitlab-Instance-Id (newer GitLab versions do), or ' +
+        'give each instance a license of its own.',
     );
   }
   throw new IssuerError(

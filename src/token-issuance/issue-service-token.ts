@@ -26,7 +26,8 @@ export class IssueServiceToken {
   /**
    * A fresh token, whose row is in the ledger already. Null only when an admin has revoked the tokens of
    * the license or the instance: the instance then deletes all its tokens, so no failure may become null.
-   * @throws {IssuerError} INSTANCE_ID_INVALID, INSTANCE_UNKNOWN, NOTHING_TO_GRANT, UNAVAILABLE
+   * @throws {IssuerError} INSTANCE_ID_INVALID, INSTANCE_UNKNOWN, INSTANCE_AMBIGUOUS, NOTHING_TO_GRANT,
+   * UNAVAILABLE
    */
   async issue(admitted: AdmittedSync): Promise<SignedToken | null> {
     if (admitted.tokensRevoked) return null;

@@ -18,6 +18,8 @@ export interface FoundLicense {
   readonly purchases: readonly AddOnPurchase[];
   /** The named instance, or the one last seen with the license when none is named. */
   readonly instance: RegisteredInstance | null;
+  /** Whether none is named and more than one used the license in the last 14 days. */
+  readonly isAmbiguous: boolean;
   /** Whether all tokens of the license, or of the instance, are revoked and not restored yet. */
   readonly tokensRevoked: { readonly ofLicense: boolean; readonly ofInstance: boolean };
   /** Whether the key is an old one, in its grace. */
@@ -38,6 +40,7 @@ interface Row {
   readonly instance_row_id: string | null;
   readonly instance_id: string;
   readonly unique_instance_id: string | null;
+  readonly is_ambiguous: boolean | null;
   readonly license_tokens_revoked: true | null;
   readonly instance_tokens_revoked: true | null;
   readonly purchase_id: string | null;
@@ -58,14 +61,15 @@ const LICENSE_COLUMNS = 'id, plan, kind, trial, seats, starts_on, expires_on, re
  * after a current key, so old keys are read only when no license has the key. The subquery `given` hides
  * the lengths of the arrays. Otherwise Postgres would prefer a plan made for one key, and plan each batch
  * again. The other subqueries are lateral, so that each is a look-up in an index. Otherwise, while the
- * tables are small, the planner would join them as a whole.
+ * tables are small, the planner would join them as a whole. The instance `seen` was seen last, so one
+ * other within the 14 days (336 hours: the length of a day depends on the time zone) makes it ambiguous.
  */
 const LICENSE_LOOK_UP = preparedStatement(
   'license_look_up',
   `
     SELECT asked.n::int AS n, l.id, l.plan, l.kind, l.trial, l.seats, l.starts_on, l.expires_on,
            l.revoked_at, i.id AS instance_row_id, i.instance_id, i.unique_instance_id,
-           l.tokens_revoked AS license_tokens_revoked, i.tokens_revoked AS instance_tokens_revoked,
+           i.is_ambiguous, l.tokens_revoked AS license_tokens_revoked, i.tokens_revoked AS instance_tokens_revoked,
            p.id AS purchase_id, p.add_on, p.quantity, p.started_at,
            p.expires_on AS purchase_expires_on, l.by_old_key
     FROM (
@@ -87,7 +91,12 @@ const LICENSE_LOOK_UP = preparedStatement(
       ) owner
     ) l
     LEFT JOIN LATERAL (
-      SELECT seen.*, ${tokensRevoked('instance_id', 'seen.id')} AS tokens_revoked
+      SELECT seen.*, ${tokensRevoked('instance_id', 'seen.id')} AS tokens_revoked,
+             asked.instance_id IS NULL AND EXISTS (
+               SELECT FROM instances other
+               WHERE other.license_id = l.id AND other.id <> seen.id
+                 AND other.last_seen_at > asked.at - interval '336 hours'
+             ) AS is_ambiguous
       FROM (
         SELECT id, instance_id, unique_instance_id FROM instances
         WHERE license_id = l.id AND (asked.instance_id IS NULL OR instance_id = asked.instance_id)
@@ -166,6 +175,7 @@ function foundLicenseOf(row: Row, rows: readonly Row[]): FoundLicense {
             instanceId: row.instance_id,
             uniqueInstanceId: row.unique_instance_id,
           },
+    isAmbiguous: row.is_ambiguous === true,
     tokensRevoked: {
       ofLicense: row.license_tokens_revoked === true,
       ofInstance: row.instance_tokens_revoked === true,

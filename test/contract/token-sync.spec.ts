@@ -609,18 +609,50 @@ describe('the instance that a token names', () => {
     expect((await claimsOf(named(nil))).sub).toBe(nil);
   });
 
-  it('is, without a header, the instance that synced last with the license', async () => {
+  it('is, without a header, the last one that used the license, if no other did for 14 days', async () => {
     await named(ONE).serviceToken();
     clock.advance(1000);
+    const otherSeen = clock.now().getTime();
     await named(OTHER).serviceToken();
     clock.advance(1000);
-    expect((await claimsOf(unnamed())).sub).toBe(OTHER);
-
-    clock.advance(1000);
+    expect((await unnamed().sync()).code).toBe('INSTANCE_AMBIGUOUS');
+    clock.set(new Date(otherSeen + 2 * WEEK - 1));
     await named(ONE).serviceToken();
-    clock.advance(1000);
+    expect((await unnamed().sync()).code).toBe('INSTANCE_AMBIGUOUS');
+    clock.set(new Date(otherSeen + 2 * WEEK));
+    expect((await claimsOf(unnamed())).sub).toBe(ONE);
+    // Neither was seen for a long time.
+    clock.advance(5 * WEEK);
     expect((await claimsOf(unnamed())).sub).toBe(ONE);
   });
+
+  it.each([
+    [
+      'an activation',
+      async () => activate(issuer, (await makeActivationCode(issuer, licenseId)).code, OTHER),
+    ],
+    ['a seat link', () => seatLink()],
+  ])('is not known, without a header, after %s of another one', async (_what, use) => {
+    await named(ONE).serviceToken();
+    await use();
+    const answer = await unnamed().sync();
+    expect(answer).toMatchObject({ code: 'INSTANCE_AMBIGUOUS', effect: 'keeps its tokens' });
+    expect(answer.errors[0]?.message).toContain('X-Gitlab-Instance-Id');
+    expect((await unnamed().sync(['catalog'])).errors).toEqual([]);
+    expect((await claimsOf(named(ONE))).sub).toBe(ONE);
+    expect((await claimsOf(named(OTHER))).sub).toBe(OTHER);
+    expect(
+      (await new GitlabInstance(issuer.url, { licenseKey, instanceId: NOT_SET }).sync()).code,
+    ).toBe('INSTANCE_ID_INVALID');
+  });
+
+  function seatLink(): Promise<Response> {
+    return fetch(`${issuer.url}/api/v1/seat_links`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ license_key: licenseKey, instance_id: OTHER }),
+    });
+  }
 
   it('is never an instance of another license', async () => {
     await named(ONE).serviceToken();
