@@ -59,14 +59,24 @@ export async function bringUp(
   await step("the ledger's days", () => app.get(IssuanceLedger).createPartitionsAhead(now));
   await step('the keys', () => refusingWrongSecrets(() => bringUpKeys(app)));
   const token = access.bootstrapAdminToken;
-  await step('the API token', () => app.get(ApiTokens).setBootstrapToken(database.manager, token));
-  app.get(Notifications).start(access.directUrl);
+  await step('the API token', () =>
+    database.transaction((manager) => app.get(ApiTokens).setBootstrapToken(manager, token)),
+  );
+  listen(app, database, access.directUrl);
   // In the background: it may take a while, and syncs do not need it.
   const rewrap = {
     name: 're-wrap sealed values',
     run: () => app.get(RewrapSealedValues).run(),
   };
   guarded(logger, rewrap.name, () => app.get(JobRunner).run(rewrap))();
+}
+
+function listen(app: INestApplicationContext, database: Database, directUrl: string): void {
+  const notifications = app.get(Notifications);
+  notifications.start(directUrl);
+  database.outcomes.serverChange.onChange(() => {
+    notifications.probeNow();
+  });
 }
 
 /** Takes every step of a key's life that came due meanwhile, but only if the keys can be opened. */

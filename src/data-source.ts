@@ -1,3 +1,4 @@
+import pg from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 import { CreateLicenses1765000000000 } from '../migrations/1765000000000-create-licenses.js';
 import { CreateAddOnPurchases1765000001000 } from '../migrations/1765000001000-create-add-on-purchases.js';
@@ -16,6 +17,7 @@ import { AuxiliaryKeyEntity } from './auxiliary-keys/auxiliary-key.entity.js';
 import { InstanceEntity } from './instances/instance.entity.js';
 import { LicenseEntity } from './licenses/license.entity.js';
 import { adminPoolSize, poolOptions } from './database/database.js';
+import { DatabasePool } from './database/pool.js';
 import type { ServiceConfig } from './platform/service-config.js';
 import { SigningKeyEntity } from './signing-keys/signing-key.entity.js';
 import { ServiceTokenRevocationEntity } from './token-revocation/service-token-revocation.entity.js';
@@ -42,6 +44,7 @@ export function dataSourceOptions(config: DatabaseConfig): DataSourceOptions {
     ...(config.databaseUrl === null ? {} : { url: config.databaseUrl }),
     poolSize: adminPoolSize(config.databasePoolSize),
     extra: poolOptions(config.databaseTimeoutMs),
+    driver: { ...pg, Pool: DatabasePool },
     poolErrorHandler: () => undefined,
     logging: false,
     // The migrations install them. TypeORM would try on every connect.

@@ -33,7 +33,7 @@ export class ApiTokens {
 
   /**
    * Makes `token` the owner's bootstrap token. The bootstrap token before it stops working, also if there
-   * is none now.
+   * is none now. Needs a transaction.
    */
   async setBootstrapToken(manager: EntityManager, token: string | null): Promise<void> {
     if (token === null) {
@@ -42,16 +42,14 @@ export class ApiTokens {
     }
     const now = this.clock.now();
     const row = { id: newId(now), name: BOOTSTRAP_NAME, role: 'owner', createdAt: now } as const;
-    await manager.transaction(async (transaction) => {
-      // Two replicas take turns: ON CONFLICT covers one unique index, and the digest has another.
-      await transaction.query(`SELECT pg_advisory_xact_lock(hashtext('api_tokens.bootstrap'))`);
-      await transaction
-        .createQueryBuilder()
-        .insert()
-        .into(ApiTokenEntity)
-        .values({ ...row, digest: digestOf(token) })
-        .orUpdate(['digest'], ['name'])
-        .execute();
-    });
+    // Two replicas take turns: ON CONFLICT covers one unique index, and the digest has another.
+    await manager.query(`SELECT pg_advisory_xact_lock(hashtext('api_tokens.bootstrap'))`);
+    await manager
+      .createQueryBuilder()
+      .insert()
+      .into(ApiTokenEntity)
+      .values({ ...row, digest: digestOf(token) })
+      .orUpdate(['digest'], ['name'])
+      .execute();
   }
 }

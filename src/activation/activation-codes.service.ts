@@ -26,24 +26,25 @@ export class ActivationCodesService {
     body: CreateActivationCodeBody,
   ): Promise<{ readonly kept: ActivationCode; readonly code: string }> {
     const now = this.clock.now();
-    const { manager } = this.database;
-    const license = await this.licenses.get(manager, licenseId);
-    if (license.kind === 'legacy') {
-      throw new IssuerError(
-        'LICENSE_NOT_CLOUD',
-        'A legacy license cannot be activated with a code: send its key to the customer.',
-      );
-    }
-    const code = generateActivationCode();
-    const kept = await this.codes.insert(manager, {
-      id: newId(now),
-      licenseId,
-      digest: activationCodeDigest(code),
-      maxUses: body.max_uses ?? 1,
-      expiresAt: futureInstant(body.expires_at ?? null, now),
-      createdAt: now,
+    return this.database.transaction(async (manager) => {
+      const license = await this.licenses.get(manager, licenseId);
+      if (license.kind === 'legacy') {
+        throw new IssuerError(
+          'LICENSE_NOT_CLOUD',
+          'A legacy license cannot be activated with a code: send its key to the customer.',
+        );
+      }
+      const code = generateActivationCode();
+      const kept = await this.codes.insert(manager, {
+        id: newId(now),
+        licenseId,
+        digest: activationCodeDigest(code),
+        maxUses: body.max_uses ?? 1,
+        expiresAt: futureInstant(body.expires_at ?? null, now),
+        createdAt: now,
+      });
+      return { kept, code };
     });
-    return { kept, code };
   }
 
   async get(id: string): Promise<ActivationCode> {
@@ -64,7 +65,8 @@ export class ActivationCodesService {
 
   /** Instances that have used it keep their license. Twice does nothing. */
   async revoke(id: string): Promise<ActivationCode> {
-    return this.codes.revoke(this.database.manager, id, this.clock.now());
+    const now = this.clock.now();
+    return this.database.transaction((manager) => this.codes.revoke(manager, id, now));
   }
 }
 

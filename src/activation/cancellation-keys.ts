@@ -53,9 +53,10 @@ export class CancellationKeys {
 
   /** Twice does nothing. @throws {IssuerError} NOT_FOUND */
   async remove(licenseId: string): Promise<void> {
-    const { manager } = this.database;
-    await this.licenses.get(manager, licenseId);
-    await manager.query(`DELETE FROM cancellation_keys WHERE license_id = $1`, [licenseId]);
+    await this.database.transaction(async (manager) => {
+      await this.licenses.get(manager, licenseId);
+      await manager.query(`DELETE FROM cancellation_keys WHERE license_id = $1`, [licenseId]);
+    });
   }
 
   /**

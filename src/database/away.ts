@@ -2,12 +2,7 @@ import { types } from 'node:util';
 import { codeOf } from '../platform/error-code.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { DatabaseClosedError } from './database-closed.js';
-
-/**
- * Why the database cannot run a statement now, though the statement itself is right. `away`: nothing
- * answers. `refused`: the database refuses our connections, or some of them. `slow`: no answer in time.
- */
-export type DatabaseTrouble = 'away' | 'refused' | 'full' | 'read_only' | 'slow';
+import { type DatabaseTrouble, troubleOfCode, troubleOfMessage } from './trouble.js';
 
 /** How long a caller should wait before it tries again. */
 const RETRY_AFTER_SECONDS = 2;
@@ -16,8 +11,12 @@ const RETRY_AFTER_SECONDS = 2;
 export const TROUBLES: Readonly<Record<DatabaseTrouble, string>> = {
   away: 'the database is away',
   refused: 'the database refuses this service',
+  too_many_connections: 'the database has no connection left for this service',
+  pool_full: 'all connections of this service to the database are in use',
   full: 'the disk of the database is full',
   read_only: 'the database is read-only',
+  failing: 'the database fails inside',
+  contended: 'other work on the database is in the way',
   slow: 'the database does not answer in time',
 };
 
@@ -25,47 +24,26 @@ export const TROUBLES: Readonly<Record<DatabaseTrouble, string>> = {
 const DETAILS: Readonly<Record<DatabaseTrouble, string>> = {
   away: 'The database is away: try again shortly.',
   refused: 'The database refuses this service: try again shortly. An operator has to correct this.',
+  too_many_connections:
+    'The database has too many connections, and none is left: try again shortly.',
+  pool_full: 'All connections of this service to the database are in use: try again shortly.',
   full: 'The disk of the database is full: try again shortly. An operator has to free space.',
   read_only: 'The database is read-only at the moment: try again shortly.',
+  failing: 'The database failed inside: try again shortly. An operator has to look at its log.',
+  contended: 'Other work on the database was in the way: try again shortly.',
   slow: 'The database did not answer in time: try again shortly.',
 };
 
-/** Socket errors and SQLSTATEs that say that the database is unavailable, and nothing about the statement. */
-const TROUBLE_BY_CODE: ReadonlyMap<string, DatabaseTrouble> = new Map([
-  ['ECONNREFUSED', 'away'],
-  ['ECONNRESET', 'away'],
-  ['EPIPE', 'away'],
-  ['ETIMEDOUT', 'away'],
-  ['EHOSTUNREACH', 'away'],
-  ['ENETUNREACH', 'away'],
-  ['ENOTFOUND', 'away'],
-  ['EAI_AGAIN', 'away'],
-  ['25006', 'read_only'], // read_only_sql_transaction: a standby during a failover
-  ['25P03', 'away'], // idle_in_transaction_session_timeout
-  ['53100', 'full'], // disk_full
-  ['57P01', 'away'], // admin_shutdown
-  ['57P02', 'away'], // crash_shutdown
-  ['57P03', 'away'], // cannot_connect_now
-]);
+/** Trouble that only an operator can end. */
+const LASTING: ReadonlySet<DatabaseTrouble | null> = new Set(['refused', 'failing'] as const);
+/** Trouble that says: this is not the server any more that our connections should lead to. */
+const LEFT: ReadonlySet<DatabaseTrouble | null> = new Set(['away', 'read_only'] as const);
 
-/** Errors of `pg` that have no code. */
-const TROUBLE_BY_MESSAGE: readonly (readonly [string, DatabaseTrouble])[] = [
-  ['Query read timeout', 'slow'],
-  ['timeout exceeded when trying to connect', 'slow'],
-  ['timeout expired', 'away'],
-  ['Connection terminated', 'away'],
-  ['Client has encountered a connection error and is not queryable', 'away'],
-  ['Client was closed and is not queryable', 'away'],
-  ['Cannot use a pool after calling end on the pool', 'away'],
-];
-
-const CONNECTION_EXCEPTION = /^08...$/;
-/** Too many connections, or out of memory: this may pass soon. */
-const INSUFFICIENT_RESOURCES = /^53...$/;
+const FEATURE_NOT_SUPPORTED = '0A000';
 /** No authorization, or no such database: an operator has to correct this. */
-const CLOSED_CLASSES = /^(?:28...|3D000)$/;
-/** Node's codes for a certificate that it does not trust. */
-const UNTRUSTED = /^(?:CERT_|ERR_TLS_|SELF_SIGNED_|DEPTH_ZERO_SELF_|UNABLE_TO_)/;
+const CLOSED_CODES = /^(?:28...|3D000)$/;
+/** Node's codes for a certificate that it does not trust, and for TLS that fails. */
+const UNTRUSTED = /^(?:CERT_|ERR_TLS_|ERR_SSL_|EPROTO|SELF_SIGNED_|DEPTH_ZERO_SELF_|UNABLE_TO_)/;
 const CLOSED_MESSAGES = ['The server does not support SSL connections', 'SASL: '];
 
 /** The trouble of the database that an error means, even inside wrappers; null for other errors. */
@@ -81,19 +59,43 @@ export function troubleOf(error: unknown): DatabaseTrouble | null {
 
 /** True for trouble that may pass by itself, so it makes sense to try again. */
 export function isDatabaseAway(error: unknown): boolean {
-  return troubleOf(error) !== null && !isDatabaseClosed(error);
+  const trouble = troubleOf(error);
+  return trouble !== null && !LASTING.has(trouble);
 }
 
-/** True when the database refuses our connections until an operator corrects something. */
+/** True when the database does not let our connections in until an operator corrects something. */
 export function isDatabaseClosed(error: unknown): boolean {
-  if (!types.isNativeError(error) || ownTroubleOf(error) !== null) return false;
-  return isClosed(error) || wrappedIn(error).some(isDatabaseClosed);
+  if (!types.isNativeError(error)) return false;
+  if (isClosed(error)) return true;
+  return ownTroubleOf(error) === null && wrappedIn(error).some(isDatabaseClosed);
+}
+
+/**
+ * True when connections should be made again: the address may lead to another server by now, or a prepared
+ * statement is older than the schema.
+ */
+export function needsNewConnections(error: unknown): boolean {
+  if (LEFT.has(troubleOf(error)) || isPlanOutdated(error)) return true;
+  if (!types.isNativeError(error)) return false;
+  return UNTRUSTED.test(codeOf(error) ?? '') || error.message.includes('query_wait_timeout');
+}
+
+/** A migration changed what a prepared statement returns. Raised before the statement runs. */
+export function isPlanOutdated(error: unknown): boolean {
+  if (!types.isNativeError(error) || codeOf(error) !== FEATURE_NOT_SUPPORTED) return false;
+  return Reflect.get(error, 'routine') === 'RevalidateCachedQuery';
 }
 
 /** True for errors after which a caller should try again later. */
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof IssuerError) return error.code === 'UNAVAILABLE';
   return troubleOf(error) !== null;
+}
+
+/** Whether the error, or one that it wraps, has one of these codes. */
+export function hasCode(error: unknown, codes: ReadonlySet<string>): boolean {
+  if (!types.isNativeError(error)) return false;
+  return codes.has(codeOf(error) ?? '') || wrappedIn(error).some((one) => hasCode(one, codes));
 }
 
 /** The error for a caller. Without a cause and a trouble, the database counts as away. */
@@ -105,20 +107,16 @@ export function databaseAway(cause?: unknown, trouble?: DatabaseTrouble): Issuer
 }
 
 function ownTroubleOf(error: Error): DatabaseTrouble | null {
-  const code = codeOf(error) ?? '';
-  const byCode = TROUBLE_BY_CODE.get(code);
-  if (byCode !== undefined) return byCode;
-  if (CONNECTION_EXCEPTION.test(code)) return 'away';
-  if (INSUFFICIENT_RESOURCES.test(code)) return 'refused';
-  return TROUBLE_BY_MESSAGE.find(([text]) => error.message.startsWith(text))?.[1] ?? null;
+  return troubleOfCode(codeOf(error) ?? '', error) ?? troubleOfMessage(error.message);
 }
 
-/** Only for errors without a trouble of their own. */
 function isClosed(error: Error): boolean {
   if (error instanceof DatabaseClosedError) return true;
   const code = codeOf(error) ?? '';
-  if (CLOSED_CLASSES.test(code) || UNTRUSTED.test(code)) return true;
-  // Postgres ended the session for a reason that is not listed above.
+  if (CLOSED_CODES.test(code) || UNTRUSTED.test(code)) return true;
+  const trouble = ownTroubleOf(error);
+  if (trouble !== null && trouble !== 'refused') return false;
+  // Postgres ended the session, and not for a reason that passes.
   if (code !== '' && Reflect.get(error, 'severity') === 'FATAL') return true;
   return CLOSED_MESSAGES.some((text) => error.message.startsWith(text));
 }

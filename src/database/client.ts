@@ -1,9 +1,16 @@
 import { callbackify } from 'node:util';
 import { Client, type ClientConfig } from 'pg';
+import { needsNewConnections } from './away.js';
 import { pinSettings } from './session-settings.js';
 import { CONNECT, StatementOutcomes } from './statement-outcomes.js';
 
 const LATE = 'Query read timeout';
+/** A connection that was used so recently is taken to be good. */
+const FRESH_MS = 500;
+const DEFAULT_TIMEOUT_MS = 5000;
+
+/** Asks whether the server takes writes: one that was demoted by a failover still answers. */
+export const LOOK = `SELECT current_setting('transaction_read_only') = 'on' AS "readOnly"`;
 
 type Call = (...args: unknown[]) => unknown;
 type Settle = (error: unknown) => void;
@@ -24,10 +31,16 @@ export const SESSION_NAME = 'cloud-connector-issuer';
  */
 export class DatabaseClient extends Client {
   private readonly outcomes: StatementOutcomes;
+  private readonly openedAtMs = performance.now();
+  private readonly timeoutMs: number;
+  private answeredAtMs = this.openedAtMs;
+  private isGivenUp = false;
+  private hasLostServer = false;
 
   constructor(options: ClientConfig & ClientOptions = {}) {
     super({ fallback_application_name: SESSION_NAME, ...options });
     this.outcomes = options.outcomes ?? new StatementOutcomes();
+    this.timeoutMs = options.query_timeout ?? DEFAULT_TIMEOUT_MS;
     // The next statement fails with the same error. Without a listener the process would end.
     this.on('error', () => undefined);
     const query = this.query.bind(this) as Call;
@@ -57,6 +70,35 @@ export class DatabaseClient extends Client {
     return (...args) => (typeof args[0] === 'function' ? openThen(...args) : open());
   }
 
+  /**
+   * Whether the connection can be used again. One that was idle for a while is asked first: its server may
+   * be gone, or take no writes since a failover. A new connection then shows whether another one does.
+   */
+  async isUsable(): Promise<boolean> {
+    if (this.hasLostServer || this.outcomes.serverChange.isSince(this.openedAtMs)) return false;
+    if (performance.now() - this.answeredAtMs <= FRESH_MS) return true;
+    // Half of the time is left for another connection.
+    const look = { text: LOOK, query_timeout: this.timeoutMs / 2 } as { readonly text: string };
+    const isGood = await this.query<{ readOnly: boolean }>(look).then(
+      ({ rows }) => rows[0]?.readOnly === false,
+      () => false,
+    );
+    if (!isGood) this.outcomes.serverChange.found(this.openedAtMs);
+    return isGood;
+  }
+
+  /** Postgres says to an idle connection why it ends it. No statement waits for that. */
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    if (event === 'error') this.noteServer(args[0]);
+    return super.emit(event, ...args);
+  }
+
+  private noteServer(error: unknown): void {
+    if (this.isGivenUp || !needsNewConnections(error)) return;
+    this.hasLostServer = true;
+    this.outcomes.serverChange.found(this.openedAtMs);
+  }
+
   private noting(statement: unknown): Settle {
     if (typeof statement === 'string') return this.notingAs(statement, false);
     const { name, text } = Object(statement) as {
@@ -70,16 +112,23 @@ export class DatabaseClient extends Client {
   private notingAs(statement: string, isShort: boolean): Settle {
     const start = performance.now();
     return (error) => {
-      if (error) this.outcomes.failed(statement, error, isShort);
-      else this.outcomes.succeeded(statement, performance.now() - start, isShort);
+      const now = performance.now();
+      this.answeredAtMs = now;
+      if (error) {
+        this.outcomes.failed(statement, error, isShort);
+        this.noteServer(error);
+      } else this.outcomes.succeeded(statement, now - start, isShort);
     };
   }
 
   private giveUpWhenLate(result: unknown): unknown {
     if (!(result instanceof Promise)) return result;
     return result.catch((error: unknown) => {
-      // While a statement is running, `end` destroys the socket, and the pool drops the client.
-      if (error instanceof Error && error.message === LATE) void this.end().catch(() => undefined);
+      if (error instanceof Error && error.message === LATE) {
+        this.isGivenUp = true;
+        // While a statement is running, `end` destroys the socket, and the pool drops the client.
+        void this.end().catch(() => undefined);
+      }
       throw error;
     });
   }

@@ -5,6 +5,9 @@ import { Database } from './database.js';
 import { Notifications } from './notifications.js';
 import { DATABASE_STATES, type DatabaseState, DatabaseWatch } from './state.js';
 
+/** Tokens are issued in these states, if only slowly. */
+const ISSUES: ReadonlySet<DatabaseState> = new Set(['up', 'slow', 'pool_full'] as const);
+
 @Injectable()
 export class DatabaseMetrics {
   private readonly registry: Registry;
@@ -41,12 +44,12 @@ export class DatabaseMetrics {
       async collect() {
         latest = watch.state();
         const state = await latest;
-        this.set(state === 'up' || state === 'slow' ? 1 : 0);
+        this.set(ISSUES.has(state) ? 1 : 0);
       },
     });
     new Gauge({
       name: 'issuer_database_state',
-      help: 'The state of the database: 1 for one of up, slow, read_only, full, refused, away.',
+      help: `The state of the database: 1 for one of ${DATABASE_STATES.join(', ')}.`,
       labelNames: ['state'],
       registers: [this.registry],
       async collect() {
@@ -72,11 +75,23 @@ export class DatabaseMetrics {
       labelNames: ['state'],
       registers: [this.registry],
       collect() {
-        const { totalCount, idleCount, waitingCount } = database.connections();
-        this.set({ state: 'open' }, totalCount);
-        this.set({ state: 'idle' }, idleCount);
-        this.set({ state: 'waiting' }, waitingCount);
+        setCounts(this, database.connections());
+      },
+    });
+    new Gauge({
+      name: 'issuer_database_admin_connections',
+      help: 'Connections of the admin side by state; `waiting` counts requests that wait for one.',
+      labelNames: ['state'],
+      registers: [this.registry],
+      collect() {
+        setCounts(this, database.adminConnections());
       },
     });
   }
+}
+
+function setCounts(gauge: Gauge<'state'>, counts: ReturnType<Database['connections']>): void {
+  gauge.set({ state: 'open' }, counts.totalCount);
+  gauge.set({ state: 'idle' }, counts.idleCount);
+  gauge.set({ state: 'waiting' }, counts.waitingCount);
 }

@@ -1,13 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { Pool, type PoolConfig } from 'pg';
+import type { Pool, PoolConfig } from 'pg';
 import { databaseAway } from './away.js';
-import { type ClientOptions, DatabaseClient } from './client.js';
+import { type ClientOptions, DatabaseClient, LOOK } from './client.js';
+import { databaseDeadlineMs } from './deadline.js';
+import { DatabasePool } from './pool.js';
 import { PreparedStatements } from './prepared-statements.js';
 import { requireUsable } from './requirements.js';
+import { retriedOnce } from './retry.js';
 import { StatementOutcomes } from './statement-outcomes.js';
 import { strictTypes } from './strict-types.js';
+import type { DatabaseTrouble } from './trouble.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 
 /**
@@ -30,6 +34,9 @@ const FILL = 'SELECT md5(n::text) FROM generate_series(1, 2000) AS n';
 
 type PoolOptions = PoolConfig & ClientOptions & { readonly outcomes: StatementOutcomes };
 
+type PoolCounts = Pick<Pool, 'totalCount' | 'idleCount' | 'waitingCount'>;
+const NO_CONNECTIONS: PoolCounts = { totalCount: 0, idleCount: 0, waitingCount: 0 };
+
 interface OpenPool {
   readonly url: string;
   readonly schema: string;
@@ -37,12 +44,14 @@ interface OpenPool {
   readonly prepared: PreparedStatements;
 }
 
+/** A request that finds no free connection is told so before its time is up. */
+const SHARE_FOR_A_CONNECTION = 0.8;
+
 /** The options of both pools: they give up a connection that does not answer in time. */
 export function poolOptions(timeoutMs: number, outcomes = new StatementOutcomes()): PoolOptions {
   return {
-    Client: DatabaseClient,
     outcomes,
-    connectionTimeoutMillis: timeoutMs,
+    connectionTimeoutMillis: Math.floor(SHARE_FOR_A_CONNECTION * databaseDeadlineMs(timeoutMs)),
     query_timeout: timeoutMs,
     keepAlive: true,
     types: strictTypes(),
@@ -85,8 +94,20 @@ export class Database implements OnApplicationShutdown {
   }
 
   /** The number of connections of `pool`; none before `connect`. */
-  connections(): Pick<Pool, 'totalCount' | 'idleCount' | 'waitingCount'> {
-    return this.opened?.pool ?? { totalCount: 0, idleCount: 0, waitingCount: 0 };
+  connections(): PoolCounts {
+    return this.opened?.pool ?? NO_CONNECTIONS;
+  }
+
+  /** The number of connections of the admin side; none before `connect`. */
+  adminConnections(): PoolCounts {
+    const pool: unknown = Reflect.get(this.dataSource.driver, 'master');
+    return pool instanceof DatabasePool ? pool : NO_CONNECTIONS;
+  }
+
+  /** Why a request got no answer in time. */
+  whyLate(): Extract<DatabaseTrouble, 'pool_full' | 'slow'> {
+    const pools = [this.connections(), this.adminConnections()];
+    return pools.some(({ waitingCount }) => waitingCount > 0) ? 'pool_full' : 'slow';
   }
 
   /** TypeORM outside a transaction. @throws {IssuerError} UNAVAILABLE before `connect` */
@@ -95,12 +116,22 @@ export class Database implements OnApplicationShutdown {
     return this.dataSource.manager;
   }
 
-  /** Runs `work` in one transaction. An error rolls everything back. */
+  /**
+   * Runs `work` in one transaction. An error rolls everything back. When others were in the way (a deadlock),
+   * or the connection broke or led to a demoted server, `work` runs a second time: it must change nothing
+   * outside the database.
+   */
   async transaction<Result>(work: (manager: EntityManager) => Promise<Result>): Promise<Result> {
-    return this.manager.transaction(async (manager) => {
-      await manager.query(GIVE_UP_TOO, [String(this.timeoutMs), String(2 * this.timeoutMs)]);
-      return work(manager);
-    });
+    return retriedOnce(
+      (progress) =>
+        this.manager.transaction(async (manager) => {
+          await manager.query(GIVE_UP_TOO, [String(this.timeoutMs), String(2 * this.timeoutMs)]);
+          const result = await work(manager);
+          progress.isCommitting = true;
+          return result;
+        }),
+      this.timeoutMs / 2,
+    );
   }
 
   /**
@@ -124,16 +155,21 @@ export class Database implements OnApplicationShutdown {
    */
   async proveWritable(): Promise<void> {
     const { url, schema } = this.openPool();
-    const client = this.clientOn(url, schema);
-    try {
-      await client.connect();
+    await this.aside({ url, schema }, this.timeoutMs, async (client) => {
       await client.query(`BEGIN; CREATE TABLE ${PROBE_TABLE} (filler text)`);
       await client.query(`INSERT INTO ${PROBE_TABLE} ${FILL}`);
       await client.query('ROLLBACK');
-    } finally {
-      // This also ends its transaction.
-      void client.end().catch(() => undefined);
-    }
+    });
+  }
+
+  /** Whether the database answers on a new connection, for when no connection of the pool is free. */
+  async answersAside(withinMs: number): Promise<boolean> {
+    const { url, schema } = this.openPool();
+    const ask = this.aside({ url, schema }, withinMs, (client) => client.query(LOOK));
+    return ask.then(
+      () => true,
+      () => false,
+    );
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -141,23 +177,29 @@ export class Database implements OnApplicationShutdown {
     await this.opened?.pool.end();
   }
 
-  /** A connection of its own, whose outcomes are not recorded. */
-  private clientOn(url: string, schema?: string): DatabaseClient {
-    const timeouts = { connectionTimeoutMillis: this.timeoutMs, query_timeout: this.timeoutMs };
+  /** Runs `work` on a connection of its own, whose outcomes are not recorded. */
+  private async aside<Result>(
+    { url, schema }: { readonly url: string; readonly schema?: string },
+    timeoutMs: number,
+    work: (client: DatabaseClient) => Promise<Result>,
+  ): Promise<Result> {
+    const timeouts = { connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs };
     const where = { connectionString: url, ...(schema === undefined ? {} : { schema }) };
-    return new DatabaseClient({ ...where, ...timeouts });
+    const client = new DatabaseClient({ ...where, ...timeouts });
+    try {
+      await client.connect();
+      return await work(client);
+    } finally {
+      // This also ends its transaction.
+      void client.end().catch(() => undefined);
+    }
   }
 
   /** Where the tables are. @throws {DatabaseClosedError} when the database is not as it has to be */
   private async schemaAt(url: string): Promise<string> {
-    const client = this.clientOn(url);
-    try {
-      await client.connect();
-      const { timeoutMs } = this;
-      return await requireUsable(client, { setting: 'DATABASE_URL', timeoutMs, migrates: false });
-    } finally {
-      void client.end().catch(() => undefined);
-    }
+    const { timeoutMs } = this;
+    const wanted = { setting: 'DATABASE_URL', timeoutMs, migrates: false };
+    return this.aside({ url }, timeoutMs, (client) => requireUsable(client, wanted));
   }
 
   private poolOn(url: string, schema: string): OpenPool {
@@ -167,7 +209,7 @@ export class Database implements OnApplicationShutdown {
       max: this.config.databasePoolSize - adminPoolSize(this.config.databasePoolSize),
       schema,
     };
-    const pool = new Pool(options);
+    const pool = new DatabasePool(options);
     // The pool replaces an idle connection that breaks. Without a listener the error would end the process.
     pool.on('error', () => undefined);
     return { url, schema, pool, prepared: new PreparedStatements(pool) };

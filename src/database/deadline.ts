@@ -1,4 +1,7 @@
 import { databaseAway } from './away.js';
+import type { DatabaseTrouble } from './trouble.js';
+
+type WhyLate = () => DatabaseTrouble;
 
 /** The rest of the promised time is for the answer itself. */
 const SHARE_FOR_THE_DATABASE = 0.9;
@@ -12,7 +15,11 @@ export function databaseDeadlineMs(databaseTimeoutMs: number): number {
 export class Deadline {
   private readonly at: number;
 
-  constructor(private readonly milliseconds: number) {
+  /** @param whyLate asked when the deadline has passed */
+  constructor(
+    private readonly milliseconds: number,
+    private readonly whyLate: WhyLate = () => 'slow',
+  ) {
     this.at = performance.now() + milliseconds;
   }
 
@@ -22,7 +29,7 @@ export class Deadline {
 
   /** @throws {IssuerError} UNAVAILABLE when `work` takes longer; its result is dropped then */
   async holds<Result>(work: Promise<Result>): Promise<Result> {
-    return withinDeadline(work, this.milliseconds);
+    return withinDeadline(work, this.milliseconds, this.whyLate);
   }
 }
 
@@ -30,11 +37,12 @@ export class Deadline {
 export async function withinDeadline<Result>(
   work: Promise<Result>,
   milliseconds: number,
+  whyLate: WhyLate = () => 'slow',
 ): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      reject(databaseAway(undefined, 'slow'));
+      reject(databaseAway(undefined, whyLate()));
     }, milliseconds);
   });
   try {

@@ -2,6 +2,7 @@ import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, type Notification } from 'pg';
 import { guarded } from '../platform/guarded.js';
+import { LOOK } from './client.js';
 import { pinSettings } from './session-settings.js';
 import type { Logger } from '../platform/logging.js';
 
@@ -12,10 +13,12 @@ export interface ListenOptions {
   /** Must not lead through a pooler in transaction mode, which forwards no notifications. */
   readonly url: string;
   readonly channels: readonly string[];
-  /** Called when LISTEN is active: no later notification is missed. */
-  readonly onListening: () => void;
+  /**
+   * Called when LISTEN is active: no later notification is missed. `probe` checks the connection at once.
+   */
+  readonly onListening: (probe: () => void) => void;
   readonly onNotification: (channel: string) => void;
-  /** How often to check the connection: one that died may stay silent. */
+  /** How often to check the connection: one that died may stay silent, and a server may be demoted. */
   readonly probeEveryMs: number;
   readonly answersWithinMs: number;
   readonly signal: AbortSignal;
@@ -29,8 +32,35 @@ export async function listen(options: ListenOptions): Promise<never> {
   const over = AbortSignal.any([options.signal, lost.signal]);
   // Our own socket can be destroyed in every state. `end` would wait for a server that hangs.
   const socket = new Socket();
-  const destroy = guarded(options.logger, 'end of listening', () => socket.destroy());
+  const pause = new Pause();
+  const destroy = guarded(options.logger, 'end of listening', () => {
+    socket.destroy();
+    pause.end();
+  });
   over.addEventListener('abort', destroy);
+  const client = listeningClient(options, socket, lost);
+  try {
+    await client.connect();
+    await pinSettings(client, null);
+    await requireWritable(client);
+    for (const channel of options.channels) {
+      await client.query(`LISTEN ${client.escapeIdentifier(channel)}`);
+    }
+    options.onListening(() => {
+      pause.end();
+    });
+    for (;;) {
+      await pause.atMost(options.probeEveryMs);
+      over.throwIfAborted();
+      await requireWritable(client);
+    }
+  } finally {
+    over.removeEventListener('abort', destroy);
+    destroy();
+  }
+}
+
+function listeningClient(options: ListenOptions, socket: Socket, lost: AbortController): Client {
   const client = new Client({
     connectionString: options.url,
     application_name: LISTENER_NAME,
@@ -48,19 +78,26 @@ export async function listen(options: ListenOptions): Promise<never> {
     options.onNotification(channel);
   };
   client.on('notification', guarded(options.logger, 'notification', notified));
-  try {
-    await client.connect();
-    await pinSettings(client, null);
-    for (const channel of options.channels) {
-      await client.query(`LISTEN ${client.escapeIdentifier(channel)}`);
-    }
-    options.onListening();
-    for (;;) {
-      await sleep(options.probeEveryMs, undefined, { signal: over });
-      await client.query('SELECT 1');
-    }
-  } finally {
-    over.removeEventListener('abort', destroy);
-    destroy();
+  return client;
+}
+
+/** A pause that can be ended early. An end between two pauses skips the next one. */
+class Pause {
+  private early = new AbortController();
+
+  end(): void {
+    this.early.abort();
   }
+
+  async atMost(milliseconds: number): Promise<void> {
+    const { signal } = this.early;
+    await sleep(milliseconds, undefined, { signal }).catch(() => undefined);
+    this.early = new AbortController();
+  }
+}
+
+/** A server that takes no writes notifies nobody. After a failover the address leads to another one. */
+async function requireWritable(client: Client): Promise<void> {
+  const { rows } = await client.query<{ readOnly: boolean }>(LOOK);
+  if (rows[0]?.readOnly !== false) throw new Error('the server is read-only');
 }

@@ -21,6 +21,7 @@ type Callback = () => Promise<void> | void;
 export class Notifications implements BeforeApplicationShutdown {
   private readonly runs = new Map<string, (() => void)[]>();
   private readonly stopping = new AbortController();
+  private probe: () => void = () => undefined;
   private listening: Promise<void> | null = null;
   private up = false;
 
@@ -53,6 +54,11 @@ export class Notifications implements BeforeApplicationShutdown {
     this.listening ??= this.keepListening(url, this.stopping.signal);
   }
 
+  /** Checks the connection now instead of within seconds: its server may not be ours any more. */
+  probeNow(): void {
+    this.probe();
+  }
+
   async beforeApplicationShutdown(): Promise<void> {
     this.stopping.abort();
     await this.listening;
@@ -60,7 +66,8 @@ export class Notifications implements BeforeApplicationShutdown {
 
   private async keepListening(url: string, signal: AbortSignal): Promise<void> {
     let pauseMs = RECONNECT_FIRST_MS;
-    const onListening = () => {
+    const onListening = (probe: () => void) => {
+      this.probe = probe;
       this.up = true;
       pauseMs = RECONNECT_FIRST_MS;
       for (const channel of this.runs.keys()) this.demand(channel);
@@ -76,7 +83,7 @@ export class Notifications implements BeforeApplicationShutdown {
 
   private async listenOnce(
     url: string,
-    onListening: () => void,
+    onListening: (probe: () => void) => void,
     signal: AbortSignal,
   ): Promise<void> {
     try {

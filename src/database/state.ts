@@ -1,14 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { Database } from './database.js';
-import { type DatabaseTrouble, troubleOf } from './away.js';
+import { troubleOf } from './away.js';
+import { LOOK } from './client.js';
 import { guarded } from '../platform/guarded.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { SLOW_MS } from './statement-outcomes.js';
+import type { DatabaseTrouble } from './trouble.js';
 
-export type DatabaseState = 'up' | DatabaseTrouble;
+export const DATABASE_STATES = [
+  'up',
+  'slow',
+  'pool_full',
+  'too_many_connections',
+  'read_only',
+  'full',
+  'failing',
+  'refused',
+  'away',
+] as const satisfies readonly ('up' | DatabaseTrouble)[];
 
-export const DATABASE_STATES = ['up', 'slow', 'read_only', 'full', 'refused', 'away'] as const;
+export type DatabaseState = (typeof DATABASE_STATES)[number];
 
 /** A probe waits for a second at most, and a frozen database counts as away. */
 const ANSWERS_WITHIN_MS = SLOW_MS;
@@ -18,9 +30,7 @@ const WRITE_AGAIN_AFTER_MS = 10_000;
 /** Trouble that comes and goes is logged at most once in this time. */
 const LOG_AGAIN_AFTER_MS = 60_000;
 
-const LOOK = `SELECT current_setting('transaction_read_only') = 'on' AS "readOnly"`;
-
-const REMEDIES: Readonly<Record<DatabaseTrouble, string>> = {
+const REMEDIES: Readonly<Record<Exclude<DatabaseState, 'up'>, string>> = {
   away: 'the database is away: nothing is issued until it answers',
   slow: `the database answers later than ${SLOW_MS} ms: look at its load, its disk and the network`,
   full:
@@ -29,9 +39,16 @@ const REMEDIES: Readonly<Record<DatabaseTrouble, string>> = {
   read_only:
     'the database is read-only: nothing is issued. Unless a failover is under way, let DATABASE_URL name ' +
     'the primary, or undo default_transaction_read_only',
+  too_many_connections:
+    'the database or its pooler has no connection left: raise its limit (max_connections, max_client_conn), ' +
+    'or lower DATABASE_POOL_SIZE',
+  pool_full:
+    'all connections of this service to the database are in use: look for statements that are slow or wait ' +
+    'for locks, or raise DATABASE_POOL_SIZE',
+  failing:
+    'the database fails inside, and what needs it fails too: look at its log, its memory and its disk',
   refused:
-    'the database refuses this service. Too many connections: raise max_connections of the database, or ' +
-    'lower DATABASE_POOL_SIZE. Otherwise correct what the reason says, or correct DATABASE_URL and restart',
+    'the database refuses this service: correct what the reason says, or correct DATABASE_URL and restart',
 };
 
 /** The state of the database, for probes, metrics and the log. */
@@ -49,7 +66,7 @@ export class DatabaseWatch {
   ) {
     database.outcomes.onChange(() => {
       const worst = database.outcomes.worst();
-      this.log(worst?.trouble ?? 'up', worst?.reason);
+      this.log(stateOf(worst?.trouble), worst?.reason);
     });
   }
 
@@ -64,8 +81,8 @@ export class DatabaseWatch {
     const worst = outcomes.worst();
     if (outcomes.isStale())
       guarded(this.logger, 'write to the database', () => this.tryToWrite())();
-    const state = answer === 'silent' ? this.whileSilent(start) : answer;
-    const overall = state === 'up' ? (worst?.trouble ?? 'up') : state;
+    const state = answer === 'silent' ? await this.whileSilent(start) : answer;
+    const overall = state === 'up' ? stateOf(worst?.trouble) : state;
     this.log(overall, worst?.reason);
     return overall;
   }
@@ -84,17 +101,24 @@ export class DatabaseWatch {
       const isLate = now - start > ANSWERS_WITHIN_MS;
       if (isLate) this.lateAtMs = now;
       if (rows[0]?.readOnly) return 'read_only';
+      // Earlier writes went to another server, or the setting was undone.
+      this.database.outcomes.forgetBefore(start, 'read_only');
       return isLate ? 'slow' : 'up';
     } catch (error) {
       this.lateAtMs = Number.NEGATIVE_INFINITY;
-      return troubleOf(error) ?? 'away';
+      return stateOf(troubleOf(error) ?? 'away');
     }
   }
 
-  private whileSilent(start: number): DatabaseState {
+  private async whileSilent(start: number): Promise<DatabaseState> {
+    const { outcomes } = this.database;
+    if (this.database.connections().waitingCount > 0) {
+      const answers = await this.database.answersAside(ANSWERS_WITHIN_MS);
+      return answers ? 'pool_full' : 'away';
+    }
     if (performance.now() - this.lateAtMs < LATE_ANSWER_COUNTS_FOR_MS) return 'slow';
     // If other statements were answered meanwhile, only our own connections were busy.
-    return this.database.outcomes.wasAnsweredSince(start) ? 'up' : 'away';
+    return outcomes.wasAnsweredSince(start) ? 'up' : 'away';
   }
 
   /** Tries a write, because nobody has repeated the one that failed. */
@@ -118,4 +142,9 @@ export class DatabaseWatch {
     else if (state === 'away' || state === 'slow') this.logger.warn({ reason }, REMEDIES[state]);
     else this.logger.error({ database: state, reason }, REMEDIES[state]);
   }
+}
+
+/** Work that was in each other's way says nothing about the database. */
+function stateOf(trouble: DatabaseTrouble | undefined): DatabaseState {
+  return trouble === undefined || trouble === 'contended' ? 'up' : trouble;
 }

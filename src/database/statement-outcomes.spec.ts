@@ -28,7 +28,7 @@ describe('what became of the statements of this process', () => {
     outcomes.succeeded('SELECT 1', 501, true);
     expect(worst()).toBe('slow');
     outcomes.failed(CONNECT, TOO_MANY, false);
-    expect(worst()).toBe('refused');
+    expect(worst()).toBe('too_many_connections');
     outcomes.failed('INSERT 1', READ_ONLY, true);
     expect(worst()).toBe('read_only');
     outcomes.failed('INSERT 2', FULL, true);
@@ -56,7 +56,7 @@ describe('what became of the statements of this process', () => {
   it('is forgotten after a while for connections: a pool that asks for none has enough', () => {
     outcomes.failed(CONNECT, TOO_MANY, false);
     now = 30_000;
-    expect(worst()).toBe('refused');
+    expect(worst()).toBe('too_many_connections');
     now = 30_001;
     expect(worst()).toBeNull();
   });

@@ -1,10 +1,14 @@
 import { types } from 'node:util';
-import { type DatabaseTrouble, troubleOf } from './away.js';
+import { troubleOf } from './away.js';
+import { ServerChange } from './server-change.js';
+import type { DatabaseTrouble } from './trouble.js';
 
 /** A short statement, or the answer to a probe, is slow when it takes longer than this. */
 export const SLOW_MS = 500;
 /** The name under which attempts to connect are recorded. */
 export const CONNECT = 'connect';
+/** The name under which waits for a free connection of a pool are recorded. */
+export const CHECK_OUT = 'check out';
 
 /** A failure that nobody has tried again for this long means little. */
 const STALE_MS = 30_000;
@@ -12,7 +16,19 @@ const SLOW_FOR_MS = 10_000;
 /** Enough for every statement of this program. Limits those that TypeORM generates. */
 const MOST_FAILURES = 100;
 
-const WORST_FIRST = ['full', 'read_only', 'refused', 'slow'] as const;
+const WORST_FIRST = [
+  'full',
+  'failing',
+  'read_only',
+  'refused',
+  'too_many_connections',
+  'pool_full',
+  'slow',
+] as const;
+/** `away` is asked for, and `contended` is over at once. */
+const UNNOTED: ReadonlySet<DatabaseTrouble | null> = new Set([null, 'away', 'contended'] as const);
+/** Trouble that passes when nothing says that it goes on. */
+const PASSING: ReadonlySet<DatabaseTrouble> = new Set(['slow', 'pool_full'] as const);
 
 interface Failure {
   readonly trouble: DatabaseTrouble;
@@ -26,11 +42,15 @@ interface Failure {
  * statement succeeds.
  */
 export class StatementOutcomes {
+  /** Shared by the connections of both pools, as the outcomes are. */
+  readonly serverChange: ServerChange;
   private readonly failures = new Map<string, Failure>();
   private answeredAtMs = Number.NEGATIVE_INFINITY;
   private listener: () => void = () => undefined;
 
-  constructor(private readonly now: () => number = () => performance.now()) {}
+  constructor(private readonly now: () => number = () => performance.now()) {
+    this.serverChange = new ServerChange(now);
+  }
 
   /** Calls `listener` whenever the trouble may have changed. */
   onChange(listener: () => void): void {
@@ -47,7 +67,7 @@ export class StatementOutcomes {
 
   failed(statement: string, error: unknown, isShort: boolean): void {
     const trouble = troubleOf(error);
-    if (trouble === null || trouble === 'away' || (trouble === 'slow' && !isShort)) return;
+    if (trouble === null || UNNOTED.has(trouble) || (trouble === 'slow' && !isShort)) return;
     this.remember(statement, trouble, types.isNativeError(error) ? error.message : String(error));
   }
 
@@ -68,12 +88,16 @@ export class StatementOutcomes {
     return [...this.failures.values()].some(({ atMs }) => atMs < before);
   }
 
-  /** To be called when a try at `sinceMs` succeeded: earlier failures no longer count. */
-  forgetBefore(sinceMs: number): void {
-    for (const [statement, { atMs }] of this.failures) {
-      if (atMs < sinceMs) this.failures.delete(statement);
+  /**
+   * To be called when a try at `sinceMs` succeeded: earlier failures no longer count.
+   * @param only the trouble that the try disproves; all by default
+   */
+  forgetBefore(sinceMs: number, only?: DatabaseTrouble): void {
+    const before = this.failures.size;
+    for (const [statement, { atMs, trouble }] of this.failures) {
+      if (atMs < sinceMs && (only ?? trouble) === trouble) this.failures.delete(statement);
     }
-    this.listener();
+    if (this.failures.size < before) this.listener();
   }
 
   /** Whether any statement was answered since `sinceMs`. */
@@ -89,12 +113,12 @@ export class StatementOutcomes {
     this.listener();
   }
 
-  /** `slow` ends by itself. So does a failed connect: a pool that opens no connection needs none. */
+  /** Some trouble ends by itself. So does a failed connect: a pool that opens no connection needs none. */
   private dropOutdated(): void {
     const now = this.now();
     for (const [statement, { trouble, atMs }] of this.failures) {
-      const passes = trouble === 'slow' ? SLOW_FOR_MS : STALE_MS;
-      if ((trouble === 'slow' || statement === CONNECT) && now - atMs > passes) {
+      const passes = PASSING.has(trouble) ? SLOW_FOR_MS : STALE_MS;
+      if ((PASSING.has(trouble) || statement === CONNECT) && now - atMs > passes) {
         this.failures.delete(statement);
       }
     }

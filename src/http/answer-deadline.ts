@@ -7,7 +7,8 @@ import {
 } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { type Observable, throwError, timeout } from 'rxjs';
-import { databaseDeadlineMs, withinDeadline } from '../database/deadline.js';
+import { Database } from '../database/database.js';
+import { Deadline, databaseDeadlineMs, withinDeadline } from '../database/deadline.js';
 import { millisecondsSinceArrival } from './arrival.js';
 import { databaseAway } from '../database/away.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
@@ -20,25 +21,36 @@ import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.j
 export class AnswerDeadline implements NestInterceptor {
   private readonly milliseconds: number;
 
-  constructor(@Inject(SERVICE_CONFIG) config: ServiceConfig) {
+  constructor(
+    private readonly database: Database,
+    @Inject(SERVICE_CONFIG) config: ServiceConfig,
+  ) {
     this.milliseconds = databaseDeadlineMs(config.databaseTimeoutMs);
   }
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const late = {
-      first: this.leftOf(context),
-      with: () => throwError(() => databaseAway(undefined, 'slow')),
+      first: this.leftOf(requestOf(context)),
+      with: () => throwError(() => databaseAway(undefined, this.database.whyLate())),
     };
     return next.handle().pipe(timeout(late));
   }
 
   /** For a guard, which runs before interceptors. @throws {IssuerError} UNAVAILABLE */
   async within<Result>(context: ExecutionContext, work: Promise<Result>): Promise<Result> {
-    return withinDeadline(work, this.leftOf(context));
+    return withinDeadline(work, this.leftOf(requestOf(context)), () => this.database.whyLate());
   }
 
-  private leftOf(context: ExecutionContext): number {
-    const { raw } = context.switchToHttp().getRequest<FastifyRequest>();
+  /** For an endpoint that waits for the database itself. The time in which it waited for its turn counts. */
+  of(request: FastifyRequest): Deadline {
+    return new Deadline(this.leftOf(request), () => this.database.whyLate());
+  }
+
+  private leftOf({ raw }: FastifyRequest): number {
     return Math.max(0, this.milliseconds - millisecondsSinceArrival(raw));
   }
+}
+
+function requestOf(context: ExecutionContext): FastifyRequest {
+  return context.switchToHttp().getRequest<FastifyRequest>();
 }

@@ -1,5 +1,5 @@
 import { HttpException } from '@nestjs/common';
-import { databaseAway, isDatabaseAway, isDatabaseClosed } from '../database/away.js';
+import { databaseAway, troubleOf } from '../database/away.js';
 import { IssuerError, type IssuerErrorCode } from '../platform/issuer-error.js';
 
 /** Nest's and Fastify's own refusals. Their messages may echo input (a key, a URL); ours do not. */
@@ -14,7 +14,7 @@ const REFUSAL_BY_STATUS: Readonly<Record<number, readonly [IssuerErrorCode, stri
 export function asIssuerError(error: unknown): IssuerError | null {
   if (error instanceof IssuerError) return error;
   if (isHangUp(error)) return new IssuerError('BAD_REQUEST', 'The request ended too soon.');
-  if (isDatabaseAway(error) || isDatabaseClosed(error)) return databaseAway(error);
+  if (troubleOf(error) !== null) return databaseAway(error);
   const status = error instanceof HttpException ? error.getStatus() : statusCodeOf(error);
   if (status === null || status >= 500) return null;
   const refusal = REFUSAL_BY_STATUS[status] ?? REFUSAL_BY_STATUS[400];

@@ -26,7 +26,6 @@ type Outcome = 'recorded' | 'revoked';
 /** One flush at a time, because each is a write to disk. Rows that come meanwhile share the next flush. */
 const BATCHES = { concurrent: 1, items: 500 };
 const DAYS_AHEAD = 8;
-const DEADLOCK_DETECTED = '40P01';
 const CHECK_VIOLATION = '23514';
 const REVOKED = 'issued_tokens_revoked_check';
 
@@ -129,13 +128,10 @@ export class IssuanceLedger {
 
   /** Removes what made a write fail, if possible. @returns whether the same write may succeed now */
   private async repaired(error: unknown, rows: readonly LedgerRow[]): Promise<boolean> {
-    // Two replicas updated the same instances in opposite order, and Postgres aborted one of them.
-    const code = codeOf(error);
-    if (code === DEADLOCK_DETECTED) return true;
     const constraint = violatedConstraint(error);
     if (constraint === 'issued_tokens_references_check') return this.recordReferences(rows);
     // A row without a partition violates a check that has no name.
-    if (code !== CHECK_VIOLATION || constraint !== null) return false;
+    if (codeOf(error) !== CHECK_VIOLATION || constraint !== null) return false;
     for (const day of new Set(rows.map(({ issuedAt }) => dayOf(issuedAt)))) {
       await this.createPartitions(day, 1);
     }

@@ -131,7 +131,8 @@ export class Replicas implements OnApplicationShutdown {
    * @returns the removed row; null without one
    */
   async remove(id: string): Promise<Replica | null> {
-    return this.replicas.remove(this.database.manager, id, this.clock.now());
+    const now = this.clock.now();
+    return this.database.transaction((manager) => this.replicas.remove(manager, id, now));
   }
 
   /**

@@ -1,13 +1,11 @@
-import { Controller, Inject, Post, Req, Res } from '@nestjs/common';
+import { Controller, Post, Req, Res } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { InstanceSightings } from '../instances/instance-sightings.js';
-import { millisecondsSinceArrival } from '../http/arrival.js';
-import { databaseDeadlineMs, Deadline } from '../database/deadline.js';
+import { AnswerDeadline } from '../http/answer-deadline.js';
 import { asIssuerError, INTERNAL } from '../http/error-faces.js';
 import { sendJson } from '../http/send-json.js';
-import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import type { SyncContext } from './cloud-connector-access.resolver.js';
 import { encodeAnswer } from './encode-answer.js';
 import { FailedLookUps } from './failed-look-ups.js';
@@ -18,17 +16,13 @@ import { SyncMetrics } from './sync-metrics.js';
 @ApiExcludeController()
 @Controller()
 export class GraphqlController {
-  private readonly deadlineMs: number;
-
   constructor(
     private readonly adapterHost: HttpAdapterHost,
     private readonly failedLookUps: FailedLookUps,
     private readonly sightings: InstanceSightings,
     private readonly metrics: SyncMetrics,
-    @Inject(SERVICE_CONFIG) config: ServiceConfig,
-  ) {
-    this.deadlineMs = databaseDeadlineMs(config.databaseTimeoutMs);
-  }
+    private readonly answerDeadline: AnswerDeadline,
+  ) {}
 
   @Post('graphql')
   async answer(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
@@ -38,8 +32,7 @@ export class GraphqlController {
       get address() {
         return request.clientAddress;
       },
-      // The time in which the request waited for its turn counts.
-      deadline: new Deadline(this.deadlineMs - millisecondsSinceArrival(request.raw)),
+      deadline: this.answerDeadline.of(request),
       outcome: 'answered',
     };
     try {

@@ -2,7 +2,8 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { Database } from '../../src/database/database.js';
-import { registerPaidLicense } from '../support/builders.js';
+import { activate } from '../support/activation.js';
+import { licenseBody, makeActivationCode, registerPaidLicense } from '../support/builders.js';
 import { GitlabInstance } from '../support/gitlab-instance.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
@@ -15,6 +16,29 @@ const DISK_FULL = `
   END $$;
   CREATE TRIGGER disk_is_full BEFORE INSERT ON issued_tokens EXECUTE FUNCTION disk_is_full()`;
 
+/**
+ * Writes fail with the SQLSTATE of `raised`, as many `times` as it says. A sequence counts them, because
+ * it is not rolled back. `quit` ends the connection in the middle of the transaction.
+ */
+const RAISING = `
+  CREATE TABLE raised (sqlstate text, times bigint);
+  CREATE SEQUENCE raised_times;
+  GRANT ALL ON raised TO PUBLIC;
+  GRANT ALL ON SEQUENCE raised_times TO PUBLIC;
+  CREATE FUNCTION raise() RETURNS trigger LANGUAGE plpgsql AS $$
+  DECLARE wanted raised;
+  BEGIN
+    SELECT * INTO wanted FROM raised;
+    IF FOUND AND nextval('raised_times') <= wanted.times THEN
+      IF wanted.sqlstate = 'quit' THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+      RAISE EXCEPTION 'raised with postgres://user:password@host/' USING ERRCODE = wanted.sqlstate;
+    END IF;
+    RETURN NEW;
+  END $$;
+  CREATE TRIGGER a_raises BEFORE INSERT ON issued_tokens EXECUTE FUNCTION raise();
+  CREATE TRIGGER a_raises BEFORE INSERT OR UPDATE ON instances EXECUTE FUNCTION raise();
+  CREATE TRIGGER a_raises BEFORE INSERT ON licenses EXECUTE FUNCTION raise()`;
+
 /** A login for the service. A superuser would not be subject to limits. */
 const role = `r_${randomBytes(6).toString('hex')}`;
 let database: TestDatabase;
@@ -22,6 +46,8 @@ let operator: Client;
 let link: DatabaseLink;
 let issuer: TestIssuer;
 let instance: GitlabInstance;
+let paid: Awaited<ReturnType<typeof registerPaidLicense>>;
+let activationCode: string;
 let mend: () => Promise<unknown>;
 beforeAll(async () => {
   database = await createTestDatabase({ template: 'template0' });
@@ -34,8 +60,13 @@ beforeAll(async () => {
   const url = new URL(link.url);
   [url.username, url.password] = [role, 'right'];
   issuer = await startTestIssuer({ database, environment: { DATABASE_URL: url.href } });
-  const { licenseKey } = await registerPaidLicense(issuer);
-  instance = new GitlabInstance(issuer.url, { licenseKey, instanceId: randomUUID() });
+  paid = await registerPaidLicense(issuer);
+  instance = new GitlabInstance(issuer.url, {
+    licenseKey: paid.licenseKey,
+    instanceId: randomUUID(),
+  });
+  activationCode = (await makeActivationCode(issuer, paid.id, { max_uses: 1000 })).code;
+  await operator.query(RAISING);
 });
 afterEach(async () => {
   await mend();
@@ -67,6 +98,9 @@ async function changeAndHangUp(sql: string): Promise<void> {
   );
 }
 
+/** The states in which tokens are issued. */
+const ISSUES = ['up', 'slow', 'pool_full'];
+
 /** The state in readiness and metrics, which must agree. The status of readiness is always 200. */
 async function state(): Promise<unknown> {
   const ready = await fetch(`${issuer.url}/-/readiness`);
@@ -74,7 +108,7 @@ async function state(): Promise<unknown> {
   const metrics = await (await fetch(`${issuer.url}/-/metrics`)).text();
   const [, metric] = /^issuer_database_state\{state="(\w+)"\} 1$/m.exec(metrics) ?? [];
   const [, up] = /^issuer_database_up (\d)$/m.exec(metrics) ?? [];
-  const agrees = metric === checks.database && (up === '1') === ['up', 'slow'].includes(metric);
+  const agrees = metric === checks.database && (up === '1') === ISSUES.includes(metric);
   return ready.status === 200 && agrees ? metric : [ready.status, checks, metric, up];
 }
 
@@ -144,18 +178,46 @@ describe('the state of the database in readiness, metrics and log', () => {
   });
 
   it.each([
-    ['refuses the password', `PASSWORD 'other'`, `PASSWORD 'right'`],
-    ['has too many connections', 'CONNECTION LIMIT 0', 'CONNECTION LIMIT -1'],
-  ])('is refused, not away, while the database %s', async (_what, change, undo) => {
-    await changeAndHangUp(`ALTER ROLE ${role} ${change}`);
-    mend = () => operator.query(`ALTER ROLE ${role} ${undo}`);
-    await untilState('refused');
-    expect(await failedSync()).toEqual([
-      503,
-      'UNAVAILABLE',
-      expect.stringContaining('The database refuses this service'),
-    ]);
-    expect((await issuer.admin('GET', 'licenses')).status).toBe(503);
+    {
+      ...{ state: 'refused', change: `PASSWORD 'other'`, undo: `PASSWORD 'right'` },
+      ...{ says: 'The database refuses this service', logs: 'correct what the reason says' },
+    },
+    {
+      ...{
+        state: 'too_many_connections',
+        change: 'CONNECTION LIMIT 0',
+        undo: 'CONNECTION LIMIT -1',
+      },
+      ...{ says: 'The database has too many connections', logs: 'raise its limit' },
+    },
+  ])(
+    'is $state, not away, after $change',
+    async ({ state: expected, change, undo, says, logs }) => {
+      await changeAndHangUp(`ALTER ROLE ${role} ${change}`);
+      mend = () => operator.query(`ALTER ROLE ${role} ${undo}`);
+      await untilState(expected);
+      expect(await failedSync()).toEqual([503, 'UNAVAILABLE', expect.stringContaining(says)]);
+      expect((await issuer.admin('GET', 'licenses')).status).toBe(503);
+      expect(told(logs)).toBe(1);
+    },
+  );
+
+  it('is pool_full while statements that wait for a lock have all connections', async () => {
+    await operator.query('BEGIN; LOCK TABLE licenses');
+    mend = async () => {
+      await operator.query('ROLLBACK');
+      // Otherwise the state would stay for another ten seconds.
+      issuer.running.app.get(Database).outcomes.forgetBefore(performance.now());
+    };
+    // Two more than the admin side has connections.
+    const asked = Array.from({ length: 5 }, () => issuer.admin('GET', `licenses/${paid.id}`));
+    const answers = await Promise.all(asked.map(async (answer) => (await answer).text()));
+    expect(answers.filter((text) => text.includes('All connections of this service'))).toHaveLength(
+      5,
+    );
+    expect(await state()).toBe('pool_full');
+    expect(told('or raise DATABASE_POOL_SIZE')).toBe(1);
+    expect(told('all 3 connections of a pool are in use')).toBeGreaterThan(0);
   });
 
   it('is slow while answers are slow, and tokens are still issued', async () => {
@@ -190,5 +252,200 @@ describe('the state of the database in readiness, metrics and log', () => {
       'UNAVAILABLE',
       expect.stringContaining('The database is away'),
     ]);
+  });
+});
+
+interface Answered {
+  readonly status: number;
+  readonly retryAfter: string | null;
+  readonly text: string;
+}
+
+async function answered(response: Promise<Response>): Promise<Answered> {
+  const { status, headers } = await response;
+  return { status, retryAfter: headers.get('retry-after'), text: await (await response).text() };
+}
+
+/** One write of each kind of caller. */
+const WRITES: Readonly<Record<string, () => Promise<Answered>>> = {
+  sync: () => instance.sync(['serviceToken']),
+  activation: async () => ({
+    ...(await activate(issuer, activationCode, randomUUID())),
+    retryAfter: '2',
+  }),
+  'seat link': () =>
+    answered(
+      fetch(`${issuer.url}/api/v1/seat_links`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({
+          ...{ license_key: paid.licenseKey, instance_id: randomUUID() },
+          ...{ billable_users_count: 3, max_historical_user_count: 3, add_on_metrics: [] },
+        }),
+      }),
+    ),
+  admin: () => answered(issuer.admin('POST', 'licenses', licenseBody())),
+};
+
+/** The form in which each caller is asked to try again, with a text that says why. */
+const TRY_AGAIN: Readonly<Record<string, (why: string) => object>> = {
+  sync: (why) => ({ errors: [{ message: why, extensions: { code: 'UNAVAILABLE' } }] }),
+  activation: (why) => ({ errors: [{ message: why, extensions: { code: 'UNAVAILABLE' } }] }),
+  'seat link': (why) => ({ errors: [why], error_attribute_map: {} }),
+  admin: (why) => ({
+    ...{ type: '/docs/errors#unavailable', title: 'Service Unavailable', status: 503 },
+    ...{ detail: why, code: 'UNAVAILABLE' },
+  }),
+};
+
+async function raise(sqlstate: string, times: number): Promise<void> {
+  mend = () => operator.query('TRUNCATE raised');
+  await operator.query(`ALTER SEQUENCE raised_times RESTART`);
+  await operator.query(`TRUNCATE raised`);
+  await operator.query(`INSERT INTO raised VALUES ($1, $2)`, [sqlstate, times]);
+}
+
+const FAILING =
+  'The database failed inside: try again shortly. An operator has to look at its log.';
+const CONTENDED = 'Other work on the database was in the way: try again shortly.';
+const REFUSED =
+  'The database refuses this service: try again shortly. An operator has to correct this.';
+
+describe('a failure that lies with the database', () => {
+  it.each([
+    ['08006', 'The database is away: try again shortly.'],
+    ['25006', 'The database is read-only at the moment: try again shortly.'],
+    ['28000', REFUSED],
+    ['3F000', REFUSED],
+    ['42501', REFUSED],
+    ['40001', CONTENDED],
+    ['40P01', CONTENDED],
+    [
+      '53100',
+      'The disk of the database is full: try again shortly. An operator has to free space.',
+    ],
+    ['53200', FAILING],
+    ['53300', 'The database has too many connections, and none is left: try again shortly.'],
+    ['54000', FAILING],
+    ['55P03', CONTENDED],
+    ['57014', 'The database did not answer in time: try again shortly.'],
+    ['57P01', 'The database is away: try again shortly.'],
+    ['58030', FAILING],
+    ['XX000', FAILING],
+    ['XX001', FAILING],
+  ])('is 503 with Retry-After for every caller, never INTERNAL: %s', async (sqlstate, why) => {
+    await raise(sqlstate, 1000);
+    for (const [caller, write] of Object.entries(WRITES)) {
+      const { status, retryAfter, text } = await write();
+      const answer: unknown = JSON.parse(text);
+      const expected = { status: 503, retryAfter: '2', answer: TRY_AGAIN[caller]?.(why) };
+      expect([caller, { status, retryAfter, answer }]).toEqual([caller, expected]);
+    }
+    await mend();
+    for (const [caller, write] of Object.entries(WRITES)) {
+      expect([caller, (await write()).text]).toEqual([
+        caller,
+        expect.not.stringContaining('UNAVAILABLE'),
+      ]);
+    }
+  });
+
+  it('is INTERNAL only where the statement itself is wrong', async () => {
+    await raise('22012', 1000);
+    expect(await WRITES['admin']?.()).toMatchObject({ status: 500 });
+  });
+});
+
+async function count(sql: string): Promise<number> {
+  const { rows } = await operator.query<{ count: string }>(sql);
+  return Number(rows[0]?.count);
+}
+
+const rowsOf = (table: string) => count(`SELECT count(*) FROM ${table}`);
+
+describe('what others undid', () => {
+  it.each([
+    ['40001', 'sync'],
+    ['40P01', 'sync'],
+    ['25006', 'sync'],
+    ['40001', 'activation'],
+    ['40P01', 'seat link'],
+    ['40001', 'admin'],
+    ['40P01', 'admin'],
+    ['25006', 'admin'],
+    ['quit', 'admin'],
+    ['quit', 'seat link'],
+    ['quit', 'activation'],
+  ])('is done once more, and only once: %s for one write of %s', async (sqlstate, caller) => {
+    const tables = ['issued_tokens', 'instances', 'licenses', 'activations'];
+    const before = await Promise.all(tables.map(rowsOf));
+    await raise(sqlstate, 1);
+    const { status, text } = (await WRITES[caller]?.()) ?? { status: 0, text: '' };
+    expect([status, text]).toEqual([expect.any(Number), expect.not.stringContaining('errors":["')]);
+    expect(status).toBe(caller === 'admin' ? 201 : 200);
+    const added = await Promise.all(tables.map(rowsOf));
+    const made = { sync: [1, 0, 0, 0], 'seat link': [0, 1, 0, 0], admin: [0, 0, 1, 0] };
+    expect(added.map((rows, table) => rows - (before[table] ?? 0))).toEqual(
+      Object.entries(made).find(([name]) => name === caller)?.[1] ?? [0, 1, 0, 1],
+    );
+  });
+});
+
+describe('after a failover', () => {
+  const setting = () => `ALTER DATABASE ${database.name} SET default_transaction_read_only`;
+
+  /** Both pools are full of connections to the demoted server, which answers questions; new ones are fine. */
+  async function failOver(): Promise<void> {
+    await changeAndHangUp(`${setting()} = on`);
+    mend = () => operator.query(`${setting()} = off`);
+    const reads = Array.from({ length: 12 }, () => issuer.admin('GET', `licenses/${paid.id}`));
+    const syncs = Array.from({ length: 12 }, () => instance.sync(['serviceToken']));
+    await Promise.all(reads);
+    expect((await Promise.all(syncs)).map(({ status }) => status)).toContain(503);
+    // Only a connection that is not new may lead to a server that was demoted since.
+    await sleep(250);
+    await mend();
+  }
+
+  it.each(Object.keys(WRITES))('the first %s succeeds, and nothing is lost', async (caller) => {
+    await failOver();
+    expect((await WRITES[caller]?.())?.text).not.toContain('UNAVAILABLE');
+    await untilState('up');
+  });
+
+  it('nobody reads what the demoted server still says', async () => {
+    await failOver();
+    await sleep(600);
+    const reads = Array.from({ length: 6 }, () => issuer.admin('GET', `licenses/${paid.id}`));
+    expect((await Promise.all(reads)).map(({ status }) => status)).toEqual(Array(6).fill(200));
+    const { rows } = await operator.query<{ old: number }>(
+      `SELECT count(*)::int AS old FROM pg_stat_activity
+       WHERE usename = $1 AND query LIKE '%licenses%' AND query_start > clock_timestamp() - interval '300 ms'
+         AND backend_start < clock_timestamp() - interval '600 ms'`,
+      [role],
+    );
+    expect(rows).toEqual([{ old: 0 }]);
+  });
+
+  it('the service listens for notifications again', async () => {
+    await failOver();
+    const notified = async () =>
+      /^issuer_notifications_up 1$/m.test(await (await fetch(`${issuer.url}/-/metrics`)).text());
+    while (!(await notified())) await sleep(100);
+  });
+});
+
+describe('a prepared statement that is older than the schema', () => {
+  it('is prepared again, and no sync fails', async () => {
+    const column = 'ALTER TABLE licenses ALTER COLUMN plan TYPE';
+    for (let n = 0; n < 4; n += 1) await instance.serviceToken();
+    await operator.query(`${column} varchar(100)`);
+    mend = () => operator.query(`${column} text`);
+    for (let n = 0; n < 4; n += 1) await instance.serviceToken();
+    await mend();
+    const syncs = Array.from({ length: 4 }, () => instance.sync(['serviceToken']));
+    expect((await Promise.all(syncs)).map(({ status, code }) => [status, code])).toEqual(
+      Array(4).fill([200, null]),
+    );
   });
 });

@@ -30,7 +30,9 @@ describe('the bootstrap token', () => {
       await apiTokens.setBootstrapToken(manager, null);
       const token = randomBytes(32).toString('base64url');
       await atOnce(() =>
-        Array.from({ length: REPLICAS }, () => apiTokens.setBootstrapToken(manager, token)),
+        Array.from({ length: REPLICAS }, () =>
+          dataSource.transaction((transaction) => apiTokens.setBootstrapToken(transaction, token)),
+        ),
       );
       await expect(apiTokens.principalOf(manager, token)).resolves.toMatchObject({ role: 'owner' });
     }
