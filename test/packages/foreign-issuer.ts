@@ -52,11 +52,14 @@ export class ForeignIssuer {
     this.requests.push(path);
     const answer = this.answers.get(path);
     if (typeof answer === 'function') answer(response);
-    else if (answer)
+    else if (answer) {
+      if (this.age !== undefined) response.setHeader('age', this.age);
       response.setHeader('cache-control', this.cacheControl).end(JSON.stringify(answer));
-    else response.writeHead(404).end('{}');
+    } else response.writeHead(404).end('{}');
   });
   cacheControl = 'public, max-age=600';
+  /** As a cache on the way to the issuer would say it. */
+  age: string | undefined;
   url = '';
 
   constructor(readonly key: ForeignKey = keyNumber(0)) {}

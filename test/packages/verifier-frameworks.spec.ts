@@ -163,6 +163,23 @@ describe('the guards of all frameworks', () => {
   });
 });
 
+describe('issuers that are to be disallowed', () => {
+  const verifier = createVerifier({ issuers: ['https://a.example'], audience: AUDIENCE });
+  const unset = undefined as unknown as string;
+
+  it.each([
+    [[unset], 'disallowedIssuers[0] is undefined'],
+    [['https://a.example', ' '], 'disallowedIssuers[1] is empty'],
+    ['https://a.example' as unknown as string[], 'disallowedIssuers must be a list'],
+  ])('are refused without a name, which would disallow nobody: %j', (disallowedIssuers, message) => {
+    const options = { disallowedIssuers };
+    expect(() => fastifyGuard(verifier, 'duo_chat', options)).toThrow(message);
+    expect(() => expressGuard(verifier, 'duo_chat', options)).toThrow(message);
+    expect(() => new CloudConnectorGuard(verifier, options)).toThrow(message);
+    expect(() => RequireUnitPrimitive('duo_chat', options)).toThrow(message);
+  });
+});
+
 describe('the guard of Nest', () => {
   let issuer: ForeignIssuer;
   beforeAll(async () => {

@@ -51,9 +51,9 @@ describe('the status of a token', () => {
     const key = { key: privateKey, dsaEncoding: 'ieee-p1363' } as const;
     return `${input}.${sign('sha256', Buffer.from(input), key).toString('base64url')}`;
   }
-  function publish(jwt: string, contentType = 'application/statuslist+jwt') {
+  function publish(jwt: string, contentType = 'application/statuslist+jwt', age = '0') {
     issuer.answers.set('/status/0', (response) =>
-      response.writeHead(200, { 'content-type': contentType }).end(jwt),
+      response.writeHead(200, { 'content-type': contentType, age }).end(jwt),
     );
   }
 
@@ -215,6 +215,21 @@ describe('the status of a token', () => {
       expect(await codeFor(verifier, 1, uri)).toBe('accepted');
     }
     expect(fetched).toBe(141);
+  });
+
+  it.each([
+    ['100', 200],
+    ['299', 10],
+    ['86400', 10],
+  ])('is fetched again after its ttl of 300 s less its Age of %s s', async (age, seconds) => {
+    publish(statusList(), 'application/statuslist+jwt', age);
+    const verifier = created();
+    expect(await codeFor(verifier, 5)).toBe('TOKEN_REVOKED');
+    publish(statusList({}, {}, [0, 0]));
+    clock.advance(seconds * 1000 - 1);
+    expect(await codeFor(verifier, 5)).toBe('TOKEN_REVOKED');
+    clock.advance(1);
+    expect(await codeFor(verifier, 5)).toBe('accepted');
   });
 
   it('is fetched again after its ttl, and kept until its exp while the issuer is away', async () => {

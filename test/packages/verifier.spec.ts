@@ -153,6 +153,57 @@ describe('a verifier of service tokens', () => {
     expect(() => verifier(about)).toThrow(TypeError);
   });
 
+  const good = 'https://a.example';
+  const unset = undefined as unknown as string;
+  const mustBeSafe = 'must be an https URL (or http on a loopback host), without user and password';
+  it.each<[Partial<VerifierOptions>, string]>([
+    [{ issuers: [good, ''] }, 'issuers[1] is empty: is a variable of the environment not set?'],
+    [{ issuers: [good, ' \n'] }, 'issuers[1] is empty'],
+    [{ issuers: [good, 'https://b.example', unset] }, 'issuers[2] is undefined'],
+    [{ issuers: [7 as unknown as string] }, 'issuers[0] is no text'],
+    [{ issuers: [good, { issuer: '' }] }, `issuers[1].issuer ${mustBeSafe}`],
+    [{ issuers: [good, 'ftp://a.example'] }, `issuers[1] ${mustBeSafe}`],
+    [{ issuers: [good, 'a.example'] }, `issuers[1] ${mustBeSafe}`],
+    [{ issuers: ['https://a.example?x'] }, `issuers[0] ${mustBeSafe}, query and fragment`],
+    [{ issuers: ['https://u:secret@a.example'] }, `issuers[0] ${mustBeSafe}`],
+    [{ issuers: [{ issuer: good, keyOrigins: [''] }] }, 'issuers[0].keyOrigins must be a list'],
+    [{ issuers: [good, 'https://b.example', `${good}/`] }, 'issuers[2] is the same as issuers[0]'],
+    [{ issuers: [good, ` ${good}`] }, 'issuers[1] is the same as issuers[0]'],
+    [{ audience: ['a', ''] }, 'audience[1] is empty'],
+    [{ audience: ['a', unset] }, 'audience[1] is undefined'],
+    [{ audience: '' }, 'audience must be a name'],
+  ])('names the place of what is wrong in %j', (about, message) => {
+    expect(() => verifier(about)).toThrow(message);
+    const errorOf = () => {
+      try {
+        verifier(about);
+      } catch (error) {
+        return String(error);
+      }
+      return '';
+    };
+    expect(errorOf()).not.toContain('secret');
+  });
+
+  it.each(['', '/'].flatMap((a) => ['', '/'].flatMap((b) => ['', '/'].map((c) => [a, b, c]))))(
+    'takes an issuer for the same with a slash or without: configured %j, in discovery %j, as iss %j',
+    async (configured = '', published = '', claimed = '') => {
+      issuer.answers.set('/.well-known/openid-configuration', {
+        issuer: issuer.url + published,
+        jwks_uri: `${issuer.url}/jwks`,
+      });
+      const issuers = [` ${issuer.url}${configured}\n`];
+      const verdict = await verifier({ issuers, audience: [' other', `${AUDIENCE} `] }).verify(
+        requestHeaders(token({ iss: issuer.url + claimed })),
+      );
+      expect(verdict).toMatchObject({ accepted: true, user: { issuer: issuer.url } });
+      if (!verdict.accepted) return;
+      for (const disallowed of [issuer.url, `${issuer.url}/`, ` ${issuer.url}`]) {
+        expect(verdict.user.can('duo_chat', { disallowedIssuers: [disallowed] })).toBe(false);
+      }
+    },
+  );
+
   it('refuses what is not a request, like a request without a token', async () => {
     for (const nothing of [undefined, null, 7]) {
       const verdict = await verifier().verify(nothing as unknown as string);
@@ -311,7 +362,13 @@ describe('a token of an odd shape', () => {
 
   it('has an issuer that is exactly one of those trusted', async () => {
     const { url } = issuer;
-    const lookalikes = [`${url}/`, `${url}/x`, url.toUpperCase(), `${url}@evil.example`, ` ${url}`];
+    const lookalikes = [
+      `${url}//`,
+      `${url}/x`,
+      url.toUpperCase(),
+      `${url}@evil.example`,
+      ` ${url}`,
+    ];
     for (const iss of [...lookalikes, '__proto__', 'constructor', 'https://evil.example']) {
       expect(await withClaims({ iss })).toBe('ISSUER_UNKNOWN');
     }
@@ -693,13 +750,36 @@ describe('the keys of a verifier', () => {
     expect(await codeFor(verifier)).toBe('KEY_UNKNOWN');
   });
 
-  it.each([
-    ['max-age=0', 60],
-    ['no-store', 60],
-    ['max-age=31536000', 86_400],
-    ['public', 3600],
-  ])('with Cache-Control %s stay fresh for %i seconds', async (cacheControl, seconds) => {
+  it.each<[string, number, string | null]>([
+    ['max-age=0', 60, null],
+    ['no-store', 60, null],
+    ['max-age=31536000', 86_400, null],
+    ['public', 3600, null],
+    ['max-age=99999999999999999999', 86_400, null],
+    ['max-age="600"', 600, null],
+    ['s-maxage=7200, max-age=600', 600, null],
+    ['s-maxage=7200', 3600, null],
+    ['max-age=600, max-age=7200', 600, null],
+    ['max-age=-1', 60, null],
+    ['max-age=1.5, max-age=600', 60, null],
+    ['max-age=600, no-cache', 60, null],
+    ['max-age=600', 500, '100'],
+    ['max-age=600', 60, '599'],
+    ['max-age=600', 60, '600'],
+    ['max-age=600', 60, '86400'],
+    ['max-age=600', 60, '99999999999999999999999'],
+    ['max-age=600', 500, '100, 3'],
+    ['max-age=600', 600, '0'],
+    ['max-age=600', 600, ''],
+    ['max-age=600', 600, '-100'],
+    ['max-age=600', 600, '1e2'],
+    ['max-age=600', 600, 'soon, 100'],
+    ['max-age=31536000', 86_400, '3600'],
+    ['max-age=86400', 82_800, '3600'],
+    ['public', 3000, '600'],
+  ])('with Cache-Control %s stay fresh for %i s (Age: %s)', async (cacheControl, seconds, age) => {
     issuer.cacheControl = cacheControl;
+    issuer.age = age ?? undefined;
     const verifier = created();
     await codeFor(verifier);
     clock.advance(seconds * 1000 - 1);

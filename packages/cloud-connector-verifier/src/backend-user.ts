@@ -1,8 +1,9 @@
 import type { ServiceTokenClaims } from './claims.js';
+import { issuerName } from './discovery.js';
 
 /** The instance that makes a request, with the unit primitives of its token. */
 export interface BackendUser {
-  /** The trusted issuer of the token. */
+  /** The trusted issuer of the token, without a slash at the end. */
   readonly issuer: string;
   /** The UUID of the instance (`sub`). */
   readonly instanceId: string;
@@ -22,15 +23,16 @@ export interface PermissionOptions {
   readonly disallowedIssuers?: readonly string[];
 }
 
-export function backendUser(claims: ServiceTokenClaims): BackendUser {
-  const { iss, sub, gitlab_realm, scopes } = claims;
+export function backendUser(claims: ServiceTokenClaims, issuer: string): BackendUser {
+  const { sub, gitlab_realm, scopes } = claims;
   return {
-    issuer: iss,
+    issuer,
     instanceId: sub,
     realm: gitlab_realm,
     scopes,
     claims,
     can: (unitPrimitive, { disallowedIssuers = [] } = {}) =>
-      scopes.includes(unitPrimitive) && !disallowedIssuers.includes(iss),
+      scopes.includes(unitPrimitive) &&
+      !disallowedIssuers.some((other) => issuerName(other.trim()) === issuer),
   };
 }

@@ -3,7 +3,7 @@ import { MAX_DOCUMENT_BYTES } from './remote-keys.js';
 
 /** An issuer whose tokens are accepted. */
 export interface TrustedIssuer {
-  /** Exactly as in `iss`: an https URL, or http on a loopback host. */
+  /** As in `iss`, with or without a slash at the end: an https URL, or http on a loopback host. */
   readonly issuer: string;
   /** Other origins that may serve its keys and status lists. */
   readonly keyOrigins?: readonly string[];
@@ -11,13 +11,12 @@ export interface TrustedIssuer {
   readonly auxiliaryKeysUri?: string;
 }
 
+const LONGEST_QUOTE = 200;
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
-/** @throws TypeError for an issuer with an unsafe URL */
-export function checkIssuer({ issuer, keyOrigins = [], auxiliaryKeysUri }: TrustedIssuer): void {
-  const urls = [issuer, ...keyOrigins, ...(auxiliaryKeysUri ? [auxiliaryKeysUri] : [])];
-  const bad = urls.find((url) => !isSafeUrl(url));
-  if (bad) throw new TypeError(`${bad} is neither an https URL nor http on a loopback host`);
+/** `iss` without the slash that some write at its end. The two forms name the same issuer. */
+export function issuerName(iss: string): string {
+  return iss.replace(/\/$/, '');
 }
 
 /** `openid-configuration` at the root of the origin, without the path of the issuer. */
@@ -49,15 +48,19 @@ async function readJwksUri(issuer: TrustedIssuer, fetch: Fetch, timeoutMs: numbe
   const limits = { timeoutMs, maxBytes: MAX_DOCUMENT_BYTES, accept: 'application/json' };
   const document = jsonObject(await fetchDocument(fetch, url, limits), url);
   // OpenID Connect Discovery 1.0 section 4.3. Otherwise one issuer could pass for another.
-  if (document['issuer'] !== issuer.issuer) throw new Error(`${url} is of another issuer`);
-  const { jwks_uri } = document;
+  const { issuer: named, jwks_uri } = document;
+  if (typeof named !== 'string' || issuerName(named) !== issuerName(issuer.issuer)) {
+    const text = JSON.stringify(named ?? null).slice(0, LONGEST_QUOTE);
+    throw new Error(`${url} is of another issuer: it names ${text}`);
+  }
   if (typeof jwks_uri !== 'string' || !speaksFor(issuer, jwks_uri)) {
     throw new Error(`${url} has a jwks_uri of an origin that is not trusted`);
   }
   return jwks_uri;
 }
 
-function isSafeUrl(text: string): boolean {
+/** https, or http on a loopback host; no user and no password. */
+export function isSafeUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, hostname, username, password } = new URL(text);
   if (username || password) return false;

@@ -1,4 +1,5 @@
 import { admit, type GuardOptions } from './admission.js';
+import { checkPermission } from './check-options.js';
 import type { RequestHeaders } from './request-headers.js';
 import type { Verifier } from './verifier.js';
 
@@ -14,12 +15,14 @@ interface ExpressResponseLike {
 /**
  * A middleware for Express (4 or 5). It admits requests whose token grants the unit primitive; null accepts
  * any valid token. `userOf(request)` is then the user.
+ * @throws TypeError for a wrong `disallowedIssuers`
  */
 export function expressGuard(
   verifier: Verifier,
   unitPrimitive: string | null,
   options: GuardOptions = {},
 ) {
+  checkPermission(options);
   return (
     request: ExpressRequestLike,
     response: ExpressResponseLike,

@@ -1,4 +1,5 @@
 import { admit, type GuardOptions, type RefusalLogger } from './admission.js';
+import { checkPermission } from './check-options.js';
 import type { RequestHeaders } from './request-headers.js';
 import type { Verifier } from './verifier.js';
 
@@ -15,12 +16,14 @@ interface FastifyReplyLike {
  * A hook for Fastify: `onRequest` (before the body is read) or a later one. It admits requests whose token
  * grants the unit primitive; null accepts any valid token. `userOf(request)` is then the user. Refusals are
  * logged to `request.log` unless there is another logger.
+ * @throws TypeError for a wrong `disallowedIssuers`
  */
 export function fastifyGuard(
   verifier: Verifier,
   unitPrimitive: string | null,
   options: GuardOptions = {},
 ) {
+  checkPermission(options);
   return async (request: FastifyRequestLike, reply: FastifyReplyLike): Promise<unknown> => {
     const logging = { logger: request.log, ...options };
     const admission = await admit(verifier, request, unitPrimitive, logging);

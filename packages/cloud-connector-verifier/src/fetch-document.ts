@@ -1,3 +1,4 @@
+import { type Freshness, freshnessOf } from './freshness.js';
 import { isObject } from './strict-json.js';
 
 /** The global `fetch` or a replacement (for a proxy or a private CA). */
@@ -6,8 +7,7 @@ export type Fetch = (input: string, init?: RequestInit) => Promise<Response>;
 export interface FetchedDocument {
   readonly bytes: Uint8Array;
   readonly contentType: string;
-  /** `Cache-Control: max-age` in seconds; null without one. */
-  readonly maxAgeSeconds: number | null;
+  readonly freshness: Freshness;
 }
 
 export interface FetchLimits {
@@ -35,7 +35,7 @@ export async function fetchDocument(
   return {
     bytes: await readBody(response, url, maxBytes),
     contentType: (response.headers.get('content-type') ?? '').split(';')[0]?.trim() ?? '',
-    maxAgeSeconds: maxAgeOf(response.headers.get('cache-control')),
+    freshness: freshnessOf(response.headers),
   };
 }
 
@@ -50,14 +50,6 @@ async function readBody(response: Response, url: string, maxBytes: number): Prom
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
-}
-
-function maxAgeOf(cacheControl: string | null): number | null {
-  const directives = (cacheControl ?? '').toLowerCase().split(',');
-  if (directives.some((directive) => /^\s*(no-store|no-cache)\b/.test(directive))) return 0;
-  const seconds = directives.map((directive) => /^\s*max-age=(\d{1,10})\s*$/.exec(directive)?.[1]);
-  const found = seconds.find((value) => value !== undefined);
-  return found === undefined ? null : Number(found);
 }
 
 /** @throws Error when it is not a JSON object */

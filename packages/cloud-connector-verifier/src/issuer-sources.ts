@@ -1,5 +1,5 @@
 import type { Clock } from './clock.js';
-import { checkIssuer, keyLocator, type TrustedIssuer } from './discovery.js';
+import { keyLocator, type TrustedIssuer } from './discovery.js';
 import type { Fetch } from './fetch-document.js';
 import { type KeySetEvent, RemoteKeys } from './remote-keys.js';
 import { type StatusListEvent, StatusLists } from './status-lists.js';
@@ -26,9 +26,7 @@ export interface IssuerSources {
   readonly statusLists: StatusLists | null;
 }
 
-/** @throws TypeError for an issuer with an unsafe URL */
 export function issuerSources(issuer: TrustedIssuer, options: SourceOptions): IssuerSources {
-  checkIssuer(issuer);
   const { fetch, timeoutMs, cooldownSeconds, maxStaleSeconds } = options;
   const shared = {
     ...options,

@@ -1,6 +1,7 @@
 import { type CanActivate, type ExecutionContext, HttpException } from '@nestjs/common';
 import { admit, type GuardOptions } from './admission.js';
 import type { PermissionOptions } from './backend-user.js';
+import { checkPermission } from './check-options.js';
 import type { RequestHeaders } from './request-headers.js';
 import type { Verifier } from './verifier.js';
 
@@ -54,6 +55,7 @@ export function RequireUnitPrimitive(
   const given: unknown = unitPrimitive;
   if (typeof given !== 'string' || given === '')
     throw new TypeError('unitPrimitive must be a name');
+  checkPermission(options);
   return requiring({ ...options, unitPrimitive });
 }
 
@@ -91,7 +93,9 @@ export class CloudConnectorGuard implements CanActivate {
   constructor(
     private readonly verifier: Verifier,
     private readonly options: GuardOptions = {},
-  ) {}
+  ) {
+    checkPermission(options);
+  }
 
   /** @throws HttpException 401 or 403, whose body is that of the AI gateway */
   async canActivate(context: ExecutionContext): Promise<boolean> {

@@ -105,7 +105,9 @@ export class RemoteKeys {
     if (!reading) throw new Error(`${url} has no usable key`);
     this.keys = reading.keys;
     this.fetchedAtMs = clock().getTime();
-    const seconds = document.maxAgeSeconds ?? DEFAULT_MAX_AGE_SECONDS;
+    const { maxAgeSeconds, ageSeconds } = document.freshness;
+    // A cache on the way has already used a part of max-age.
+    const seconds = (maxAgeSeconds ?? DEFAULT_MAX_AGE_SECONDS) - ageSeconds;
     this.maxAgeMs = 1000 * Math.min(Math.max(seconds, MIN_MAX_AGE_SECONDS), MAX_MAX_AGE_SECONDS);
     onEvent({
       type: 'keys_refreshed',

@@ -56,7 +56,7 @@ export interface StatusListSource {
 export async function fetchStatusList(uri: string, source: StatusListSource): Promise<StatusList> {
   const { fetch, clock, timeoutMs, keys } = source;
   const limits = { timeoutMs, maxBytes: MAX_LIST_BYTES, accept: CONTENT_TYPE };
-  const { bytes, contentType } = await fetchDocument(fetch, uri, limits);
+  const { bytes, contentType, freshness } = await fetchDocument(fetch, uri, limits);
   if (contentType !== CONTENT_TYPE) throw new Error(`${uri} answers with ${contentType}`);
   const profile = { typ: 'statuslist+jwt', alg: 'ES256', maxCharacters: MAX_LIST_BYTES };
   const token = parseCompactToken(Buffer.from(bytes).toString('latin1'), profile);
@@ -64,10 +64,14 @@ export async function fetchStatusList(uri: string, source: StatusListSource): Pr
   if (!key) throw new Error(`${uri} is signed with an unpublished key`);
   await compactVerify(token.compact, key, { algorithms: [profile.alg] });
   if (token.payload['sub'] !== uri) throw new Error(`${uri} is the list of another address`);
-  return readList(token.payload, uri, clock().getTime());
+  return readList(token.payload, uri, { nowMs: clock().getTime(), ...freshness });
 }
 
-async function readList(claims: JsonObject, uri: string, nowMs: number): Promise<StatusList> {
+async function readList(
+  claims: JsonObject,
+  uri: string,
+  { nowMs, ageSeconds }: { readonly nowMs: number; readonly ageSeconds: number },
+): Promise<StatusList> {
   const { iat, exp, ttl = DEFAULT_TTL_SECONDS, status_list } = claims;
   if (!Number.isSafeInteger(iat)) throw new Error(`${uri} has no usable iat`);
   if (exp !== undefined && !Number.isSafeInteger(exp)) throw new Error(`${uri} has no usable exp`);
@@ -81,7 +85,8 @@ async function readList(claims: JsonObject, uri: string, nowMs: number): Promise
   }
   const compressed = Buffer.from(lst, 'base64url');
   const bytes = await inflateBytes(compressed, { maxOutputLength: MAX_INFLATED_BYTES });
-  const seconds = Math.min(Math.max(ttl, MIN_TTL_SECONDS), MAX_TTL_SECONDS);
+  // A cache on the way has already used a part of ttl.
+  const seconds = Math.min(Math.max(ttl - ageSeconds, MIN_TTL_SECONDS), MAX_TTL_SECONDS);
   return {
     statusAt: (idx) => statusAt(bytes, Number(bits), idx),
     expiresAtMs,

@@ -4,7 +4,7 @@ import type { Fetch } from './fetch-document.js';
 import type { VerifierEvent } from './issuer-sources.js';
 
 export interface VerifierOptions {
-  /** The issuers whose tokens are accepted. A string is the issuer URL, exactly as in `iss`. */
+  /** The issuers whose tokens are accepted. A string is the issuer URL, as in `iss`. */
   readonly issuers: readonly (string | TrustedIssuer)[];
   /** The `jwt_aud` of this backend. With a list, any of them. */
   readonly audience: string | readonly string[];

@@ -1,10 +1,10 @@
 import { type CompactVerifyResult, compactVerify, type CryptoKey } from 'jose';
 import { type BackendUser, backendUser } from './backend-user.js';
-import { checkOptions } from './check-options.js';
+import { type CheckedOptions, checkedOptions } from './check-options.js';
 import { checkClaims, readClaims } from './claims.js';
 import { type Clock, systemClock } from './clock.js';
 import { type CompactToken, MAX_TOKEN_CHARACTERS, parseCompactToken } from './compact-token.js';
-import type { TrustedIssuer } from './discovery.js';
+import { issuerName } from './discovery.js';
 import { refused, type Refused, TokenRefused } from './refusal.js';
 import { type IssuerSources, issuerSources, type VerifierEvent } from './issuer-sources.js';
 import { bearerToken, mismatchOf, type RequestHeaders } from './request-headers.js';
@@ -48,10 +48,9 @@ interface Settings {
  * @throws TypeError for wrong options
  */
 export function createVerifier(options: VerifierOptions): Verifier {
-  checkOptions(options);
-  const audience = [options.audience].flat();
-  const { leewaySeconds = 0, clock = systemClock } = options;
-  const settings = { audience, leewaySeconds, clock, sources: sourcesOf(options, clock) };
+  const checked = checkedOptions(options);
+  const { audience, leewaySeconds = 0, clock = systemClock } = checked;
+  const settings = { audience, leewaySeconds, clock, sources: sourcesOf(checked, clock) };
   return {
     verify: async (request) => {
       const token = typeof request === 'string' ? request : bearerToken(request);
@@ -79,7 +78,8 @@ async function judge(
   const profile = { typ: 'JWT', alg: 'RS256', maxCharacters: MAX_TOKEN_CHARACTERS };
   const token = parseCompactToken(compact, profile);
   const claims = readClaims(token.payload);
-  const sources = settings.sources.get(claims.iss);
+  const issuer = issuerName(claims.iss);
+  const sources = settings.sources.get(issuer);
   if (!sources)
     throw new TokenRefused('ISSUER_UNKNOWN', 'the issuer of the token is not trusted here');
   await checkSignature(token, await sources.keys.find(token.kid));
@@ -87,7 +87,7 @@ async function judge(
   const mismatch = headers && mismatchOf(claims, headers);
   if (mismatch) return mismatch;
   await sources.statusLists?.check(claims['status']);
-  return { accepted: true, user: backendUser(claims) };
+  return { accepted: true, user: backendUser(claims, issuer) };
 }
 
 async function checkSignature(
@@ -107,10 +107,7 @@ async function checkSignature(
   }
 }
 
-function sourcesOf(options: VerifierOptions, clock: Clock): ReadonlyMap<string, IssuerSources> {
-  const issuers = options.issuers.map(asTrusted);
-  const names = new Set(issuers.map(({ issuer }) => issuer));
-  if (names.size < issuers.length) throw new TypeError('an issuer is given twice');
+function sourcesOf(options: CheckedOptions, clock: Clock): ReadonlyMap<string, IssuerSources> {
   const how = {
     clock,
     fetch: options.fetch ?? ((input: string, init?: RequestInit) => fetch(input, init)),
@@ -121,11 +118,7 @@ function sourcesOf(options: VerifierOptions, clock: Clock): ReadonlyMap<string, 
     whenStatusUnavailable: options.whenStatusUnavailable ?? 'accept',
     onEvent: withoutFailing(options.onEvent),
   };
-  return new Map(issuers.map((issuer) => [issuer.issuer, issuerSources(issuer, how)]));
-}
-
-function asTrusted(issuer: string | TrustedIssuer): TrustedIssuer {
-  return typeof issuer === 'string' ? { issuer } : issuer;
+  return new Map(options.issuers.map((issuer) => [issuer.issuer, issuerSources(issuer, how)]));
 }
 
 /** A listener that throws or rejects must not fail a request. */
