@@ -46,6 +46,7 @@ export default tseslint.config(
       '**/*.spec.ts',
       'src/platform/clock.ts',
       'packages/*/src/clock.ts',
+      'packages/*/src/environment-proxy.ts',
       'config/app-config.ts',
     ],
     rules: {

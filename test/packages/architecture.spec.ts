@@ -15,7 +15,7 @@ const importsOf = (file: string) =>
   preProcessFile(textOf(file)).importedFiles.map(({ fileName }) => fileName);
 
 describe('the packages', () => {
-  it('import Node, jose and themselves, and nothing else', () => {
+  it('import Node, jose, undici and themselves, and nothing else', () => {
     expect(files.length).toBeGreaterThan(20);
     const foreign = files.flatMap((file) =>
       importsOf(file)
@@ -25,14 +25,19 @@ describe('the packages', () => {
     expect(foreign).toEqual([]);
   });
 
-  it('depend on jose alone', () => {
+  it('depend on jose and undici alone', () => {
     for (const folder of readdirSync(PACKAGES)) {
       const { dependencies, ...others } = JSON.parse(textOf(`${folder}/package.json`)) as {
         readonly dependencies: object;
       };
-      expect([folder, Object.keys(dependencies)]).toEqual([folder, ['jose']]);
+      expect([folder, Object.keys(dependencies)]).toEqual([folder, ['jose', 'undici']]);
       expect(Object.keys(others).filter((member) => /dependencies/i.test(member))).toEqual([]);
     }
+  });
+
+  it('use the same copy of the file that chooses a proxy', () => {
+    const copies = readdirSync(PACKAGES).map((name) => textOf(`${name}/src/environment-proxy.ts`));
+    expect(new Set(copies).size).toBe(1);
   });
 
   it('have one barrel, which imports no subpath with an optional dependency', () => {
@@ -50,5 +55,5 @@ function mayImport(file: string, target: string): boolean {
   const own = join(PACKAGES, file.replace(/\/src\/.*$/, '/src/'));
   if (target.startsWith('.')) return path.startsWith(own);
   if (target.startsWith('node:')) return builtinModules.includes(target.slice(5));
-  return target === 'jose' || OPTIONAL.get(file) === target;
+  return ['jose', 'undici'].includes(target) || OPTIONAL.get(file) === target;
 }

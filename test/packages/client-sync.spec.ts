@@ -11,6 +11,7 @@ import {
   memoryStore,
   type TokenStore,
 } from '../../packages/cloud-connector-instance/src/index.js';
+import { waitByClock } from '../../packages/cloud-connector-instance/src/clock.js';
 import { recordPurchase, registerLicense, registerPaidLicense } from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
@@ -85,6 +86,41 @@ describe('an instance client and the issuer', () => {
     clock.set('2026-03-13T12:00:00Z');
     await client.sync();
     expect((await tokensIn(store)).slice(1)).toEqual([newest, middle]);
+  });
+
+  it.each([
+    ['its hourly pause', 1],
+    ['the pause that a Retry-After of two hours asked for', 7_200],
+  ])('syncs within a minute after the machine slept for days during %s', async (_what, asked) => {
+    const { licenseKey } = await registerPaidLicense(issuer);
+    let firstAnswer = asked > 1;
+    let [awakeFor, naps] = [0, 0];
+    const { client, store } = clientOf(licenseKey, {
+      fetch: (url, init) => {
+        if (!firstAnswer) return fetch(url, init);
+        firstAnswer = false;
+        const headers = { 'retry-after': String(asked), 'content-type': 'application/json' };
+        return Promise.resolve(new Response('{}', { status: 503, headers }));
+      },
+      // A timer stands still while the machine sleeps, as it does early in the third one.
+      wait: waitByClock(clock, async (milliseconds, signal) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        signal.throwIfAborted();
+        naps += 1;
+        if (naps === 3) clock.advance(5 * 24 * HOUR);
+        if (naps >= 3) awakeFor += milliseconds;
+        clock.advance(milliseconds);
+      }),
+    });
+    const before = clock.now().getTime();
+    client.start();
+    const newest = async () => (await tokensIn(store))[0]?.receivedAt ?? 0;
+    while ((await newest()) * 1000 < before + 5 * 24 * HOUR) {
+      expect(awakeFor).toBeLessThanOrEqual(60_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await client.stop();
+    expect(awakeFor).toBeLessThanOrEqual(60_000);
   });
 
   it('makes one request for calls at the same time', async () => {

@@ -50,10 +50,12 @@ describe('the packages, packed and installed in an empty project', () => {
     expect(folders).not.toEqual([]);
     project = await mkdtemp(join(tmpdir(), 'consumer-'));
     for (const folder of folders) packages.push(await pack(await built(folder)));
-    const jose = await pack(join(ROOT, 'node_modules', 'jose'));
+    const needed = ['jose', 'undici'].map((name) => pack(join(ROOT, 'node_modules', name)));
     await writeFile(join(project, 'package.json'), '{"name":"consumer","private":true}\n');
-    // From files and offline: it fails should a package need more than jose.
-    const archives = [jose, ...packages].map(({ filename }) => `./${filename}`);
+    // From files and offline: it fails should a package need more than these.
+    const archives = [...(await Promise.all(needed)), ...packages].map(
+      ({ filename }) => `./${filename}`,
+    );
     const quiet = ['--offline', '--no-audit', '--no-fund', '--ignore-scripts'];
     await inProject('npm', 'install', ...quiet, ...archives);
   }, 300_000);
@@ -69,16 +71,17 @@ describe('the packages, packed and installed in an empty project', () => {
     }
   });
 
-  it('need jose and nothing else', async () => {
+  it('need jose and undici, and nothing else', async () => {
     const names = packages.map(({ name }) => name);
     const { dependencies = {} } = JSON.parse(
       await inProject('npm', 'ls', '--all', '--json'),
     ) as Listed;
-    expect(Object.keys(dependencies).sort()).toEqual([...names, 'jose'].sort());
+    expect(Object.keys(dependencies).sort()).toEqual([...names, 'jose', 'undici'].sort());
     for (const name of names) {
-      expect(Object.keys(dependencies[name]?.dependencies ?? {})).toEqual(['jose']);
+      expect(Object.keys(dependencies[name]?.dependencies ?? {})).toEqual(['jose', 'undici']);
     }
     expect(dependencies['jose']?.dependencies).toBeUndefined();
+    expect(dependencies['undici']?.dependencies).toBeUndefined();
     expect(await inProject('npm', 'ls', '--all')).not.toContain('UNMET');
   });
 

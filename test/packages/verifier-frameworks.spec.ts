@@ -171,13 +171,16 @@ describe('issuers that are to be disallowed', () => {
     [[unset], 'disallowedIssuers[0] is undefined'],
     [['https://a.example', ' '], 'disallowedIssuers[1] is empty'],
     ['https://a.example' as unknown as string[], 'disallowedIssuers must be a list'],
-  ])('are refused without a name, which would disallow nobody: %j', (disallowedIssuers, message) => {
-    const options = { disallowedIssuers };
-    expect(() => fastifyGuard(verifier, 'duo_chat', options)).toThrow(message);
-    expect(() => expressGuard(verifier, 'duo_chat', options)).toThrow(message);
-    expect(() => new CloudConnectorGuard(verifier, options)).toThrow(message);
-    expect(() => RequireUnitPrimitive('duo_chat', options)).toThrow(message);
-  });
+  ])(
+    'are refused without a name, which would disallow nobody: %j',
+    (disallowedIssuers, message) => {
+      const options = { disallowedIssuers };
+      expect(() => fastifyGuard(verifier, 'duo_chat', options)).toThrow(message);
+      expect(() => expressGuard(verifier, 'duo_chat', options)).toThrow(message);
+      expect(() => new CloudConnectorGuard(verifier, options)).toThrow(message);
+      expect(() => RequireUnitPrimitive('duo_chat', options)).toThrow(message);
+    },
+  );
 });
 
 describe('the guard of Nest', () => {

@@ -10,10 +10,10 @@ export interface CertificatePair {
   readonly key: string;
 }
 
-/** A new key and its certificate for `localhost` and 127.0.0.1, which nobody else has signed (RFC 5280). */
-export function selfSignedCertificate(): CertificatePair {
+/** A new key and its certificate for the host and 127.0.0.1, which nobody else has signed (RFC 5280). */
+export function selfSignedCertificate(host = 'localhost'): CertificatePair {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const body = bodyOf(publicKey);
+  const body = bodyOf(publicKey, host);
   const signature = Buffer.concat([Buffer.from([0]), sign('sha256', body, privateKey)]);
   const certificate = sequence(body, ECDSA_WITH_SHA256, der(0x03, signature));
   const lines = certificate.toString('base64').match(/.{1,64}/g) ?? [];
@@ -23,9 +23,9 @@ export function selfSignedCertificate(): CertificatePair {
   };
 }
 
-function bodyOf(publicKey: KeyObject): Buffer {
-  const name = sequence(der(0x31, sequence(COMMON_NAME, der(0x0c, Buffer.from('localhost')))));
-  const names = sequence(der(0x82, Buffer.from('localhost')), der(0x87, LOOPBACK));
+function bodyOf(publicKey: KeyObject, host: string): Buffer {
+  const name = sequence(der(0x31, sequence(COMMON_NAME, der(0x0c, Buffer.from(host)))));
+  const names = sequence(der(0x82, Buffer.from(host)), der(0x87, LOOPBACK));
   return sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, Buffer.concat([Buffer.from([1]), randomBytes(8)])),

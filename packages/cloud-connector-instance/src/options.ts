@@ -2,6 +2,7 @@ import { systemClock, systemWait, type Clock, type Wait } from './clock.js';
 import { check, FUNCTION, having, invalid, optional, type Rules, TEXT } from './check-input.js';
 import type { LogEvent } from './log-event.js';
 import type { AddOnPurchase } from './allowed-to-use.js';
+import { type Fetch, fetchByEnvironment } from './environment-proxy.js';
 import { isHeaderValue } from './header-value.js';
 import { parseVersion } from './gitlab-version.js';
 import type { TokenStore } from './token-store.js';
@@ -32,6 +33,7 @@ export interface InstanceClientOptions {
   /** Called for each event. It never gets a token, a key or a code. */
   readonly log?: (event: LogEvent) => void;
   readonly clock?: Clock;
+  /** By default the `fetch` of Node, through the proxy that HTTPS_PROXY names unless NO_PROXY excludes `url`. */
   readonly fetch?: typeof fetch;
   /** Between 0 and 1, for jitter. */
   readonly random?: () => number;
@@ -54,7 +56,7 @@ export interface Settings {
   readonly timeoutMs: number;
   readonly log: (event: LogEvent) => void;
   readonly clock: Clock;
-  readonly fetch: typeof fetch;
+  readonly fetch: Fetch;
   readonly random: () => number;
   readonly wait: Wait;
 }
@@ -89,8 +91,9 @@ export function settingsOf(options: InstanceClientOptions): Settings {
   if (!parseVersion(options.gitlabVersion)) {
     throw invalid('gitlabVersion must start with numbers like 18.5.0');
   }
+  const baseUrl = baseUrlOf(options.url);
   return {
-    baseUrl: baseUrlOf(options.url),
+    baseUrl,
     instanceId: options.instanceId,
     uniqueInstanceId: options.uniqueInstanceId ?? null,
     hostname: headerValue('hostname', options.hostname),
@@ -102,7 +105,7 @@ export function settingsOf(options: InstanceClientOptions): Settings {
     timeoutMs: options.timeoutMs ?? 30_000,
     log: quietly(options.log),
     clock: options.clock ?? systemClock,
-    fetch: options.fetch ?? fetch,
+    fetch: options.fetch ?? fetchOf(baseUrl),
     random: options.random ?? Math.random,
     wait: options.wait ?? systemWait,
   };
@@ -128,6 +131,14 @@ export function normalisedKey(licenseKey: string): string {
 export function headerValue(name: string, value: string): string {
   if (isHeaderValue(value)) return value;
   throw invalid(`${name} must be visible ASCII characters, and at least one`);
+}
+
+function fetchOf(baseUrl: string): Fetch {
+  try {
+    return fetchByEnvironment([baseUrl]);
+  } catch (error) {
+    throw invalid(error instanceof Error ? error.message : String(error));
+  }
 }
 
 function baseUrlOf(text: string): string {

@@ -1,3 +1,4 @@
+import type { Fetch } from './environment-proxy.js';
 import type { BackendAnswer } from './judge-answer.js';
 import type { HeaderChanges } from './header-cases.js';
 
@@ -9,12 +10,13 @@ export interface BackendTarget {
   readonly body: string | null;
   readonly headers: Readonly<Record<string, string>>;
   readonly timeoutSeconds: number;
+  readonly fetch: Fetch;
 }
 
 /** One request. Never throws: no answer is an answer, too. */
 export async function ask(target: BackendTarget, headers: HeaderChanges): Promise<BackendAnswer> {
   try {
-    const response = await fetch(target.url, {
+    const response = await target.fetch(target.url, {
       method: target.method,
       headers: headersFor(target, headers),
       body: target.body,

@@ -2,6 +2,7 @@ import { ask, type BackendTarget } from './ask-backend.js';
 import { cachingFindings } from './caching-findings.js';
 import { CORPUS } from './corpus.js';
 import type { CorpusEntry } from './corpus-entry.js';
+import { fetchByEnvironment } from './environment-proxy.js';
 import { HEADER_CASES, type HeaderCase } from './header-cases.js';
 import { type Finding, isLetIn, judged } from './judge-answer.js';
 import { DEFAULT_UNIT_PRIMITIVE, type MockIssuerOptions } from './mock-issuer-options.js';
@@ -54,7 +55,7 @@ export interface BackendReport {
 
 /**
  * Sends a backend everything that it should accept, refuse and forbid, and compares.
- * @throws {Error} EADDRINUSE when the issuer's port is taken
+ * @throws {Error} EADDRINUSE when the issuer's port is taken; when the variable with the proxy is unusable
  */
 export async function verifyBackend(options: VerifyBackendOptions): Promise<BackendReport> {
   const started: MockIssuer[] = [];
@@ -128,6 +129,7 @@ function targetOf(options: VerifyBackendOptions): BackendTarget {
     body: options.body === undefined ? (bodiless ? null : '{}') : options.body,
     headers: options.headers ?? {},
     timeoutSeconds: options.timeoutSeconds ?? 10,
+    fetch: fetchByEnvironment([options.url]),
   };
 }
 

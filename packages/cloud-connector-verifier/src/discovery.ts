@@ -1,4 +1,5 @@
-import { type Fetch, fetchDocument, jsonObject } from './fetch-document.js';
+import type { Fetch } from './environment-proxy.js';
+import { fetchDocument, jsonObject } from './fetch-document.js';
 import { MAX_DOCUMENT_BYTES } from './remote-keys.js';
 
 /** An issuer whose tokens are accepted. */

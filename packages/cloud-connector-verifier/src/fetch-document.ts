@@ -1,8 +1,6 @@
+import type { Fetch } from './environment-proxy.js';
 import { type Freshness, freshnessOf } from './freshness.js';
 import { isObject } from './strict-json.js';
-
-/** The global `fetch` or a replacement (for a proxy or a private CA). */
-export type Fetch = (input: string, init?: RequestInit) => Promise<Response>;
 
 export interface FetchedDocument {
   readonly bytes: Uint8Array;

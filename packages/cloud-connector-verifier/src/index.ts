@@ -2,7 +2,7 @@ export type { BackendUser, PermissionOptions } from './backend-user.js';
 export type { ServiceTokenClaims } from './claims.js';
 export type { Clock } from './clock.js';
 export type { TrustedIssuer } from './discovery.js';
-export type { Fetch } from './fetch-document.js';
+export type { Fetch } from './environment-proxy.js';
 export type { VerifierEvent } from './issuer-sources.js';
 export type { RefusalCode, Refused } from './refusal.js';
 export type { RequestHeaders } from './request-headers.js';

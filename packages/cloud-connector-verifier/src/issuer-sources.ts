@@ -1,6 +1,6 @@
 import type { Clock } from './clock.js';
 import { keyLocator, type TrustedIssuer } from './discovery.js';
-import type { Fetch } from './fetch-document.js';
+import type { Fetch } from './environment-proxy.js';
 import { type KeySetEvent, RemoteKeys } from './remote-keys.js';
 import { type StatusListEvent, StatusLists } from './status-lists.js';
 

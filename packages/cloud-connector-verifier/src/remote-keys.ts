@@ -1,5 +1,6 @@
 import type { Clock } from './clock.js';
-import { type Fetch, fetchDocument, jsonObject } from './fetch-document.js';
+import type { Fetch } from './environment-proxy.js';
+import { fetchDocument, jsonObject } from './fetch-document.js';
 import { type KeyAlgorithm, type KeysByKid, type PublicKey, readKeySet } from './key-set.js';
 import { SingleFlight } from './single-flight.js';
 

@@ -4,7 +4,8 @@ import { compactVerify } from 'jose';
 import type { Clock } from './clock.js';
 import { parseCompactToken } from './compact-token.js';
 import { speaksFor, type TrustedIssuer } from './discovery.js';
-import { type Fetch, fetchDocument } from './fetch-document.js';
+import type { Fetch } from './environment-proxy.js';
+import { fetchDocument } from './fetch-document.js';
 import type { RemoteKeys } from './remote-keys.js';
 import { isObject, type JsonObject } from './strict-json.js';
 

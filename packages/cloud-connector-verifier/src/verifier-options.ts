@@ -1,6 +1,6 @@
 import type { Clock } from './clock.js';
 import type { TrustedIssuer } from './discovery.js';
-import type { Fetch } from './fetch-document.js';
+import type { Fetch } from './environment-proxy.js';
 import type { VerifierEvent } from './issuer-sources.js';
 
 export interface VerifierOptions {
@@ -10,7 +10,7 @@ export interface VerifierOptions {
   readonly audience: string | readonly string[];
   /** Default: the wall clock. */
   readonly clock?: Clock;
-  /** Fetches keys. Default: the global `fetch`. */
+  /** Fetches keys. Default: the global `fetch`, through the proxy that HTTPS_PROXY and NO_PROXY name. */
   readonly fetch?: Fetch;
   /** Allowed clock difference for `exp` and `nbf`; 0 by default, as in the AI gateway. */
   readonly leewaySeconds?: number;

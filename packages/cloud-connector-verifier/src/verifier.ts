@@ -5,6 +5,7 @@ import { checkClaims, readClaims } from './claims.js';
 import { type Clock, systemClock } from './clock.js';
 import { type CompactToken, MAX_TOKEN_CHARACTERS, parseCompactToken } from './compact-token.js';
 import { issuerName } from './discovery.js';
+import { fetchByEnvironment } from './environment-proxy.js';
 import { refused, type Refused, TokenRefused } from './refusal.js';
 import { type IssuerSources, issuerSources, type VerifierEvent } from './issuer-sources.js';
 import { bearerToken, mismatchOf, type RequestHeaders } from './request-headers.js';
@@ -110,7 +111,7 @@ async function checkSignature(
 function sourcesOf(options: CheckedOptions, clock: Clock): ReadonlyMap<string, IssuerSources> {
   const how = {
     clock,
-    fetch: options.fetch ?? ((input: string, init?: RequestInit) => fetch(input, init)),
+    fetch: options.fetch ?? fetchByEnvironment(options.issuers.map(({ issuer }) => issuer)),
     timeoutMs: options.timeoutMs ?? 5000,
     cooldownSeconds: options.cooldownSeconds ?? 30,
     maxStaleSeconds: options.maxStaleSeconds ?? 604_800,

@@ -37,6 +37,7 @@ export const HELP = `cloud-connector-instance: keeps a Cloud Connector service t
   --once                        one check, then end
   --help
 
+The issuer is asked through the proxy of HTTPS_PROXY, unless NO_PROXY names it.
 It checks when it starts and every hour, and syncs when less than two days are left.
 SIGTERM ends it. Exit codes: 0 ended as asked, 1 no token (with --once, or an activation that was
 refused), 2 an argument or a file is unusable, 3 the store cannot be used.

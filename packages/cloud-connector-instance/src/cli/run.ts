@@ -1,4 +1,5 @@
 import { systemClock } from '../clock.js';
+import { proxyFor } from '../environment-proxy.js';
 import { InstanceClientError } from '../errors.js';
 import { fileStore } from '../file-store.js';
 import { createInstanceClient, type InstanceClient } from '../instance-client.js';
@@ -66,7 +67,9 @@ class Daemon {
         this.follow(event, () => client);
       },
     });
-    this.tell({ level: 'info', message: `instance ${instanceId}, issuer ${given.url}` });
+    const proxy = proxyFor(given.url);
+    const through = proxy ? `, through the proxy ${proxy.origin}` : '';
+    this.tell({ level: 'info', message: `instance ${instanceId}, issuer ${given.url}${through}` });
     if (licenseKey === null && state.licenseKey === null) await this.activate(client);
     return client;
   }
