@@ -10,6 +10,7 @@ import { CreateServiceTokenRevocations1765000006000 } from '../migrations/176500
 import { CreateLedger1765000007000 } from '../migrations/1765000007000-create-ledger.js';
 import { CreateActivationCodes1765000008000 } from '../migrations/1765000008000-create-activation-codes.js';
 import { AddLicenseRenewals1766100000000 } from '../migrations/1766100000000-add-license-renewals.js';
+import { LetSeatsFollow1766100001000 } from '../migrations/1766100001000-let-seats-follow.js';
 import { ApiTokenEntity } from './access-control/api-token.entity.js';
 import { AddOnPurchaseEntity } from './add-on-purchases/add-on-purchase.entity.js';
 import { NamespaceEntity } from './add-on-purchases/namespace.entity.js';
@@ -35,6 +36,7 @@ const MIGRATIONS = [
   CreateLedger1765000007000,
   CreateActivationCodes1765000008000,
   AddLicenseRenewals1766100000000,
+  LetSeatsFollow1766100001000,
 ] as const;
 
 /** Every entity, and every migration in order. The URL is missing until it is known. */

@@ -1,7 +1,9 @@
 import 'reflect-metadata';
+import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { DataSource, type MigrationInterface } from 'typeorm';
 import { dataSourceOptions } from '../src/data-source.js';
+import { insert, namespacePurchaseRow, namespaceRow } from './persistence/rows.js';
 import { createTestDatabase, type TestDatabase } from './support/test-database.js';
 
 /** Everything that is not the server's own, one line each. */
@@ -88,6 +90,38 @@ describe('the migrations', () => {
       expect(await lines(SCHEMA)).toEqual(without[count] ?? last);
     }
     expect(last.length).toBeGreaterThan(empty.length + 100);
+  });
+
+  it('carry the seats over of purchases that were recorded before', async () => {
+    const all = dataSourceOptions(config()).migrations as (new () => MigrationInterface)[];
+    const last = all.findIndex(({ name }) => name.startsWith('LetSeatsFollow'));
+    for (let count = all.length; count > last; count--) await dataSource.undoLastMigration();
+    const [next, later] = [randomUUID(), randomUUID()];
+    await insert(client, 'namespaces', namespaceRow({ id: '9' }));
+    const bought = async (id: string, quantity: number, started_at: string, expires_on: string) => {
+      const about = { id, quantity, started_at, expires_on };
+      await insert(client, 'add_on_purchases', namespacePurchaseRow('9', about));
+    };
+    const old = randomUUID();
+    await bought(later, 3, '9998-01-01', '9999-01-01');
+    await bought(next, 2, '9997-01-01', '9998-01-01');
+    await bought(old, 5, '2026-01-01', '9997-01-01');
+    for (const [place, user_id] of ['9', '8', '7'].entries()) {
+      const assigned_at = new Date(place);
+      const seat = { id: randomUUID(), add_on_purchase_id: old, user_id, assigned_at };
+      await insert(client, 'seat_assignments', seat);
+    }
+    await dataSource.runMigrations();
+    const { rows } = await client.query(
+      `SELECT add_on_purchase_id AS id, array_agg(user_id ORDER BY assigned_at) AS users,
+         assigned_seats AS seats
+       FROM seat_assignments JOIN add_on_purchases p ON p.id = add_on_purchase_id
+       WHERE carried_from IS NOT NULL GROUP BY 1, 3`,
+    );
+    expect(rows).toHaveLength(2);
+    for (const id of [next, later]) {
+      expect(rows).toContainEqual({ id, users: ['9', '8'], seats: 2 });
+    }
   });
 
   const config = () => ({

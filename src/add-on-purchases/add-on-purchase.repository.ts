@@ -19,6 +19,9 @@ export interface AddOnPurchaseFilter {
   readonly phase: PurchasePhase | null;
 }
 
+const LOCK_LICENSE = 'SELECT FROM licenses WHERE id = $1 FOR NO KEY UPDATE';
+const LOCK_NAMESPACE = 'SELECT FROM namespaces WHERE id = $1 FOR NO KEY UPDATE';
+
 function overlaps(holder: string): IssuerError {
   return new IssuerError(
     'PURCHASE_OVERLAPS',
@@ -52,8 +55,15 @@ export class AddOnPurchaseRepository {
     return orNotFound(await manager.findOneBy(AddOnPurchaseEntity, { id }));
   }
 
-  /** Reads the row and holds it until the transaction ends. @throws {IssuerError} NOT_FOUND */
+  /**
+   * Reads the row and holds it until the transaction ends. Holds the row of the owner first: a change of
+   * one purchase can change the seats of another one, so the purchases of one owner take turns.
+   * @throws {IssuerError} NOT_FOUND
+   */
   async lock(manager: EntityManager, id: string): Promise<AddOnPurchaseEntity> {
+    const { licenseId, namespaceId } = await this.get(manager, id);
+    if (licenseId !== null) await manager.query(LOCK_LICENSE, [licenseId]);
+    else await manager.query(LOCK_NAMESPACE, [namespaceId]);
     const lock = { mode: 'pessimistic_write' } as const;
     return orNotFound(await manager.findOne(AddOnPurchaseEntity, { where: { id }, lock }));
   }

@@ -7,7 +7,7 @@ import { Database } from '../database/database.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import type { CreateNamespacePurchaseBody } from './add-on-purchase.dto.js';
 import type { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
-import { AddOnPurchaseRepository } from './add-on-purchase.repository.js';
+import { CarriedSeats } from './carried-seats.js';
 import { NamespaceEntity } from './namespace.entity.js';
 import { NamespaceRepository } from './namespace.repository.js';
 import { newPurchase, purchaseChanges } from './purchase-changes.js';
@@ -18,9 +18,9 @@ export class NamespacesService {
   constructor(
     private readonly database: Database,
     private readonly namespaces: NamespaceRepository,
-    private readonly purchases: AddOnPurchaseRepository,
     private readonly catalog: CatalogStore,
     private readonly writes: AdminWrites,
+    private readonly carriedSeats: CarriedSeats,
   ) {}
 
   /** The first purchase for a namespace creates it, with its plan. */
@@ -31,8 +31,7 @@ export class NamespacesService {
     return this.writes.run(async (manager, now) => {
       const purchase = newPurchase({ namespaceId: id }, changes, now);
       await this.createUnlessKnown(manager, id, body.plan, now);
-      await this.purchases.insert(manager, purchase);
-      return purchase;
+      return this.carriedSeats.record(manager, purchase, now);
     });
   }
 

@@ -21,9 +21,16 @@ export interface SeatAssignment {
 const COLUMNS = `id, user_id AS "userId", assigned_at AS "assignedAt"`;
 
 const ASSIGN = `
-  INSERT INTO seat_assignments (id, add_on_purchase_id, user_id, assigned_at)
-  SELECT given.id, $1, given.user_id, $2 FROM unnest($3::uuid[], $4::text[]) AS given (id, user_id)
+  INSERT INTO seat_assignments (id, add_on_purchase_id, user_id, assigned_at, carried_from)
+  SELECT given.id, $1, given.user_id, $2, $5
+  FROM unnest($3::uuid[], $4::text[]) AS given (id, user_id)
   ON CONFLICT (add_on_purchase_id, user_id) WHERE released_at IS NULL DO NOTHING`;
+
+/** A seat that was carried over counts as assigned from then on. */
+const CLAIM = `
+  UPDATE seat_assignments SET carried_from = NULL
+  WHERE add_on_purchase_id = $1 AND user_id = ANY($2) AND released_at IS NULL
+    AND carried_from IS NOT NULL`;
 
 const HELD = `
   SELECT ${COLUMNS} FROM seat_assignments
@@ -70,11 +77,26 @@ export class SeatAssignmentRepository {
     userIds: readonly string[],
     now: Date,
   ): Promise<void> {
+    await manager.query(CLAIM, [purchase.id, userIds]);
+    await translatingConstraints(errorsOf(purchase), () =>
+      this.insert(manager, purchase.id, userIds, null, now),
+    );
+  }
+
+  /**
+   * Gives these users a seat. One who has a seat keeps it.
+   * @param carriedFrom the purchase from which the seats are carried over; null: an admin assigns them
+   */
+  async insert(
+    manager: EntityManager,
+    purchaseId: string,
+    userIds: readonly string[],
+    carriedFrom: string | null,
+    now: Date,
+  ): Promise<void> {
     // Sorted, so that the last user of the list gets the newest seat.
     const ids = userIds.map(() => newId(now)).sort();
-    await translatingConstraints(errorsOf(purchase), () =>
-      manager.query(ASSIGN, [purchase.id, now, ids, userIds]),
-    );
+    await manager.query(ASSIGN, [purchaseId, now, ids, userIds, carriedFrom]);
   }
 
   /** The seats that these users hold. */

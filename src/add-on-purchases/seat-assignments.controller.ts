@@ -3,13 +3,16 @@ import { ApiBody, ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestj
 import { AdminApi } from '../access-control/admin-api.js';
 import { pageBody, pageRequest } from '../http/paging.js';
 import { UuidParam } from '../http/uuid-param.js';
-import { bodyValidation, queryValidation } from '../http/validation.js';
+import { bodyValidation, optionalBodyValidation, queryValidation } from '../http/validation.js';
 import {
   ListSeatAssignmentsQuery,
+  ReleaseSeatsBody,
+  ReleaseSeatsQuery,
   SeatAssignmentList,
   SeatAssignmentPage,
   SeatAssignmentsBody,
   seatAssignmentView,
+  usersToRelease,
 } from './seat-assignment.dto.js';
 import { SeatAssignmentsService } from './seat-assignments.service.js';
 
@@ -47,13 +50,14 @@ export class SeatAssignmentsController {
   @Delete(PATH)
   @HttpCode(200)
   @ApiOperation({ summary: 'Release the seats of these users' })
-  @ApiBody({ type: SeatAssignmentsBody })
+  @ApiBody({ type: ReleaseSeatsBody, required: false })
   @ApiOkResponse({ type: SeatAssignmentList, description: 'What was released' })
   async release(
     @Param('id', UuidParam) purchaseId: string,
-    @Body(bodyValidation) body: SeatAssignmentsBody,
+    @Body(optionalBodyValidation) body: ReleaseSeatsBody,
+    @Query(queryValidation) query: ReleaseSeatsQuery,
   ): Promise<SeatAssignmentList> {
-    const released = await this.seats.release(purchaseId, body.user_ids);
+    const released = await this.seats.release(purchaseId, usersToRelease(body, query));
     return { items: released.map(seatAssignmentView) };
   }
 }

@@ -7,6 +7,7 @@ import { IssuerError } from '../platform/issuer-error.js';
 import { type Page, pageOf, type PageRequest } from '../database/page.js';
 import type { AddOnPurchaseEntity } from './add-on-purchase.entity.js';
 import { AddOnPurchaseRepository } from './add-on-purchase.repository.js';
+import { CarriedSeats, FILL_NOTHING } from './carried-seats.js';
 import { type SeatAssignment, SeatAssignmentRepository } from './seat-assignment.repository.js';
 
 /** Assigns and releases the seats of purchases. The database never lets more be assigned than there are. */
@@ -17,6 +18,7 @@ export class SeatAssignmentsService {
     private readonly purchases: AddOnPurchaseRepository,
     private readonly seats: SeatAssignmentRepository,
     private readonly writes: AdminWrites,
+    private readonly carried: CarriedSeats,
   ) {}
 
   /**
@@ -31,6 +33,7 @@ export class SeatAssignmentsService {
       requireNotOver(purchase, now);
       const users = [...new Set(userIds)];
       await this.seats.assign(manager, purchase, users, now);
+      await this.carried.settle(manager, purchase, { into: null, from: purchaseId }, now);
       return this.seats.heldBy(manager, purchaseId, users);
     });
   }
@@ -38,8 +41,10 @@ export class SeatAssignmentsService {
   /** @returns what was released; a user without a seat is not in it */
   async release(purchaseId: string, userIds: readonly string[]): Promise<SeatAssignment[]> {
     return this.writes.run(async (manager, now) => {
-      await this.purchases.lock(manager, purchaseId);
-      return this.seats.release(manager, purchaseId, userIds, now);
+      const purchase = await this.purchases.lock(manager, purchaseId);
+      const released = await this.seats.release(manager, purchaseId, userIds, now);
+      await this.carried.settle(manager, purchase, FILL_NOTHING, now);
+      return released;
     });
   }
 

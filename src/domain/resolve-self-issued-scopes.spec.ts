@@ -32,7 +32,7 @@ function purchase(addOn: string, fields: Partial<NamespacePurchase> = {}): Names
 }
 
 const user = (...purchases: NamespacePurchase[]): SelfIssuedSubject => ({
-  ...{ kind: 'user', purchases },
+  ...{ kind: 'user', purchases, withoutSeat: [] },
 });
 const namespace = (...purchases: NamespacePurchase[]): SelfIssuedSubject => ({
   ...{ kind: 'namespace', plan: purchases[0]?.plan ?? null, purchases },
@@ -55,6 +55,10 @@ const OVER = purchase('duo_pro', { expiresOn: '2026-06-15' });
 const COMING = purchase('duo_pro', { startedAt: '2026-06-16' });
 const VOID = purchase('duo_pro', { voidedAt: CUT_OFF });
 const PREMIUM = purchase('duo_pro', { plan: 'premium' });
+/** A user whose seat is over, and the other purchases of the namespace. */
+const seatless = (...withoutSeat: NamespacePurchase[]): SelfIssuedSubject => ({
+  ...{ kind: 'user', purchases: [OVER], withoutSeat },
+});
 const paid = (...addOns: string[]) => unitPrimitive({ addOns });
 const forUltimate = (fields: Partial<UnitPrimitive> = {}) =>
   unitPrimitive({ licenseTypes: ['ultimate'], ...fields });
@@ -68,6 +72,25 @@ describe('resolveSelfIssuedScopes', () => {
     ['a user without a seat', user(), unitPrimitive(), 'NO_SEAT'],
     ['a user without a seat, of a plan', user(), forUltimate(), 'NO_SEAT'],
     ['a user whose seat is over', user(OVER), unitPrimitive(), 'PURCHASE_EXPIRED'],
+    ['a user whose seat is over, beside one that runs', seatless(PRO), unitPrimitive(), 'NO_SEAT'],
+    [
+      'a user whose seat is over, beside another add-on that has it',
+      seatless(ENTERPRISE),
+      unitPrimitive(),
+      'NO_SEAT',
+    ],
+    [
+      'a user whose seat is over, beside what does not help',
+      seatless(purchase('duo_pro', { startedAt: '2026-06-16' }), OVER, VOID, CORE),
+      unitPrimitive(),
+      'PURCHASE_EXPIRED',
+    ],
+    [
+      'a user whose seat is over, beside one that does not carry it',
+      seatless(ENTERPRISE),
+      paid('duo_pro'),
+      'PURCHASE_EXPIRED',
+    ],
     ['a user whose seat has not started', user(COMING), unitPrimitive(), 'PURCHASE_NOT_STARTED'],
     ['a user with a seat that was called off', user(VOID), unitPrimitive(), 'NO_SEAT'],
     ['a user with seats of both', user(PRO, ENTERPRISE), paid('duo_pro'), 'SEAT_ASSIGNED'],

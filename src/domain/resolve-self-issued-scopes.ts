@@ -21,6 +21,8 @@ export type SelfIssuedSubject =
       readonly kind: 'user';
       /** The purchases in which the user has a seat. */
       readonly purchases: readonly NamespacePurchase[];
+      /** Other purchases of the same namespaces. They grant nothing, but explain a refusal. */
+      readonly withoutSeat: readonly NamespacePurchase[];
     }
   | {
       readonly kind: 'namespace';
@@ -38,6 +40,8 @@ interface Held {
   readonly strongest: string;
   readonly notStarted: readonly NamespacePurchase[];
   readonly expired: readonly NamespacePurchase[];
+  /** Active purchases with seats, none of which the user has. */
+  readonly withoutSeat: readonly NamespacePurchase[];
 }
 
 /**
@@ -69,6 +73,8 @@ export function resolveSelfIssuedScopes(
 
 function heldBy(subject: SelfIssuedSubject, now: Date): Held {
   const today = dayOf(now);
+  const hasSeats = (purchase: NamespacePurchase) =>
+    phaseOf(purchase, today) === 'active' && SEAT_ADD_ONS.includes(purchase.addOn);
   const inPhase = (wanted: string) =>
     subject.purchases.filter((purchase) => phaseOf(purchase, today) === wanted);
   const running = inPhase('active');
@@ -83,6 +89,7 @@ function heldBy(subject: SelfIssuedSubject, now: Date): Held {
     strongest,
     notStarted: inPhase('not_started'),
     expired: inPhase('expired'),
+    withoutSeat: subject.kind === 'user' ? subject.withoutSeat.filter(hasSeats) : [],
   };
 }
 
@@ -145,7 +152,7 @@ function refusal(
     return { ...refused, reason: 'PURCHASE_NOT_STARTED', ...about };
   }
   const past = held.expired.filter(carries).reduce(lastToEnd, undefined);
-  if (past) {
+  if (past && !held.withoutSeat.some(carries)) {
     const about = { addOnPurchaseId: past.id, expiredOn: past.expiresOn, wouldBeGrantedBy };
     return { ...refused, reason: 'PURCHASE_EXPIRED', ...about };
   }

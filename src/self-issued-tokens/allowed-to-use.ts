@@ -31,7 +31,7 @@ export class AllowedToUse {
     const subject =
       user === null
         ? await this.subjects.namespace(namespace ?? '')
-        : await this.subjects.user(user, namespace);
+        : await this.subjects.explainedUser(user, namespace);
     const { catalog } = this.catalog.current();
     const wanted = new Set([unitPrimitive]);
     const { decisions } = resolveSelfIssuedScopes(subject, wanted, catalog, now, this.config);

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { NamespacePurchase, SelfIssuedSubject } from '../domain/resolve-self-issued-scopes.js';
 import { Database } from '../database/database.js';
-import { preparedStatement } from '../database/prepared-statements.js';
+import { preparedStatement, type PreparedStatement } from '../database/prepared-statements.js';
 
 const PURCHASE = `p.id, p.add_on AS "addOn", p.quantity, p.started_at AS "startedAt",
   p.expires_on AS "expiresOn", p.voided_at AS "voidedAt", n.plan`;
@@ -14,6 +14,20 @@ const SEATS = preparedStatement(
     JOIN add_on_purchases p ON p.id = s.add_on_purchase_id
     JOIN namespaces n ON n.id = p.namespace_id
     WHERE s.user_id = $1 AND s.released_at IS NULL AND ($2::text IS NULL OR n.id = $2)`,
+);
+
+const WITHOUT_SEAT = preparedStatement(
+  'purchases_without_seat',
+  `
+    SELECT ${PURCHASE} FROM add_on_purchases p JOIN namespaces n ON n.id = p.namespace_id
+    WHERE n.id IN (
+      SELECT seated.namespace_id FROM seat_assignments s
+      JOIN add_on_purchases seated ON seated.id = s.add_on_purchase_id
+      WHERE s.user_id = $1 AND s.released_at IS NULL
+        AND ($2::text IS NULL OR seated.namespace_id = $2))
+    AND NOT EXISTS (
+      SELECT FROM seat_assignments s
+      WHERE s.add_on_purchase_id = p.id AND s.user_id = $1 AND s.released_at IS NULL)`,
 );
 
 const PURCHASES = preparedStatement(
@@ -33,16 +47,31 @@ interface NamespaceRow extends Omit<NamespacePurchase, 'id'> {
 export class SelfIssuedSubjectRepository {
   constructor(private readonly database: Database) {}
 
-  /** @param namespaceId only seats of its purchases count; null: seats of all purchases */
-  async user(userId: string, namespaceId: string | null = null): Promise<SelfIssuedSubject> {
-    const { prepared } = this.database;
-    const purchases = await prepared.run<NamespacePurchase>(SEATS, [userId, namespaceId]);
-    return { kind: 'user', purchases };
+  /** For a token, whose scopes depend on the seats alone. */
+  async user(userId: string): Promise<SelfIssuedSubject> {
+    return { kind: 'user', purchases: await this.purchasesOf(SEATS, userId), withoutSeat: [] };
+  }
+
+  /** For an explanation. @param namespaceId only its purchases count; null: those of all namespaces */
+  async explainedUser(userId: string, namespaceId: string | null): Promise<SelfIssuedSubject> {
+    const [purchases, withoutSeat] = await Promise.all([
+      this.purchasesOf(SEATS, userId, namespaceId),
+      this.purchasesOf(WITHOUT_SEAT, userId, namespaceId),
+    ]);
+    return { kind: 'user', purchases, withoutSeat };
   }
 
   async namespace(id: string): Promise<SelfIssuedSubject> {
     const rows = await this.database.prepared.run<NamespaceRow>(PURCHASES, [id]);
     const purchases = rows.flatMap((row) => (row.id === null ? [] : [{ ...row, id: row.id }]));
     return { kind: 'namespace', plan: rows[0]?.plan ?? null, purchases };
+  }
+
+  private async purchasesOf(
+    statement: PreparedStatement,
+    userId: string,
+    namespaceId: string | null = null,
+  ): Promise<NamespacePurchase[]> {
+    return this.database.prepared.run<NamespacePurchase>(statement, [userId, namespaceId]);
   }
 }

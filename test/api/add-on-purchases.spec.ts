@@ -1,3 +1,4 @@
+import { ReleaseAbandonedSeats } from '../../src/add-on-purchases/release-abandoned-seats.js';
 import { select } from '../contract/ledger.js';
 import {
   assignSeats,
@@ -674,6 +675,312 @@ describe('the seats of a purchase', () => {
       expect(response.status).toBe(409);
       expect(await response.json()).toMatchObject({ code: 'SEATS_ASSIGNED', assigned_seats: 4 });
     });
+  });
+});
+
+describe('seats, when a purchase follows on another one', () => {
+  const OLD = { started_at: '2026-01-01', expires_on: '2026-04-01' };
+  const NEXT = { started_at: '2026-04-01', expires_on: '2026-07-01' };
+  const LAST = { started_at: '2026-07-01', expires_on: '2026-10-01' };
+  let owners = 0;
+  let namespace: string;
+
+  beforeEach(() => {
+    clock.set('2026-03-10T12:00:00Z');
+    owners += 1;
+    namespace = `follows-${owners}`;
+  });
+
+  const buy = (about: object) =>
+    recordNamespacePurchase(issuer, namespace, { quantity: 5, ...about });
+  const seats = (id: string) => `add_on_purchases/${id}/seat_assignments`;
+  const patch = (id: string, body: object) => issuer.admin('PATCH', `add_on_purchases/${id}`, body);
+  const end = (id: string) => issuer.admin('DELETE', `add_on_purchases/${id}`);
+  const assign = async (id: string, ...users: string[]) => {
+    for (const user of users) {
+      clock.advance(1000);
+      await assignSeats(issuer, id, user);
+    }
+  };
+  const release = (id: string, ...user_ids: string[]) => {
+    clock.advance(1000);
+    return issuer.admin('DELETE', seats(id), { user_ids });
+  };
+  const holders = async (id: string): Promise<string[]> => {
+    const list = await issuer.admin('GET', `${seats(id)}?per_page=100`);
+    const found = ((await list.json()) as SeatsJson).items.map(({ user_id }) => user_id).sort();
+    const read = await issuer.admin('GET', `add_on_purchases/${id}`);
+    expect(await read.json()).toMatchObject({ assigned_seats: found.length });
+    return found;
+  };
+  const mayUse = async (user: string): Promise<unknown> => {
+    const query = `user=${user}&namespace=${namespace}&unit_primitive=duo_chat`;
+    const answer = await issuer.admin('GET', `allowed_to_use?${query}`);
+    return ((await answer.json()) as { reason: string }).reason;
+  };
+  /** A purchase with seats of `users`, each assigned after the other. */
+  async function oldWith(...users: string[]): Promise<string> {
+    const { id } = await buy(OLD);
+    await assign(id, ...users);
+    return id;
+  }
+
+  it('are kept without a moment between, and the answer counts them', async () => {
+    const old = await oldWith('7', '8');
+    const next = await buy(NEXT);
+    expect(next.assigned_seats).toBe(2);
+    expect(await holders(next.id)).toEqual(['7', '8']);
+    expect(await holders(old)).toEqual(['7', '8']);
+    for (const instant of ['2026-03-31T23:59:59.999Z', '2026-04-01T00:00:00Z']) {
+      clock.set(instant);
+      expect([await mayUse('7'), await mayUse('8')]).toEqual(['SEAT_ASSIGNED', 'SEAT_ASSIGNED']);
+    }
+  });
+
+  it('are kept when the second one is recorded after the end of the first one', async () => {
+    await oldWith('7');
+    clock.set('2026-04-10T12:00:00Z');
+    expect(await mayUse('7')).toBe('PURCHASE_EXPIRED');
+    expect((await buy(NEXT)).assigned_seats).toBe(1);
+    expect(await mayUse('7')).toBe('SEAT_ASSIGNED');
+  });
+
+  it('go to those who had theirs first, and never to more than were bought', async () => {
+    await oldWith('9', '7', '8');
+    const { id } = await buy({ ...NEXT, quantity: 2 });
+    expect(await holders(id)).toEqual(['7', '9']);
+    clock.set('2026-04-02T12:00:00Z');
+    expect(await mayUse('8')).toBe('NO_SEAT');
+    expect((await issuer.admin('POST', seats(id), { user_ids: ['8'] })).status).toBe(409);
+  });
+
+  it.each<[string, object]>([
+    ['a day later', { started_at: '2026-04-02' }],
+    ['for another add-on', { add_on: 'duo_enterprise' }],
+    ['for an add-on without seats', { add_on: 'duo_core' }],
+  ])('are not kept by one that begins %s', async (_how, about) => {
+    await oldWith('7');
+    expect((await buy({ ...NEXT, ...about })).assigned_seats).toBe(0);
+  });
+
+  it('are not kept by one of another owner', async () => {
+    await oldWith('7');
+    const other = await recordNamespacePurchase(issuer, `${namespace}-other`, NEXT);
+    const { id } = await registerLicense(issuer);
+    const ofLicense = await recordPurchase(issuer, id, { ...NEXT, add_on: 'duo_pro' });
+    expect([other.assigned_seats, ofLicense.assigned_seats]).toEqual([0, 0]);
+  });
+
+  it('are kept on a license too', async () => {
+    const { id } = await registerLicense(issuer);
+    const old = await recordPurchase(issuer, id, OLD);
+    await assign(old.id, '7');
+    expect((await recordPurchase(issuer, id, NEXT)).assigned_seats).toBe(1);
+  });
+
+  it('pass on through a line of purchases, in whichever order those are recorded', async () => {
+    const last = await buy(LAST);
+    const old = await oldWith('7');
+    const next = await buy({ ...NEXT, quantity: 2 });
+    expect([await holders(next.id), await holders(last.id)]).toEqual([['7'], ['7']]);
+    await assign(old, '8', '9');
+    expect([await holders(next.id), await holders(last.id)]).toEqual([
+      ['7', '8'],
+      ['7', '8'],
+    ]);
+    await release(old, '7');
+    expect([await holders(next.id), await holders(last.id)]).toEqual([
+      ['8', '9'],
+      ['8', '9'],
+    ]);
+  });
+
+  it('follow the first purchase until the second one starts, and not after that', async () => {
+    const old = await oldWith('1', '2', '3');
+    const { id } = await buy({ ...NEXT, quantity: 2 });
+    await release(old, '1');
+    expect(await holders(id)).toEqual(['2', '3']);
+    await assign(old, '1');
+    expect(await holders(id)).toEqual(['2', '3']);
+    clock.set('2026-04-01T00:00:00Z');
+    await release(old, '2', '3');
+    expect(await holders(id)).toEqual(['2', '3']);
+    clock.set('2026-04-16T00:00:00Z');
+    await issuer.running.app.get(ReleaseAbandonedSeats).run();
+    expect([await holders(old), await holders(id)]).toEqual([[], ['2', '3']]);
+  });
+
+  describe('that an admin assigns and releases', () => {
+    it('stay as the admin left them', async () => {
+      const old = await oldWith('1', '2', '3', '4');
+      const { id } = await buy({ ...NEXT, quantity: 3 });
+      await release(id, '2');
+      expect(await holders(id)).toEqual(['1', '3']);
+      await assign(id, '20');
+      await assign(old, '5');
+      await release(old, '3');
+      expect(await holders(id)).toEqual(['1', '20', '4']);
+      await patch(id, { purchase_xid: 'A-S2' });
+      clock.set('2026-04-02T12:00:00Z');
+      await release(id, '1');
+      expect(await holders(id)).toEqual(['20', '4']);
+    });
+
+    it('are the own of the second purchase from then on', async () => {
+      const old = await oldWith('1', '2');
+      const { id } = await buy(NEXT);
+      await assign(id, '1');
+      await release(old, '1', '2');
+      expect(await holders(id)).toEqual(['1']);
+    });
+
+    it('pass to the next user when one leaves, who may come back', async () => {
+      const old = await oldWith('1', '2', '3');
+      const { id } = await buy({ ...NEXT, quantity: 2 });
+      clock.advance(1000);
+      await issuer.admin('DELETE', 'users/1/seat_assignments');
+      expect(await holders(id)).toEqual(['2', '3']);
+      await patch(id, { quantity: 3 });
+      await assign(old, '1');
+      expect(await holders(id)).toEqual(['1', '2', '3']);
+    });
+  });
+
+  it('come and go with the quantity, without a refusal before the first day', async () => {
+    const old = await oldWith('1', '2', '3');
+    const { id } = await buy({ ...NEXT, quantity: 3 });
+    const smaller = await patch(id, { quantity: 1 });
+    expect(await smaller.json()).toMatchObject({ quantity: 1, assigned_seats: 1 });
+    expect(await holders(id)).toEqual(['1']);
+    const larger = await patch(id, { quantity: 2 });
+    expect(await larger.json()).toMatchObject({ quantity: 2, assigned_seats: 2 });
+    await patch(old, { quantity: 1, release_seats: true });
+    expect(await holders(id)).toEqual(['1']);
+    await assign(id, '20');
+    await expectProblemWithMembers(await patch(id, { quantity: 1, add_on: 'duo_core' }));
+    expect(await holders(id)).toEqual(['1', '20']);
+    clock.set('2026-04-02T12:00:00Z');
+    await expectProblemWithMembers(await patch(id, { quantity: 1 }));
+  });
+  async function expectProblemWithMembers(response: Response): Promise<void> {
+    expect(response.status).toBe(409);
+    expect(await response.json()).toMatchObject({ code: 'SEATS_ASSIGNED' });
+  }
+
+  it('are kept by one that grows within 14 days of the start', async () => {
+    await oldWith('1', '2');
+    const { id } = await buy({ ...NEXT, quantity: 1 });
+    clock.set('2026-04-10T12:00:00Z');
+    await patch(id, { quantity: 2 });
+    expect(await holders(id)).toEqual(['1', '2']);
+  });
+
+  it('are taken back while there is a gap, and given again without one', async () => {
+    const old = await oldWith('1', '2');
+    const { id } = await buy(NEXT);
+    await patch(id, { started_at: '2026-04-02' });
+    expect(await holders(id)).toEqual([]);
+    await patch(id, { started_at: '2026-04-01' });
+    expect(await holders(id)).toEqual(['1', '2']);
+    await end(old);
+    expect(await holders(id)).toEqual([]);
+    const between = await buy({ started_at: '2026-03-10', expires_on: '2026-04-01' });
+    expect([await holders(between.id), await holders(id)]).toEqual([
+      ['1', '2'],
+      ['1', '2'],
+    ]);
+  });
+
+  it('go with a purchase that is called off to the one in its place', async () => {
+    await oldWith('1');
+    const { id } = await buy(NEXT);
+    const last = await buy(LAST);
+    await end(id);
+    expect(await holders(last.id)).toEqual([]);
+    expect((await buy(NEXT)).assigned_seats).toBe(1);
+    expect(await holders(last.id)).toEqual(['1']);
+  });
+
+  it('leave with another add-on', async () => {
+    await oldWith('1');
+    const { id } = await buy(NEXT);
+    const changed = await patch(id, { add_on: 'duo_core' });
+    expect(await changed.json()).toMatchObject({ add_on: 'duo_core', assigned_seats: 0 });
+    const back = await patch(id, { add_on: 'duo_pro' });
+    expect(await back.json()).toMatchObject({ add_on: 'duo_pro', assigned_seats: 1 });
+  });
+
+  it('are the same in both, whatever comes at the same time', async () => {
+    for (let round = 0; round < 3; round++) {
+      namespace = `${namespace}-${round}`;
+      const { id: old } = await buy({ ...OLD, quantity: 20 });
+      const users = Array.from({ length: 6 }, (_, n) => String(n));
+      await assignSeats(issuer, old, ...users);
+      const [next, ...answers] = await Promise.all([
+        buy({ ...NEXT, quantity: 20 }),
+        issuer.admin('POST', seats(old), { user_ids: ['20'] }),
+        issuer.admin('DELETE', seats(old), { user_ids: ['1'] }),
+        issuer.admin('DELETE', 'users/2/seat_assignments'),
+        patch(old, { quantity: 15 }),
+        issuer.admin('POST', seats(old), { user_ids: ['21', '22'] }),
+        issuer.running.app
+          .get(ReleaseAbandonedSeats)
+          .run()
+          .then(() => new Response()),
+      ]);
+      expect(answers.filter(({ ok }) => !ok)).toEqual([]);
+      expect(await holders(next.id)).toEqual(await holders(old));
+    }
+  });
+
+  it('are those of one user in all namespaces, to list and to release', async () => {
+    const user = `u-${namespace}`;
+    const path = `users/${user}/seat_assignments`;
+    const old = await oldWith(user, '8');
+    const first = namespace;
+    namespace = `${first}-b`;
+    const other = await buy({ add_on: 'duo_enterprise' });
+    await assign(other.id, user);
+    const { id } = await registerLicense(issuer);
+    const ofLicense = await recordPurchase(issuer, id);
+    await assign(ofLicense.id, user);
+    const seat = (add_on_purchase_id: string, namespace_id: string, add_on: string) => ({
+      ...{ user_id: user, add_on_purchase_id, namespace_id, add_on },
+      assigned_at: expect.any(String) as string,
+    });
+    const items = [seat(old, first, 'duo_pro'), seat(other.id, namespace, 'duo_enterprise')];
+    expect(await (await issuer.admin('GET', path)).json()).toEqual({ items, next_cursor: null });
+    const page = await issuer.admin('GET', `${path}?per_page=1`);
+    expect(await page.json()).toMatchObject({ items: [items[0]] });
+    expect(page.headers.get('link')).toContain('rel="next"');
+    const released = await issuer.admin('DELETE', path);
+    expect(released.status).toBe(200);
+    expect(await released.json()).toEqual({ items });
+    expect(await (await issuer.admin('DELETE', path)).json()).toEqual({ items: [] });
+    expect([await holders(old), await holders(other.id)]).toEqual([['8'], []]);
+    expect(await holders(ofLicense.id)).toEqual([user]);
+    await expectProblem(await issuer.admin('GET', 'users/%00/seat_assignments'), 404, 'NOT_FOUND');
+  });
+
+  it('are released by a query, as proxies drop the body of a DELETE', async () => {
+    const id = await oldWith('1', '2', '3', '4', '5');
+    const remove = (query: string, body?: object) =>
+      issuer.admin('DELETE', `${seats(id)}${query}`, body, { 'content-type': 'application/json' });
+    expect(await (await remove('?user_id=1')).json()).toMatchObject({ items: [{ user_id: '1' }] });
+    const twice = await remove('?user_id=2&user_id=3');
+    await expectProblem(twice, 422, 'VALIDATION_FAILED', ['user_id']);
+    await remove('', { user_ids: ['2', '3'] });
+    expect(await holders(id)).toEqual(['4', '5']);
+    await remove('?user_id=4', { user_ids: ['4', '4'] });
+    expect(await holders(id)).toEqual(['5']);
+    const differ = await remove('?user_id=5', { user_ids: ['4', '5'] });
+    await expectProblem(differ, 422, 'VALIDATION_FAILED', ['user_id']);
+    for (const body of [undefined, {}]) {
+      await expectProblem(await remove('', body), 422, 'VALIDATION_FAILED', ['#/user_ids']);
+    }
+    await expectProblem(await remove('?user_id='), 422, 'VALIDATION_FAILED', ['user_id']);
+    await expectProblem(await remove('?user=5'), 422, 'VALIDATION_FAILED', ['user']);
+    expect(await holders(id)).toEqual(['5']);
   });
 });
 

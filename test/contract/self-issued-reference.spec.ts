@@ -70,7 +70,7 @@ describe('the rules for users and namespaces of the platform', () => {
         const plan = bought.length === 0 ? null : given.plan;
         const subject: SelfIssuedSubject =
           given.kind === 'user'
-            ? { kind: 'user', purchases: bought }
+            ? { kind: 'user', purchases: bought, withoutSeat: bought }
             : { kind: 'namespace', plan, purchases: bought };
         const wanted = given.wanted && new Set(given.wanted);
         const rules = { enforceLicenseTypes: given.enforce };
