@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +8,7 @@ import { Client } from 'pg';
 import { freePort } from '../../src/platform/free-port.js';
 import { createLogger } from '../../src/platform/logging.js';
 import { Notifications } from '../../src/database/notifications.js';
-import { registerPaidLicense } from '../support/builders.js';
+import { licenseBody, registerPaidLicense } from '../support/builders.js';
 import { describeUnless, missingProgram, programPath } from '../support/debian.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
@@ -21,7 +22,7 @@ describeUnless(missingProgram('pgbouncer', 'pgbouncer'))(
   'behind PgBouncer in transaction mode',
   () => {
     let database: TestDatabase;
-    let pooler: { readonly url: string; stop(): Promise<void> };
+    let pooler: Pooler;
     let issuer: TestIssuer;
 
     beforeAll(async () => {
@@ -66,8 +67,78 @@ describeUnless(missingProgram('pgbouncer', 'pgbouncer'))(
       await notifications.beforeApplicationShutdown();
       expect(logs).toEqual([]);
     });
+
+    describe('that is in trouble', () => {
+      let licenseKey: string;
+      beforeAll(async () => {
+        ({ licenseKey } = await registerPaidLicense(issuer));
+      });
+      const token = async () => JSON.stringify(await sync(issuer, licenseKey));
+      const created = async () => (await issuer.admin('POST', 'licenses', licenseBody())).status;
+
+      it('serves the first request after it was killed and started again', async () => {
+        expect(await token()).toContain('"token":"ey');
+        await pooler.restart();
+        expect(await token()).toContain('"token":"ey');
+        expect(await created()).toBe(201);
+      });
+
+      it('takes a write again when its server ends the session in the middle', async () => {
+        await onDatabase(database, QUITS_ONCE);
+        expect(await created()).toBe(201);
+        await onDatabase(database, 'DROP FUNCTION quits_once() CASCADE');
+      });
+
+      it.each([
+        // A client of the test takes the only place.
+        ['has no place for a client', 'max_client_conn = 1', 1],
+        // The clients of the test are in transactions on all connections of the server.
+        ['has no connection of the server left', 'query_wait_timeout = 1', 4],
+      ])('says that there are too many connections when it %s', async (_what, setting, clients) => {
+        await pooler.restart(setting);
+        const others = await holdConnections(pooler.url, clients);
+        for (const answer of [
+          await token(),
+          await (await issuer.admin('GET', 'licenses')).text(),
+        ]) {
+          expect(answer).toContain('"code":"UNAVAILABLE"');
+          expect(answer).toContain('The database has too many connections');
+        }
+        expect(issuer.logs.filter((line) => line.includes('raise its limit'))).toHaveLength(1);
+        for (const other of others) await other.end();
+        await pooler.restart();
+        expect(await token()).toContain('"token":"ey');
+      });
+    });
   },
 );
+
+/** The first new license ends the session. A sequence remembers that, because it is not rolled back. */
+const QUITS_ONCE = `
+  CREATE SEQUENCE quits;
+  CREATE FUNCTION quits_once() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    IF nextval('quits') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+    RETURN NEW;
+  END $$;
+  CREATE TRIGGER quits_once BEFORE INSERT ON licenses EXECUTE FUNCTION quits_once()`;
+
+async function onDatabase({ url }: TestDatabase, sql: string): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  await client.query(sql);
+  await client.end();
+}
+
+async function holdConnections(url: string, number: number): Promise<Client[]> {
+  const clients = Array.from({ length: number }, () => new Client({ connectionString: url }));
+  for (const client of clients) {
+    client.on('error', () => undefined);
+    await client.connect();
+    await client.query('BEGIN; SELECT 1');
+  }
+  return clients;
+}
 
 async function sync(issuer: TestIssuer, licenseKey: string): Promise<unknown> {
   const response = await fetch(`${issuer.url}/graphql`, {
@@ -81,7 +152,14 @@ async function sync(issuer: TestIssuer, licenseKey: string): Promise<unknown> {
   return response.json();
 }
 
-async function startPgbouncer(databaseUrl: string) {
+interface Pooler {
+  readonly url: string;
+  /** Kills it, and starts it again at the same address. */
+  restart(setting?: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+async function startPgbouncer(databaseUrl: string): Promise<Pooler> {
   const server = new URL(databaseUrl);
   const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), 'issuer-pgbouncer-'));
@@ -89,9 +167,13 @@ async function startPgbouncer(databaseUrl: string) {
   const users = join(folder, 'users.txt');
   const password = decodeURIComponent(server.password);
   await writeFile(users, `"${server.username}" "${password}"\n`, { mode: 0o644 });
-  await writeFile(
-    join(folder, 'pgbouncer.ini'),
-    `[databases]
+  const url = new URL(databaseUrl);
+  url.port = String(port);
+  const start = async (setting: string): Promise<ChildProcess> => {
+    const settings = join(folder, 'pgbouncer.ini');
+    await writeFile(
+      settings,
+      `[databases]
 * = host=${server.hostname} port=${server.port}
 [pgbouncer]
 listen_addr = 127.0.0.1
@@ -101,19 +183,32 @@ auth_type = scram-sha-256
 auth_file = ${users}
 pool_mode = transaction
 default_pool_size = 4
+${setting}
 `,
-  );
-  // It refuses root, as Postgres does.
-  const asNobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
-  const child = spawn(PGBOUNCER, ['-q', join(folder, 'pgbouncer.ini')], { ...asNobody, cwd: '/' });
-  const url = new URL(databaseUrl);
-  url.port = String(port);
-  await untilItAnswers(url.href, child);
-  const stop = async (): Promise<void> => {
-    child.kill('SIGKILL');
-    await rm(folder, { recursive: true, force: true });
+    );
+    // It refuses root, as Postgres does.
+    const asNobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+    const started = spawn(PGBOUNCER, ['-q', settings], { ...asNobody, cwd: '/' });
+    await untilItAnswers(url.href, started);
+    return started;
   };
-  return { url: url.href, stop };
+  const kill = async (): Promise<void> => {
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  };
+  let child = await start('');
+  return {
+    url: url.href,
+    restart: async (setting = '') => {
+      await kill();
+      child = await start(setting);
+    },
+    stop: async () => {
+      await kill();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
 }
 
 async function untilItAnswers(url: string, child: ChildProcess): Promise<void> {
