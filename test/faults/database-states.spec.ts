@@ -3,7 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { Database } from '../../src/database/database.js';
 import { activate } from '../support/activation.js';
-import { licenseBody, makeActivationCode, registerPaidLicense } from '../support/builders.js';
+import {
+  licenseBody,
+  makeActivationCode,
+  recordPurchase,
+  registerPaidLicense,
+} from '../support/builders.js';
+import { AuxiliaryKeys } from '../../src/auxiliary-keys/auxiliary-keys.service.js';
+import { SigningKeys } from '../../src/signing-keys/signing-keys.service.js';
 import { GitlabInstance } from '../support/gitlab-instance.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
@@ -96,6 +103,8 @@ async function changeAndHangUp(sql: string): Promise<void> {
     'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1',
     [role],
   );
+  // The pools notice it.
+  await sleep(100);
 }
 
 /** The states in which tokens are issued. */
@@ -449,3 +458,195 @@ describe('a prepared statement that is older than the schema', () => {
     );
   });
 });
+
+/** What the service sets back on each of its connections. Without that, answers would change or fail. */
+const SET_BACK: readonly (readonly [name: string, value: string])[] = [
+  ['default_transaction_isolation', 'serializable'],
+  ['default_transaction_isolation', 'repeatable read'],
+  ['statement_timeout', '200ms'],
+  ['lock_timeout', '200ms'],
+  ['transaction_timeout', '200ms'],
+  ['idle_in_transaction_session_timeout', '200ms'],
+  ['idle_session_timeout', '200ms'],
+  ['search_path', 'nowhere'],
+  ['TimeZone', 'Asia/Kathmandu'],
+  ['DateStyle', 'SQL, DMY'],
+  ['DateStyle', 'German'],
+  ['DateStyle', 'Postgres, MDY'],
+  ['IntervalStyle', 'sql_standard'],
+  ['bytea_output', 'escape'],
+  ['extra_float_digits', '-15'],
+  ['standard_conforming_strings', 'off'],
+  ['array_nulls', 'off'],
+  ['quote_all_identifiers', 'on'],
+  ['exit_on_error', 'on'],
+  ['synchronous_commit', 'off'],
+];
+/** What the service leaves alone, because it changes no answer. */
+const LEFT_ALONE: Readonly<Record<string, string>> = {
+  default_transaction_deferrable: 'on',
+  timezone_abbreviations: 'Australia',
+  client_encoding: 'LATIN1',
+  escape_string_warning: 'on',
+  backslash_quote: 'off',
+  transform_null_equals: 'on',
+  xmlbinary: 'hex',
+  row_security: 'off',
+  check_function_bodies: 'off',
+  client_min_messages: 'error',
+  lc_messages: 'C',
+  lc_time: 'C',
+  'plpgsql.variable_conflict': 'use_variable',
+  plan_cache_mode: 'force_generic_plan',
+  enable_partition_pruning: 'off',
+  enable_seqscan: 'off',
+  jit_above_cost: '0',
+  work_mem: '64kB',
+};
+const LIMIT = /_timeout$/;
+const CHANGES = new Set([
+  'at',
+  'fetched_by',
+  'tokens_expire_by',
+  'iat',
+  'nbf',
+  'exp',
+  'jti',
+  'id',
+  'created_at',
+  'updated_at',
+  'license_key',
+]);
+
+describe('what is set for the role of the service', () => {
+  let licenseId: string;
+  let firstJti: string;
+  let seats: string;
+  let before: unknown;
+  beforeAll(async () => {
+    mend = () => Promise.resolve();
+    await mend();
+    const page = (await (await issuer.admin('GET', 'licenses')).json()) as {
+      readonly items: readonly { readonly id: string }[];
+    };
+    licenseId = page.items[0]?.id ?? '';
+    firstJti = String(claimsOf((await instance.serviceToken()).token)['jti']);
+    const { id } = await recordPurchase(issuer, licenseId, { add_on: 'duo_pro', quantity: 1000 });
+    seats = `add_on_purchases/${id}/seat_assignments`;
+    before = await answers();
+  });
+
+  /** The answers of every side, without what differs each time. */
+  async function answers(): Promise<unknown> {
+    const token = claimsOf((await instance.serviceToken()).token);
+    const written = await issuer.admin('POST', 'licenses', {
+      ...licenseBody({ licensee: { name: 'Zo\u00eb \\ \u540d', company: "O'Neil" } }),
+    });
+    const read = await Promise.all(
+      [
+        ...[`licenses/${licenseId}`, `licenses/${licenseId}/entitlements`, 'signing_keys'],
+        ...[`service_tokens/${firstJti}`, 'service_tokens?per_page=1&revoked=true'],
+      ].map(async (path) => {
+        const answer = await issuer.admin('GET', path);
+        return [path, answer.status, await answer.json()];
+      }),
+    );
+    await issuer.running.app.get(SigningKeys).refresh();
+    const keys = await fetch(`${issuer.url}/oauth/discovery/keys`);
+    const unchanged = [token, written.status, await written.json(), read, await keys.json()];
+    return JSON.parse(
+      JSON.stringify(unchanged, (name, value: unknown) => (CHANGES.has(name) ? undefined : value)),
+    );
+  }
+
+  const setting = (change: string) => `ALTER ROLE ${role} IN DATABASE ${database.name} ${change};`;
+
+  it.each(SET_BACK)('changes no answer: %s = %s', async (name, value) => {
+    await changeAndHangUp(setting(`SET ${name} = '${value}'`));
+    mend = () => changeAndHangUp(setting('RESET ALL'));
+    await untilState('up');
+    const errors = told('"level":"error"');
+    // A batch of the ledger waits for this lock, longer than any limit above.
+    const held = LIMIT.test(name)
+      ? operator.query(`SELECT pg_advisory_lock(hashtext('signing_keys.phase')), pg_sleep(0.5),
+                               pg_advisory_unlock_all()`)
+      : null;
+    expect(await answers()).toEqual(before);
+    await held;
+    // All of them update the count of one purchase.
+    const assigning = Array.from({ length: 10 }, () =>
+      issuer.admin('POST', seats, { user_ids: [randomUUID()] }),
+    );
+    const together = [...assigning, ...Array.from({ length: 5 }, () => instance.sync())];
+    for (const { status } of await Promise.all(together)) expect([200, 201]).toContain(status);
+    expect(told('"level":"error"')).toBe(errors);
+  });
+
+  it('changes no answer where the service leaves it alone', async () => {
+    const changes = Object.entries(LEFT_ALONE).map(([name, value]) =>
+      setting(`SET ${name} = '${value}'`),
+    );
+    await changeAndHangUp(changes.join(' '));
+    mend = () => changeAndHangUp(setting('RESET ALL'));
+    await untilState('up');
+    expect(await answers()).toEqual(before);
+  });
+
+  it('lets no token leave before its row in the ledger is durable', async () => {
+    await changeAndHangUp(setting('SET synchronous_commit = off'));
+    mend = () => changeAndHangUp(setting('RESET ALL'));
+    await untilState('up');
+    const { pool } = issuer.running.app.get(Database);
+    const { rows } = await pool.query<object>('SHOW synchronous_commit');
+    expect(rows).toEqual([{ synchronous_commit: 'on' }]);
+  });
+
+  it('is refused when no trigger would run', async () => {
+    await changeAndHangUp(`ALTER ROLE ${role} SET session_replication_role = replica`);
+    mend = () => changeAndHangUp(`ALTER ROLE ${role} RESET session_replication_role`);
+    await untilState('refused');
+    expect((await failedSync()).slice(0, 2)).toEqual([503, 'UNAVAILABLE']);
+  });
+});
+
+describe('a value that cannot be read', () => {
+  const urls = ['/oauth/discovery/keys', '/oauth/discovery/auxiliary_keys', '/-/readiness'];
+  const published = () =>
+    Promise.all(
+      urls.map(async (path) => {
+        const answer = await fetch(issuer.url + path);
+        return [path, answer.status, path === '/-/readiness' ? '' : await answer.text()];
+      }),
+    );
+
+  it.each([
+    ['signing_keys', 'tokens_expire_by', `'infinity'`],
+    ['signing_keys', 'tokens_expire_by', `'290000-01-01'`],
+    ['auxiliary_keys', 'published_at', `'-infinity'`],
+  ])('replaces nothing in memory: %s.%s = %s', async (table, column, value) => {
+    const before = await published();
+    const unguarded = (sql: string) =>
+      operator.query(
+        `SET session_replication_role = replica; ${sql}; RESET session_replication_role`,
+      );
+    await operator.query(`CREATE TABLE kept AS SELECT * FROM ${table}`);
+    mend = () =>
+      unguarded(`UPDATE ${table} SET ${column} = kept.${column} FROM kept
+                 WHERE kept.kid = ${table}.kid; DROP TABLE kept`);
+    await unguarded(`UPDATE ${table} SET ${column} = ${value}`);
+    const { app } = issuer.running;
+    await expect(
+      app
+        .get(SigningKeys)
+        .refresh()
+        .then(() => app.get(AuxiliaryKeys).refresh()),
+    ).rejects.toThrow('cannot be read');
+    expect(await published()).toEqual(before);
+    await instance.serviceToken();
+  });
+});
+
+function claimsOf(token: string): Record<string, unknown> {
+  const [, payload = ''] = token.split('.');
+  return JSON.parse(Buffer.from(payload, 'base64url').toString()) as Record<string, unknown>;
+}
