@@ -33,7 +33,11 @@ export async function startDebianPostgres(): Promise<DebianPostgres> {
   chmodSync(folder, 0o755);
   if (account.uid !== undefined) chownSync(folder, account.uid, account.gid ?? account.uid);
   const initdb = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C'];
-  execFileSync(program('initdb'), [...initdb, '--no-sync'], { ...account, cwd: '/', stdio: 'pipe' });
+  execFileSync(program('initdb'), [...initdb, '--no-sync'], {
+    ...account,
+    cwd: '/',
+    stdio: 'pipe',
+  });
   makeCertificates(folder);
   for (const file of readdirSync(folder)) {
     if (!file.startsWith('server')) continue;
@@ -69,10 +73,12 @@ export async function startDebianPostgres(): Promise<DebianPostgres> {
       await client.end();
     }
   };
-  while (!(await admin('postgres', 'SELECT 1').then(
+  while (
+    !(await admin('postgres', 'SELECT 1').then(
       () => true,
       () => false,
-    ))) {
+    ))
+  ) {
     if (child.exitCode !== null) throw new Error("Debian's Postgres has ended at once");
     await sleep(50);
   }
