@@ -4,6 +4,8 @@ import { CatalogFaultsError } from '../catalog/catalog-faults-error.js';
 import { loadCatalog } from '../catalog/load-catalog.js';
 import { shippedCatalogDirectory } from '../catalog/shipped-catalog.js';
 import type { Catalog } from '../domain/catalog.js';
+import { outOfReach } from '../domain/out-of-reach.js';
+import { Clock } from '../platform/clock.js';
 import { type Output, runCommand } from './command-line.js';
 
 const USAGE = `Usage: npm run catalog:validate -- [<dir>]
@@ -11,6 +13,9 @@ const USAGE = `Usage: npm run catalog:validate -- [<dir>]
 Checks a catalog as a start of the service would, without starting it: every file against its
 schema, every reference, date and version. <dir> defaults to config/catalog; it may be the config
 folder of a gitlab-cloud-connector checkout.
+
+It also lists the unit primitives that nobody can be granted, and why. That is no fault: a feature
+whose terms are not known yet is kept closed that way.
 
 Examples:
   npm run catalog:validate
@@ -20,7 +25,11 @@ Examples:
 Exit status: 0 valid, 1 faults found, 2 wrong usage.`;
 
 /** @returns the exit status: 0 valid, 1 faults, 2 wrong usage */
-export function validateCatalog(args: readonly string[], { out, err }: Output): 0 | 1 | 2 {
+export function validateCatalog(
+  args: readonly string[],
+  { out, err }: Output,
+  now = new Clock().now(),
+): 0 | 1 | 2 {
   const usage = parseUsage(args);
   if (usage === 'help') {
     out(USAGE);
@@ -37,6 +46,7 @@ export function validateCatalog(args: readonly string[], { out, err }: Output): 
     const { catalog, warnings } = loadCatalog(usage.directory);
     warn(warnings);
     out(`${counts(catalog)}: valid`);
+    tellOutOfReach(catalog, now, out);
     return 0;
   } catch (error) {
     if (!(error instanceof CatalogFaultsError)) throw error;
@@ -44,6 +54,12 @@ export function validateCatalog(args: readonly string[], { out, err }: Output): 
     err(error.message);
     return 1;
   }
+}
+
+function tellOutOfReach(catalog: Catalog, now: Date, out: Output['out']): void {
+  const found = outOfReach(catalog, now);
+  if (found.length > 0) out(`Nobody can be granted ${found.length} of the unit primitives:`);
+  for (const { name, reasons } of found) out(`  ${name}: ${reasons.join('; ')}`);
 }
 
 function parseUsage(args: readonly string[]): 'help' | { wrong: string } | { directory: string } {
