@@ -10,6 +10,7 @@ import { guarded } from './platform/guarded.js';
 import { LOGGER, type Logger } from './platform/logging.js';
 import { migrate } from './database/migrate.js';
 import { Notifications } from './database/notifications.js';
+import { MissingNames } from './entitlements/missing-names.js';
 import { Sealing, UnsealError } from './sealing/sealing.js';
 import { Readiness } from './probes/readiness.js';
 import { blockersAt } from './database/migration-locks.js';
@@ -63,12 +64,19 @@ export async function bringUp(
     database.transaction((manager) => app.get(ApiTokens).setBootstrapToken(manager, token)),
   );
   listen(app, database, access.directUrl);
-  // In the background: it may take a while, and syncs do not need it.
-  const rewrap = {
-    name: 're-wrap sealed values',
-    run: () => app.get(RewrapSealedValues).run(),
-  };
-  guarded(logger, rewrap.name, () => app.get(JobRunner).run(rewrap))();
+  runInBackground(app, 're-wrap sealed values', () => app.get(RewrapSealedValues).run());
+  runInBackground(app, 'find names that are missing from the catalog', () =>
+    app.get(MissingNames).refresh(),
+  );
+}
+
+/** For what may take a while and is not needed by syncs. */
+function runInBackground(
+  app: INestApplicationContext,
+  name: string,
+  run: () => Promise<unknown>,
+): void {
+  guarded(app.get<Logger>(LOGGER), name, () => app.get(JobRunner).run({ name, run }))();
 }
 
 function listen(app: INestApplicationContext, database: Database, directUrl: string): void {

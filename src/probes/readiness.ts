@@ -2,6 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '../platform/clock.js';
 import { type DatabaseState, DatabaseWatch } from '../database/state.js';
 import type { RotationState } from '../domain/plan-key-rotation.js';
+import type { MissingName } from '../entitlements/find-missing-names.js';
+import { MissingNames } from '../entitlements/missing-names.js';
 import { proveSignature } from '../signing-keys/signing-key.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
 
@@ -21,7 +23,11 @@ export interface ReadinessReport {
     readonly keys_unread: boolean;
     /** `outdated`: DATA_DIR cannot be written, so a start without the database would use old keys. */
     readonly kept_keys: 'current' | 'outdated';
+    /** `incomplete`: records use names that it does not have. The replica stays ready. */
+    readonly catalog: 'complete' | 'incomplete' | 'unknown';
   };
+  /** Add-ons and plans that records use, and that the catalog does not have. */
+  readonly missing_from_catalog: readonly MissingName[];
   /** When the published keys were last read from the database, by this process or an earlier one. */
   readonly keys_read_at: Date | null;
   /** Why the database cannot be used yet, with path and remedy; null once it can. */
@@ -49,6 +55,7 @@ export class Readiness {
     private readonly signingKeys: SigningKeys,
     private readonly database: DatabaseWatch,
     private readonly clock: Clock,
+    private readonly missingNames: MissingNames,
   ) {}
 
   markSchemaCurrent(): void {
@@ -73,6 +80,7 @@ export class Readiness {
     const now = this.clock.now();
     const next = this.signingKeys.nextStep(now);
     const { total, named } = this.signingKeys.switchNotAcknowledgedBy(now);
+    const missing = this.missingNames.current();
     const keysPublished = this.signingKeys.published() !== null;
     const proven = this.signatureVerified && this.schemaCurrent && this.obstacle === null;
     const ready = keysPublished && proven;
@@ -87,7 +95,9 @@ export class Readiness {
         key_history: this.signingKeys.setBack().length === 0 ? 'kept' : 'set_back',
         keys_unread: this.signingKeys.isUnread(now),
         kept_keys: this.signingKeys.areKept() ? 'current' : 'outdated',
+        catalog: missing === null ? 'unknown' : missing.length === 0 ? 'complete' : 'incomplete',
       },
+      missing_from_catalog: missing ?? [],
       keys_read_at: this.signingKeys.lastReadAt(),
       next_key_step: next && {
         step: next.step.step,

@@ -8,6 +8,7 @@ import {
   ROTATE_AUXILIARY_KEYS_EVERY_MS,
   RotateAuxiliaryKeys,
 } from '../auxiliary-keys/rotate-auxiliary-keys.js';
+import { FIND_MISSING_NAMES_EVERY_MS, MissingNames } from '../entitlements/missing-names.js';
 import { InstanceMetrics } from '../instance-health/instance-metrics.js';
 import {
   SWEEP_CHANGED_EVERY_MS,
@@ -146,6 +147,11 @@ const recordJobs: typeof allJobs = (of) => [
     name: 'release abandoned seats',
     everyMs: RELEASE_SEATS_EVERY_MS,
     run: () => of(ReleaseAbandonedSeats).run(),
+  },
+  {
+    name: 'find names that are missing from the catalog',
+    everyMs: FIND_MISSING_NAMES_EVERY_MS,
+    run: () => of(MissingNames).refresh(),
   },
   {
     name: 're-wrap sealed values',

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AddOnPurchasesModule } from '../add-on-purchases/add-on-purchases.module.js';
 import { AuxiliaryKeysModule } from '../auxiliary-keys/auxiliary-keys.module.js';
+import { EntitlementsModule } from '../entitlements/entitlements.module.js';
 import { InstanceHealthModule } from '../instance-health/instance-health.module.js';
 import { InstancesModule } from '../instances/instances.module.js';
 import { LedgerAuditModule } from '../ledger-audit/ledger-audit.module.js';
@@ -16,6 +17,7 @@ import { Subscriptions } from './subscriptions.js';
   imports: [
     AddOnPurchasesModule,
     AuxiliaryKeysModule,
+    EntitlementsModule,
     InstanceHealthModule,
     InstancesModule,
     LedgerAuditModule,

@@ -1,11 +1,23 @@
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ReleaseAbandonedSeats } from '../../src/add-on-purchases/release-abandoned-seats.js';
+import { MissingNames } from '../../src/entitlements/missing-names.js';
 import { InstanceSightings } from '../../src/instances/instance-sightings.js';
 import type { AdmittedRequest } from '../../src/instances/sighting-counts.js';
 import { DropOldLicenseKeys } from '../../src/licenses/drop-old-license-keys.js';
+import { catalogFolder, removeCatalogFolders } from '../catalog/catalog-folder.js';
 import { select } from '../contract/ledger.js';
-import { assignSeats, recordNamespacePurchase, registerLicense } from '../support/builders.js';
+import {
+  assignSeats,
+  recordNamespacePurchase,
+  recordPurchase,
+  registerLicense,
+} from '../support/builders.js';
 import { whileItDrains } from '../support/draining.js';
 import { FakeClock } from '../support/fake-clock.js';
+import { GitlabInstance } from '../support/gitlab-instance.js';
 import { instanceOf, stopJobs, syncedInstance } from '../support/instance-health.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 
@@ -105,6 +117,102 @@ describe('old license keys', () => {
     clock.advance(1);
     await Promise.all([forget(), forget()]);
     expect(await kept()).toBe(0);
+  });
+});
+
+describe('records whose add-on or plan is not in the catalog any more', () => {
+  const clock = new FakeClock(new Date('2026-03-10T12:00:00Z'));
+  let issuer: TestIssuer;
+  let restarted: TestIssuer;
+  let holder: { readonly licenseKey: string; readonly instanceId: string };
+
+  beforeAll(async () => {
+    issuer = await startTestIssuer({ clock });
+    const { id, licenseKey } = await registerLicense(issuer, { plan: 'premium' });
+    holder = { licenseKey, instanceId: randomUUID() };
+    await recordPurchase(issuer, id, { add_on: 'duo_core' });
+    await recordPurchase(issuer, id, { add_on: 'code_suggestions' });
+    const second = await registerLicense(issuer);
+    await recordPurchase(issuer, second.id, { add_on: 'duo_core', started_at: '2026-06-01' });
+    await recordPurchase(issuer, second.id, { add_on: 'gitlab_credits', expires_on: '2026-03-10' });
+    await recordNamespacePurchase(issuer, '9', { add_on: 'duo_enterprise', plan: 'premium' });
+    const revoked = await registerLicense(issuer, { plan: 'premium' });
+    await issuer.admin('POST', `licenses/${revoked.id}/revoke`, { reason: 'unpaid' });
+    await registerLicense(issuer, { plan: 'premium', expires_on: '2026-02-24' });
+    // It has duo_pro and ultimate, and no services/ at all.
+    const CATALOG_DIR = catalogFolder();
+    await rm(join(CATALOG_DIR, 'services'), { recursive: true });
+    restarted = await startTestIssuer({ clock, sharing: issuer, environment: { CATALOG_DIR } });
+    stopJobs(restarted);
+  });
+  afterAll(async () => {
+    await restarted.stop();
+    await issuer.stop();
+    removeCatalogFolders();
+  });
+
+  const MISSING = [
+    { records: 'add_on_purchases', name: 'duo_core', count: 2 },
+    { records: 'add_on_purchases', name: 'duo_enterprise', count: 1 },
+    { records: 'licenses', name: 'premium', count: 1 },
+    { records: 'namespaces', name: 'premium', count: 1 },
+  ];
+  const readiness = async (of: TestIssuer) => (await fetch(`${of.url}/-/readiness`)).json();
+  const metrics = async () => {
+    const text = await (await fetch(`${restarted.url}/-/metrics`)).text();
+    return text.split('\n').filter((line) => line.startsWith('issuer_records_missing'));
+  };
+  const warnings = () => restarted.logs.filter((line) => line.includes('not in the catalog'));
+
+  it('are told with their counts after a start: readiness, metric and log', async () => {
+    while ((await metrics()).length === 0) await sleep(20);
+    expect(await readiness(restarted)).toMatchObject({
+      status: 'ready',
+      checks: { catalog: 'incomplete' },
+      missing_from_catalog: MISSING,
+    });
+    expect(await metrics()).toEqual(
+      MISSING.map(
+        ({ records, name, count }) =>
+          `issuer_records_missing_from_catalog{records="${records}",name="${name}"} ${count}`,
+      ),
+    );
+    expect(warnings()).toHaveLength(1);
+    expect(JSON.parse(warnings()[0] ?? '')).toMatchObject({ level: 'warn', missing: MISSING });
+  });
+
+  it('do not keep an instance from its token, nor a missing services/ from its services', async () => {
+    const old = new GitlabInstance(restarted.url, holder);
+    const { data } = await old.sync(['serviceToken', 'availableServices']);
+    expect(data?.serviceToken?.token).toEqual(expect.any(String));
+    expect(data?.availableServices).toEqual([
+      { name: 'ask_epic', serviceStartTime: null, bundledWith: ['duo_pro'] },
+    ]);
+  });
+
+  it('are none to the replica that has the whole catalog', async () => {
+    expect(await readiness(issuer)).toMatchObject({
+      checks: { catalog: 'complete' },
+      missing_from_catalog: [],
+    });
+  });
+
+  it('are told again when they change, and once none is left', async () => {
+    const look = () => restarted.running.app.get(MissingNames).refresh();
+    await look();
+    expect(warnings()).toHaveLength(1);
+    clock.set('2027-01-01T00:00:00Z');
+    await look();
+    expect(await readiness(restarted)).toMatchObject({ missing_from_catalog: MISSING.slice(2) });
+    await select(issuer, `UPDATE namespaces SET plan = 'ultimate', version = version + 1`);
+    await select(issuer, `UPDATE licenses SET plan = 'ultimate', version = version + 1`);
+    await look();
+    expect(await readiness(restarted)).toMatchObject({
+      checks: { catalog: 'complete' },
+      missing_from_catalog: [],
+    });
+    expect(await metrics()).toEqual([]);
+    expect(restarted.logs.join('')).toContain('is in the catalog again');
   });
 });
 
