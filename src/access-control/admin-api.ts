@@ -13,16 +13,8 @@ import type { FastifyRequest } from 'fastify';
 import { AnswerDeadline } from '../http/answer-deadline.js';
 import { NextLink } from '../http/paging.js';
 import { refuseUnreadInput } from '../http/unread-input.js';
-import { Database } from '../database/database.js';
-import { IssuerError } from '../platform/issuer-error.js';
-import { ApiTokens, type Principal } from './api-tokens.js';
-
-const BEARER = /^Bearer ([\x21-\x7e]+)$/i;
-
-/** The bearer token of a request (RFC 6750 section 2.1); null when it carries none. */
-export function bearerTokenOf(request: FastifyRequest): string | null {
-  return BEARER.exec(request.headers.authorization ?? '')?.[1] ?? null;
-}
+import type { Principal } from './api-token-look-up.js';
+import { Callers } from './callers.js';
 
 /** Who sent a request that is being answered. */
 const principals = new WeakMap<FastifyRequest, Principal>();
@@ -30,27 +22,13 @@ const principals = new WeakMap<FastifyRequest, Principal>();
 /** Lets a request through if it has a valid API token. Nothing else authenticates admins. */
 @Injectable()
 export class ApiTokenGuard implements CanActivate {
-  constructor(
-    private readonly database: Database,
-    private readonly apiTokens: ApiTokens,
-    private readonly deadline: AnswerDeadline,
-  ) {}
+  constructor(private readonly callers: Callers) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const token = bearerTokenOf(request);
-    if (token !== null) {
-      const asked = this.apiTokens.principalOf(this.database.manager, token);
-      const principal = await this.deadline.within(context, asked);
-      if (principal !== null) {
-        principals.set(request, principal);
-        return true;
-      }
-    }
-    throw new IssuerError(
-      'UNAUTHENTICATED',
-      'Send a valid API token as `Authorization: Bearer <token>`.',
-    );
+    const advice = 'Send a valid API token as `Authorization: Bearer <token>`.';
+    principals.set(request, await this.callers.identify(request, advice));
+    return true;
   }
 }
 

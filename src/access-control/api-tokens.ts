@@ -1,35 +1,16 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Clock } from '../platform/clock.js';
 import { newId } from '../platform/new-id.js';
 import { ApiTokenEntity } from './api-token.entity.js';
+import { digestOf } from './api-token-look-up.js';
 
 const BOOTSTRAP_NAME = 'bootstrap';
-
-/** Who sends a request. */
-export interface Principal {
-  readonly apiTokenId: string;
-  readonly name: string;
-  readonly role: ApiTokenEntity['role'];
-}
-
-function digestOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
-}
 
 /** The bearer tokens of admins. Only their digests are stored. */
 @Injectable()
 export class ApiTokens {
   constructor(private readonly clock: Clock) {}
-
-  async principalOf(manager: EntityManager, token: string): Promise<Principal | null> {
-    const digest = digestOf(token);
-    const found = await manager.findOneBy(ApiTokenEntity, { digest });
-    // The index compares digests, and not in constant time. This comparison is, and decides.
-    if (!found || !timingSafeEqual(found.digest, digest)) return null;
-    return { apiTokenId: found.id, name: found.name, role: found.role };
-  }
 
   /**
    * Makes `token` the owner's bootstrap token. The bootstrap token before it stops working, also if there

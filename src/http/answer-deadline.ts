@@ -8,7 +8,7 @@ import {
 import type { FastifyRequest } from 'fastify';
 import { type Observable, throwError, timeout } from 'rxjs';
 import { Database } from '../database/database.js';
-import { Deadline, databaseDeadlineMs, withinDeadline } from '../database/deadline.js';
+import { Deadline, databaseDeadlineMs } from '../database/deadline.js';
 import { millisecondsSinceArrival } from './arrival.js';
 import { databaseAway } from '../database/away.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
@@ -36,12 +36,7 @@ export class AnswerDeadline implements NestInterceptor {
     return next.handle().pipe(timeout(late));
   }
 
-  /** For a guard, which runs before interceptors. @throws {IssuerError} UNAVAILABLE */
-  async within<Result>(context: ExecutionContext, work: Promise<Result>): Promise<Result> {
-    return withinDeadline(work, this.leftOf(requestOf(context)), () => this.database.whyLate());
-  }
-
-  /** For an endpoint that waits for the database itself. The time in which it waited for its turn counts. */
+  /** For a guard, or an endpoint that waits for the database itself. The time in which it waited for its turn counts. */
   of(request: FastifyRequest): Deadline {
     return new Deadline(this.leftOf(request), () => this.database.whyLate());
   }

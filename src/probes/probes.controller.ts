@@ -1,10 +1,7 @@
 import { Controller, Get, Req, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { bearerTokenOf } from '../access-control/admin-api.js';
-import { ApiTokens } from '../access-control/api-tokens.js';
-import { Database } from '../database/database.js';
-import { IssuerError } from '../platform/issuer-error.js';
+import { Callers } from '../access-control/callers.js';
 import { Networks } from '../platform/ip-network.js';
 import { Metrics } from '../platform/metrics.js';
 import { Readiness, type ReadinessReport } from './readiness.js';
@@ -14,14 +11,15 @@ const PROXY_HEADER = /forwarded|^via$|^cdn-loop$|^cf-|^x-envoy-|-\w*ip$/;
 const LOOPBACK = new Networks(['127.0.0.0/8', '::1']);
 const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?$/i;
 
+const ADVICE = 'From outside the loopback interface, the metrics need an API token.';
+
 @ApiExcludeController()
 @Controller('-')
 export class ProbesController {
   constructor(
     private readonly readiness: Readiness,
     private readonly metrics: Metrics,
-    private readonly database: Database,
-    private readonly apiTokens: ApiTokens,
+    private readonly callers: Callers,
   ) {}
 
   @Get('liveness')
@@ -38,19 +36,10 @@ export class ProbesController {
 
   @Get('metrics')
   async readMetrics(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    if (!cameFromLoopback(request)) await this.requireToken(request);
+    if (!cameFromLoopback(request)) await this.callers.identify(request, ADVICE);
     void reply
       .header('content-type', this.metrics.registry.contentType)
       .send(await this.metrics.registry.metrics());
-  }
-
-  private async requireToken(request: FastifyRequest): Promise<void> {
-    const token = bearerTokenOf(request);
-    if (token !== null && (await this.apiTokens.principalOf(this.database.manager, token))) return;
-    throw new IssuerError(
-      'UNAUTHENTICATED',
-      'From outside the loopback interface, the metrics need an API token.',
-    );
   }
 }
 

@@ -1,7 +1,7 @@
 import { Delete, Get, Inject, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { AdminApi, AskedBy } from '../access-control/admin-api.js';
-import type { Principal } from '../access-control/api-tokens.js';
+import type { Principal } from '../access-control/api-token-look-up.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { pageBody, PageQuery, pageRequest } from '../http/paging.js';

@@ -1,7 +1,7 @@
 import { Body, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { AdminApi, AskedBy } from '../access-control/admin-api.js';
-import type { Principal } from '../access-control/api-tokens.js';
+import type { Principal } from '../access-control/api-token-look-up.js';
 import { EmptyBody } from '../http/empty-body.js';
 import { optionalBodyValidation } from '../http/validation.js';
 import { LOGGER, type Logger } from '../platform/logging.js';

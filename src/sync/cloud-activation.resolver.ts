@@ -6,13 +6,13 @@ import type { LicenseEntity } from '../licenses/license.entity.js';
 import { Clock } from '../platform/clock.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { asIssuerError } from '../http/error-faces.js';
+import { FailedLookUps } from '../http/failed-look-ups.js';
 import {
   CloudActivationActivateInput,
   CloudActivationActivatePayload,
   type FutureSubscriptionType,
 } from './cloud-activation.js';
 import type { SyncContext } from './cloud-connector-access.resolver.js';
-import { FailedLookUps } from './failed-look-ups.js';
 import { hostNameOf, uuidOf, versionTextOf } from './reported-instance.js';
 import { SyncMetrics } from './sync-metrics.js';
 

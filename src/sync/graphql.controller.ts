@@ -5,10 +5,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { InstanceSightings } from '../instances/instance-sightings.js';
 import { AnswerDeadline } from '../http/answer-deadline.js';
 import { asIssuerError, INTERNAL } from '../http/error-faces.js';
+import { FailedLookUps } from '../http/failed-look-ups.js';
 import { sendJson } from '../http/send-json.js';
 import type { SyncContext } from './cloud-connector-access.resolver.js';
 import { encodeAnswer } from './encode-answer.js';
-import { FailedLookUps } from './failed-look-ups.js';
 import { dataOf, readGraphqlRequest } from './graphql-request.js';
 import { SyncMetrics } from './sync-metrics.js';
 

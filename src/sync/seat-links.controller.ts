@@ -11,7 +11,7 @@ import type { LicenseEntity } from '../licenses/license.entity.js';
 import { AnswerDeadline } from '../http/answer-deadline.js';
 import { Clock } from '../platform/clock.js';
 import { asIssuerError } from '../http/error-faces.js';
-import { FailedLookUps } from './failed-look-ups.js';
+import { FailedLookUps } from '../http/failed-look-ups.js';
 import { seatLinkOf } from './seat-link-request.js';
 import { SyncMetrics } from './sync-metrics.js';
 

@@ -6,7 +6,6 @@ import { InstancesModule } from '../instances/instances.module.js';
 import { TokenIssuanceModule } from '../token-issuance/token-issuance.module.js';
 import { CloudActivationResolver } from './cloud-activation.resolver.js';
 import { CloudConnectorAccessResolver } from './cloud-connector-access.resolver.js';
-import { FailedLookUps } from './failed-look-ups.js';
 import { GraphqlController } from './graphql.controller.js';
 import { SyncMetrics } from './sync-metrics.js';
 import { SeatLinksController } from './seat-links.controller.js';
@@ -36,6 +35,6 @@ import { boundedMentions, MAX_DEPTH, MAX_TOKENS, oneSpreadPerFragment } from './
     }),
   ],
   controllers: [GraphqlController, SeatLinksController],
-  providers: [CloudActivationResolver, CloudConnectorAccessResolver, FailedLookUps, SyncMetrics],
+  providers: [CloudActivationResolver, CloudConnectorAccessResolver, SyncMetrics],
 })
 export class SyncModule {}

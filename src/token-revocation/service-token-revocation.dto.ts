@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import type { Principal } from '../access-control/api-tokens.js';
+import type { Principal } from '../access-control/api-token-look-up.js';
 import { PageQuery } from '../http/paging.js';
 import {
   type Flag,

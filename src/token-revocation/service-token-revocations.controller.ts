@@ -1,7 +1,7 @@
 import { Body, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { AdminApi, AskedBy } from '../access-control/admin-api.js';
-import type { Principal } from '../access-control/api-tokens.js';
+import type { Principal } from '../access-control/api-token-look-up.js';
 import type { LicenseHolder } from '../domain/holder.js';
 import { Database } from '../database/database.js';
 import { pageOf } from '../database/page.js';

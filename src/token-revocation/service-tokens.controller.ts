@@ -1,7 +1,7 @@
 import { Body, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { AdminApi, AskedBy } from '../access-control/admin-api.js';
-import type { Principal } from '../access-control/api-tokens.js';
+import type { Principal } from '../access-control/api-token-look-up.js';
 import { pageBody, pageRequest } from '../http/paging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { UuidParam } from '../http/uuid-param.js';

@@ -1,5 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { ApiTokenLookUp } from '../../src/access-control/api-token-look-up.js';
+import { Deadline } from '../../src/database/deadline.js';
 import { KeySetFetches } from '../../src/signing-keys/key-set-fetches.js';
 import { select } from '../contract/ledger.js';
 import { describeUnless, missingProgram } from '../support/debian.js';
@@ -288,6 +291,103 @@ describe('the id of a request', () => {
   it('is a new one for a client that no trusted proxy brings', async () => {
     expect(await idOf({ headers: id('mine'), from: '127.0.0.2' })).toMatch(OWN);
   });
+});
+
+describe('failed API tokens', () => {
+  const AT_ONCE = 20;
+  const tryToken = (address: string, authorization = `Bearer ${randomBytes(32).toString('hex')}`) =>
+    send({ path: '/api/v1/licenses', headers: { ...xff(address), authorization } });
+  const statusOf = async (answer: Promise<Received>) => (await answer).status;
+
+  async function fail(times: number, address: string): Promise<number[]> {
+    const tries = Array.from({ length: times }, () => statusOf(tryToken(address)));
+    return Promise.all(tries);
+  }
+
+  it('are limited by address, as a problem that says how long to wait', async () => {
+    expect(new Set(await fail(AT_ONCE, '192.0.2.50'))).toEqual(new Set([401]));
+    const { status, headers, text } = await tryToken('192.0.2.50');
+    expect([status, headers['content-type']]).toEqual([429, 'application/problem+json']);
+    expect(JSON.parse(text)).toMatchObject({ status: 429, code: 'RATE_LIMITED' });
+    expect(headers['retry-after']).toMatch(/^[1-9]\d*$/);
+    expect(await fail(1, '192.0.2.51')).toEqual([401]);
+  });
+
+  it('never limit a good token, whoever else fails at its address', async () => {
+    expect(await fail(AT_ONCE + 10, '192.0.2.52')).toContain(429);
+    const good = `Bearer ${issuer.adminToken}`;
+    for (let n = 0; n < AT_ONCE; n += 1) {
+      expect(await statusOf(tryToken('192.0.2.52', good))).toBe(200);
+    }
+    expect(await fail(1, '192.0.2.52')).toEqual([429]);
+  });
+
+  it.each<[string, Headers]>([
+    ['none', {}],
+    ['no bearer token', { authorization: 'Basic YWRtaW46YWRtaW4=' }],
+    ['an empty one', { authorization: 'Bearer' }],
+  ])('are not counted where a request has %s', async (_token, headers) => {
+    for (let n = 0; n < AT_ONCE + 1; n += 1) {
+      const sent = { path: '/api/v1/licenses', headers: { ...xff('192.0.2.53'), ...headers } };
+      expect(await statusOf(send(sent))).toBe(401);
+    }
+    expect(await fail(1, '192.0.2.53')).toEqual([401]);
+  });
+
+  it('are counted together on all routes that take a token, the metrics too', async () => {
+    await fail(AT_ONCE, '192.0.2.54');
+    const headers = { ...xff('192.0.2.54'), authorization: 'Bearer wrong' };
+    for (const path of ['/-/metrics', '/api/v1/whoami-or-nothing', '/api/v1/catalog']) {
+      const status = await statusOf(send({ path, headers }));
+      expect([path, status]).toEqual([path, path.includes('nothing') ? 404 : 429]);
+    }
+  });
+
+  it('take nothing from the guesses at license keys, and these nothing from them', async () => {
+    await fail(AT_ONCE + 1, '192.0.2.55');
+    expect(await guess({ headers: xff('192.0.2.55') })).toBe('LICENSE_NOT_FOUND');
+    await spend({ headers: xff('192.0.2.56') });
+    expect(await fail(1, '192.0.2.56')).toEqual([401]);
+  });
+
+  it('share one statement when they come together, and leave no row', async () => {
+    const lookUp = issuer.running.app.get(ApiTokenLookUp, { strict: false });
+    const before = await statements();
+    const tokens = [...Array.from({ length: 99 }, (_, n) => `wrong ${n}`), issuer.adminToken];
+    const found = await Promise.all(
+      tokens.map((token) => lookUp.principalOf(token, new Deadline(5000))),
+    );
+    expect(found.filter((principal) => principal !== null)).toEqual([
+      expect.objectContaining({ name: 'bootstrap', role: 'owner' }),
+    ]);
+    expect(found.at(-1)).not.toBeNull();
+    // One is that of the metrics in between.
+    expect((await statements()) - before).toBe(2);
+    expect(await select(issuer, 'SELECT name FROM api_tokens')).toEqual([{ name: 'bootstrap' }]);
+  });
+
+  it('show in a metric', async () => {
+    const text = await (await issuer.admin('GET', '../../-/metrics')).text();
+    for (const code of ['UNAUTHENTICATED', 'LICENSE_NOT_FOUND']) {
+      for (const limited of [true, false]) {
+        expect(text).toMatch(
+          new RegExp(
+            `^issuer_failed_look_ups_total\\{code="${code}",limited="${limited}"\\} [1-9]`,
+            'm',
+          ),
+        );
+      }
+    }
+  });
+
+  /** How often API tokens were looked up in the database. */
+  async function statements(): Promise<number> {
+    const text = await (await issuer.admin('GET', '../../-/metrics')).text();
+    const count = /^issuer_database_seconds_count\{statement="api_token_look_up"\} (\d+)$/m.exec(
+      text,
+    );
+    return Number(count?.[1]);
+  }
 });
 
 /** What a client forges. A proxy may add to it, replace it or pass it on. */

@@ -1,30 +1,30 @@
 import { FakeClock } from '../../test/support/fake-clock.js';
-import { FailedLookUps } from './failed-look-ups.js';
+import { FailuresByAddress } from './failed-look-ups.js';
 
 const BURST = 100;
 const ADDRESS = '192.0.2.1';
 
-describe('FailedLookUps', () => {
+describe('FailuresByAddress', () => {
   let clock: FakeClock;
-  let failedLookUps: FailedLookUps;
+  let failures: FailuresByAddress;
 
   beforeEach(() => {
     clock = new FakeClock(new Date('2026-06-15T12:00:00Z'));
-    failedLookUps = new FailedLookUps(clock);
+    failures = new FailuresByAddress(clock, BURST);
   });
 
   /** The answer to each of `times` failures at once. */
   function fail(times: number, address = ADDRESS): (number | null)[] {
-    return Array.from({ length: times }, () => failedLookUps.count(address));
+    return Array.from({ length: times }, () => failures.count(address));
   }
 
   function isLimited(address: string): boolean {
-    return failedLookUps.count(address) !== null;
+    return failures.count(address) !== null;
   }
 
   it('lets an address fail a hundred times at once, and no more', () => {
     expect(fail(BURST)).toEqual(Array(BURST).fill(null));
-    expect(failedLookUps.count(ADDRESS)).toBeGreaterThan(0);
+    expect(failures.count(ADDRESS)).toBeGreaterThan(0);
   });
 
   it('forgets one failure a second', () => {
@@ -57,7 +57,7 @@ describe('FailedLookUps', () => {
   it('is right about the wait also between two seconds', () => {
     fail(BURST);
     clock.advance(600);
-    const seconds = failedLookUps.count(ADDRESS) ?? 0;
+    const seconds = failures.count(ADDRESS) ?? 0;
     clock.advance(seconds * 1000);
     expect(isLimited(ADDRESS)).toBe(false);
   });
@@ -109,9 +109,9 @@ describe('FailedLookUps', () => {
     );
     fail(BURST, '192.0.2.21');
     fail(BURST, '192.0.2.22');
-    for (const stranger of strangers) failedLookUps.count(stranger);
+    for (const stranger of strangers) failures.count(stranger);
     expect(isLimited('192.0.2.21')).toBe(true);
-    failedLookUps.count('10.1.0.0');
+    failures.count('10.1.0.0');
     expect(isLimited('192.0.2.21')).toBe(true);
     expect(isLimited('192.0.2.22')).toBe(false);
   });
