@@ -6,6 +6,7 @@ import {
   needsNewConnections,
   troubleOf,
 } from './away.js';
+import { UnreadableValueError } from './strict-types.js';
 
 function withCode(code: string, message = 'something'): Error {
   return Object.assign(new Error(message), { code });
@@ -93,6 +94,7 @@ describe('troubleOf', () => {
     ['failing', 'its configuration is broken', withCode('F0000')],
     ['failing', 'it has a bug', withCode('XX000')],
     ['failing', 'its data is damaged', withCode('XX001')],
+    ['failing', 'it writes a value that cannot be read', new UnreadableValueError('the day x')],
     ['refused', 'the password is wrong', withCode('28P01')],
     ['refused', 'the database does not exist', withCode('3D000')],
     ['refused', 'the schema was dropped', withCode('3F000')],

@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import { codeOf } from '../platform/error-code.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { DatabaseClosedError } from './database-closed.js';
+import { UnreadableValueError } from './strict-types.js';
 import { type DatabaseTrouble, troubleOfCode, troubleOfMessage } from './trouble.js';
 
 /** How long a caller should wait before it tries again. */
@@ -107,6 +108,7 @@ export function databaseAway(cause?: unknown, trouble?: DatabaseTrouble): Issuer
 }
 
 function ownTroubleOf(error: Error): DatabaseTrouble | null {
+  if (error instanceof UnreadableValueError) return 'failing';
   return troubleOfCode(codeOf(error) ?? '', error) ?? troubleOfMessage(error.message);
 }
 

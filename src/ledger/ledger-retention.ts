@@ -98,7 +98,8 @@ export class LedgerRetention {
       await client.query('COMMIT');
       return dropped;
     } catch (error) {
-      await client.query('ROLLBACK');
+      // On a connection that is gone this fails too, and the first error says more.
+      await client.query('ROLLBACK').catch(() => undefined);
       if (codeOf(error) === LOCK_NOT_AVAILABLE) return false;
       throw error;
     }

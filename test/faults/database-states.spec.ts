@@ -2,6 +2,8 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { Database } from '../../src/database/database.js';
+import { allJobs } from '../../src/scheduler/jobs.js';
+import { JobRunner } from '../../src/scheduler/job-runner.js';
 import { activate } from '../support/activation.js';
 import {
   licenseBody,
@@ -434,6 +436,24 @@ describe('after a failover', () => {
       [role],
     );
     expect(rows).toEqual([{ old: 0 }]);
+  });
+
+  it('no job fails before it, and every job works at once after it', async () => {
+    const { app } = issuer.running;
+    const jobs = allJobs((type) => app.get(type));
+    const failed = async () => {
+      const errors: unknown[] = [];
+      for (const { name, run } of jobs)
+        await run().catch((error: unknown) => errors.push([name, error]));
+      return errors;
+    };
+    await changeAndHangUp(`${setting()} = on`);
+    mend = () => operator.query(`${setting()} = off`);
+    for (const { name, run } of jobs) await app.get(JobRunner).run({ name, run });
+    expect(told('a scheduled job failed')).toBe(0);
+    await sleep(250);
+    await mend();
+    expect(await failed()).toEqual([]);
   });
 
   it('the service listens for notifications again', async () => {
