@@ -17,6 +17,8 @@ type Rule = (claims: Claims, policy: TokenPolicy, nowSeconds: number) => boolean
 
 type Rules = Readonly<Record<string, readonly [rule: Rule, fault: string]>>;
 
+const DATED_BACK = 'is not the second of issue, dated back by the configured skew';
+
 /** The rules for the claims of any token. */
 const COMMON_RULES: Rules = {
   iss: [({ iss }, { issuer }) => iss === issuer && issuer !== '', 'is not the issuer URL'],
@@ -25,12 +27,9 @@ const COMMON_RULES: Rules = {
     'is not a sorted list of distinct audiences without the issuer among them',
   ],
   sub: [({ sub }) => typeof sub === 'string' && isUuid(sub), 'is not the UUID of an instance'],
-  iat: [({ iat }, _policy, now) => iat === now, 'is not the second of issue'],
-  nbf: [
-    ({ nbf, iat }, { notBeforeSkewSeconds }) => nbf === Number(iat) - notBeforeSkewSeconds,
-    'is not dated back by the configured skew',
-  ],
-  exp: [expiresInTime, 'is not a second after iat within the configured lifetime'],
+  iat: [({ iat }, policy, now) => iat === datedBack(policy, now), DATED_BACK],
+  nbf: [({ nbf }, policy, now) => nbf === datedBack(policy, now), DATED_BACK],
+  exp: [expiresInTime, 'is not a second after the issue within the configured lifetime'],
   jti: [isUuidOfNow, 'is not a UUID of version 7 of this second'],
   scopes: [({ scopes }) => isSortedSet(scopes), 'is not a sorted list of distinct names'],
 };
@@ -119,9 +118,13 @@ function isSortedSet(value: unknown): value is readonly string[] {
   );
 }
 
-function expiresInTime({ iat, exp }: Claims, { ttlSeconds }: TokenPolicy): boolean {
-  if (typeof iat !== 'number' || typeof exp !== 'number' || !Number.isInteger(exp)) return false;
-  return exp > iat && exp - iat <= Math.min(ttlSeconds, MAX_TTL_SECONDS);
+function datedBack({ notBeforeSkewSeconds }: TokenPolicy, nowSeconds: number): number {
+  return nowSeconds - notBeforeSkewSeconds;
+}
+
+function expiresInTime({ exp }: Claims, { ttlSeconds }: TokenPolicy, nowSeconds: number): boolean {
+  if (typeof exp !== 'number' || !Number.isInteger(exp)) return false;
+  return exp > nowSeconds && exp - nowSeconds <= Math.min(ttlSeconds, MAX_TTL_SECONDS);
 }
 
 /** Its first 48 bits are its millisecond (RFC 9562 section 5.7), by which the ledger finds its day. */

@@ -26,7 +26,7 @@ describe('the claims of a self-issued token', () => {
       iss: 'https://issuer.test',
       aud: ['gitlab-ai-gateway'],
       sub: INSTANCE,
-      iat: IAT,
+      iat: IAT - 5,
       nbf: IAT - 5,
       exp: IAT + 3600,
       jti: JTI,

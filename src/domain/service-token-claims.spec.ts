@@ -29,14 +29,14 @@ function seconds(instant: string): number {
 
 describe('serviceTokenClaims', () => {
   it('are these ten and no others', () => {
-    const iat = seconds('2026-06-15T12:00:00Z');
+    const now = seconds('2026-06-15T12:00:00Z');
     expect(claimsAt('2026-06-15T12:00:00Z')).toStrictEqual({
       iss: 'https://issuer.test',
       aud: ['gitlab-ai-gateway'],
       sub: 'E2F5D0A4-1B7C-4C3E-9A60-0A1B2C3D4E5F',
-      iat,
-      nbf: iat - 5,
-      exp: iat + TTL,
+      iat: now - 5,
+      nbf: now - 5,
+      exp: now + TTL,
       jti: JTI,
       gitlab_realm: 'self-managed',
       gitlab_instance_uid: '0197f0a0-0000-7000-8000-000000000001',
@@ -49,17 +49,23 @@ describe('serviceTokenClaims', () => {
     ['2026-06-15T12:00:00.001Z', '2026-06-15T12:00:00Z'],
     ['2026-06-15T12:00:00.999Z', '2026-06-15T12:00:00Z'],
     ['2026-06-15T12:00:01.000Z', '2026-06-15T12:00:01Z'],
-  ])('are in whole seconds, never in the future: at %s iat is %s', (now, iat) => {
-    expect(claimsAt(now).iat).toBe(seconds(iat));
+  ])('are in whole seconds, never in the future: at %s they count from %s', (now, second) => {
+    const { iat, exp } = claimsAt(now);
+    expect([iat, exp]).toEqual([seconds(second) - 5, seconds(second) + TTL]);
   });
 
   it.each([0, 5, 3600])(
-    'have an nbf that is %d seconds before iat, as configured',
+    'have iat and nbf %d seconds before the issue, as configured, and exp as without it',
     (notBeforeSkewSeconds) => {
-      const { iat, nbf } = claimsAt('2026-06-15T12:00:00.400Z', {
+      const { iat, nbf, exp } = claimsAt('2026-06-15T12:00:00.400Z', {
         policy: { notBeforeSkewSeconds },
       });
-      expect(iat - nbf).toBe(notBeforeSkewSeconds);
+      const issued = seconds('2026-06-15T12:00:00Z');
+      expect([iat, nbf, exp]).toEqual([
+        issued - notBeforeSkewSeconds,
+        issued - notBeforeSkewSeconds,
+        issued + TTL,
+      ]);
     },
   );
 
@@ -101,7 +107,7 @@ describe('serviceTokenClaims', () => {
         expect(exp).toBeGreaterThan(iat);
         expect(exp).toBeGreaterThan(now.getTime() / 1000);
         expect(exp).toBeLessThanOrEqual(seconds('2027-01-15T00:00:00Z'));
-        expect(exp - iat).toBeLessThanOrEqual(ttlSeconds);
+        expect(exp - now.getTime() / 1000).toBeLessThanOrEqual(ttlSeconds);
         expect(Number.isInteger(exp)).toBe(true);
       }),
     );

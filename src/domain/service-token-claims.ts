@@ -27,7 +27,7 @@ export interface TokenPolicy {
   readonly issuer: string;
   /** Of service tokens. */
   readonly ttlSeconds: number;
-  /** How far `nbf` is dated back, for validators whose clock runs late. */
+  /** How far `iat` and `nbf` are dated back, for validators whose clock runs late. */
   readonly notBeforeSkewSeconds: number;
 }
 
@@ -72,14 +72,16 @@ export function registeredClaims(
   { instanceId, resolution, policy, now, jti }: TokenFacts,
   ttlSeconds: number,
 ) {
-  const iat = Math.floor(now.getTime() / 1000);
+  const issuedAt = Math.floor(now.getTime() / 1000);
+  const datedBack = issuedAt - policy.notBeforeSkewSeconds;
   return {
     iss: policy.issuer,
     aud: resolution.audiences,
     sub: instanceId,
-    iat,
-    nbf: iat - policy.notBeforeSkewSeconds,
-    exp: iat + ttlSeconds,
+    // Some validators (PyJWT) refuse a token whose iat lies in their future.
+    iat: datedBack,
+    nbf: datedBack,
+    exp: issuedAt + ttlSeconds,
     jti,
   };
 }

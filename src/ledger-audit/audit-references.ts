@@ -113,9 +113,10 @@ function plainCatalog({ unitPrimitives, backendServices }: CatalogDocument) {
 /** The text of the digest of a policy. The database does not keep the order of members. */
 function policyJson(policy: PlainPolicy): string {
   const { issuer, ttl_seconds, not_before_skew_seconds, enforce_license_types } = policy;
-  const { self_issued_instance_id } = policy;
+  const { self_issued_instance_id, issued_at_skew_seconds } = policy;
   const first = { issuer, ttl_seconds, not_before_skew_seconds, enforce_license_types };
-  return JSON.stringify({ ...first, self_issued_instance_id });
+  // An undefined member is not written.
+  return JSON.stringify({ ...first, self_issued_instance_id, issued_at_skew_seconds });
 }
 
 /** The text of the digest of a catalog: JSON with sorted members. */

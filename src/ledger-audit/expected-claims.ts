@@ -16,6 +16,8 @@ export interface PlainPolicy {
   readonly enforce_license_types: boolean;
   /** Null when self-issued tokens are off. */
   readonly self_issued_instance_id: string | null;
+  /** Missing from policies of before `iat` was dated back. */
+  readonly issued_at_skew_seconds?: number;
 }
 
 /** A catalog of `catalog_snapshots`, with the names that the rules use. */
@@ -69,14 +71,14 @@ export function expectedDigest(
   at: Date,
   exp: number,
 ): Buffer {
-  const iat = Math.floor(at.getTime() / 1000);
+  const second = Math.floor(at.getTime() / 1000);
   const status = status_index === null ? {} : { status: statusOf(policy.issuer, status_index) };
   const claims = {
     iss: policy.issuer,
     aud: audiences,
     sub,
-    iat,
-    nbf: iat - policy.not_before_skew_seconds,
+    iat: second - (policy.issued_at_skew_seconds ?? 0),
+    nbf: second - policy.not_before_skew_seconds,
     exp,
     jti,
     gitlab_realm: 'self-managed',

@@ -77,14 +77,14 @@ export function expectedSelfIssuedDigest(
   at: Date,
 ): Buffer | null {
   if (Object.keys(extra).some((name) => !MAY_BE_ADDED.includes(name))) return null;
-  const iat = Math.floor(at.getTime() / 1000);
+  const second = Math.floor(at.getTime() / 1000);
   const status = status_index === null ? {} : { status: statusOf(policy.issuer, status_index) };
   const claims = {
     iss: policy.issuer,
     aud: audiences,
     sub,
-    iat,
-    nbf: iat - policy.not_before_skew_seconds,
+    iat: second - (policy.issued_at_skew_seconds ?? 0),
+    nbf: second - policy.not_before_skew_seconds,
     exp: selfIssuedExpiry(at),
     jti,
     gitlab_realm: 'saas',

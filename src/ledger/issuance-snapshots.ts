@@ -30,6 +30,8 @@ export class IssuanceSnapshots {
       not_before_skew_seconds: config.notBeforeSkewSeconds,
       enforce_license_types: config.enforceLicenseTypes,
       self_issued_instance_id: config.selfIssuedInstanceId,
+      // Policies without it are older: `iat` was the second of issue.
+      issued_at_skew_seconds: config.notBeforeSkewSeconds,
     });
     this.policyDigest = createHash('sha256').update(this.policy).digest();
   }

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import type { AddOnPurchase } from '../../src/domain/add-on-purchase.js';
 import { canonicalAddOnName, type Catalog } from '../../src/domain/catalog.js';
+import { expectedDigest } from '../../src/ledger-audit/expected-claims.js';
 import { recordedVersion } from '../../src/domain/gitlab-version.js';
 import { parseCatalog } from '../../src/domain/parse-catalog.js';
 import { resolveScopes } from '../../src/domain/resolve-scopes.js';
@@ -146,6 +148,32 @@ describe('the scopes that a license is granted', () => {
       'PURCHASE_NOT_STARTED',
     ]);
     expect(Math.min(...seen.values())).toBeGreaterThan(80);
+  });
+});
+
+describe('the claims that the auditor expects', () => {
+  const at = new Date('2026-03-10T12:00:00.250Z');
+  const second = Date.parse('2026-03-10T12:00:00Z') / 1000;
+  const identity = { jti: 'j', sub: 's', uid: 'u', status_index: null };
+  const granted = { scopes: ['a'], audiences: ['b'] };
+  const policy = {
+    issuer: 'https://issuer.test',
+    ttl_seconds: 3600,
+    not_before_skew_seconds: 5,
+    enforce_license_types: true,
+    self_issued_instance_id: null,
+  };
+
+  it.each([
+    ['dated back', { ...policy, issued_at_skew_seconds: 5 }, second - 5],
+    ['of before iat was dated back', policy, second],
+  ])('have the iat of their policy, one %s', (_which, given, iat) => {
+    const claims = {
+      ...{ iss: policy.issuer, aud: ['b'], sub: 's', iat, nbf: second - 5, exp: second + 3600 },
+      ...{ jti: 'j', gitlab_realm: 'self-managed', gitlab_instance_uid: 'u', scopes: ['a'] },
+    };
+    const digest = createHash('sha256').update(JSON.stringify(claims)).digest();
+    expect(expectedDigest(identity, granted, given, at, second + 3600)).toEqual(digest);
   });
 });
 

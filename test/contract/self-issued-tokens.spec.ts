@@ -69,8 +69,8 @@ describe('a self-issued token', () => {
       iss: issuer.url,
       aud: ['gitlab-ai-gateway', 'gitlab-duo-workflow-service'],
       sub: PLATFORM,
-      nbf: Number(iat) - 5,
-      exp: Number(iat) + 3600,
+      nbf: Number(iat),
+      exp: Number(iat) + 5 + 3600,
       gitlab_realm: 'saas',
       scopes: ['duo_chat'],
     });

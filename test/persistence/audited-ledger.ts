@@ -45,8 +45,8 @@ export async function issueAuditedLedger(): Promise<AuditedLedger> {
   const issuer = await startTestIssuer({ clock });
   const { id, licenseKey } = await registerLicense(issuer);
   const client = (n: number, generation: Generation = NEWEST) => {
-    const instanceId = `8d1c1f3e-2b7a-4c0e-9f53-6a1b2c3d4e5${n}`;
-    return new GitlabInstance(issuer.url, { licenseKey, instanceId }, generation);
+    const identity = { licenseKey, instanceId: instanceIdOf(n) };
+    return new GitlabInstance(issuer.url, identity, generation);
   };
   await issueWhileThingsChange({ clock, issuer, client }, id);
   const intruder = await Intruder.into(issuer);
@@ -73,6 +73,10 @@ export async function issueAuditedLedger(): Promise<AuditedLedger> {
   };
 }
 
+function instanceIdOf(n: number): string {
+  return `8d1c1f3e-2b7a-4c0e-9f53-6a1b2c3d4e5${n}`;
+}
+
 interface Scene {
   readonly clock: FakeClock;
   readonly issuer: TestIssuer;
@@ -96,7 +100,8 @@ async function issueWhileThingsChange(scene: Scene, licenseId: string): Promise<
   // Without any version.
   const old = client(1, GENERATIONS['the first GitLab']);
   const query = syncQuery('serviceToken { token }', GENERATIONS['the first GitLab']);
-  await old.send({ query, variables: old.variables() }, { 'user-agent': 'a script' });
+  const headers = { 'user-agent': 'a script', 'x-gitlab-instance-id': instanceIdOf(1) };
+  await old.send({ query, variables: old.variables() }, headers);
   await recordPurchase(issuer, licenseId, { add_on: 'duo_enterprise', started_at: '2026-03-03' });
   // The same instant: nobody can tell which came first.
   await client(1).serviceToken();

@@ -135,6 +135,16 @@ describe('reading a token', () => {
     );
   });
 
+  it('takes the instant of the issue from the jti, because iat is dated back', () => {
+    const milliseconds = (NOON * 1000 + 250).toString(16).padStart(12, '0');
+    const jti = `${milliseconds.slice(0, 8)}-${milliseconds.slice(8)}-7000-8000-000000000000`;
+    const about = { sub: INSTANCE, iat: NOON - 5, nbf: NOON - 5, exp: NOON + 3 * DAY };
+    expect(readToken(compact({ ...about, jti }), at(2))).toMatchObject({ issuedAt: NOON });
+    for (const other of ['another form', jti.replace('-7', '-4'), jti.replace(/^./, 'f')]) {
+      expect(readToken(compact({ ...about, jti: other }), at(2))?.issuedAt).toBe(NOON - 5);
+    }
+  });
+
   it.each([
     ['', 'nothing'],
     ['a.b.c', 'three words'],

@@ -25,6 +25,7 @@ const FUTURE_SECONDS = 300;
 
 /** The compact form (RFC 7515 section 3.1): it goes into a header, and into a file of headers. */
 const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
+const UUID_V7 = /^([\da-f]{8})-([\da-f]{4})-7[\da-f]{3}-[\da-f]{4}-[\da-f]{12}$/i;
 /** The last second of the year 9999. The store has no form for later dates. */
 const LAST_SECOND = 253_402_300_799;
 
@@ -45,7 +46,7 @@ export function readToken(token: string, now: Date): HeldToken | null {
       instanceId: sub,
       realm: realm ?? 'self-managed',
       scopes: asTexts(claims['scopes']),
-      issuedAt: iat,
+      issuedAt: issuedAt(claims.jti, iat, exp),
       notBefore: isInstant(claims.nbf) ? claims.nbf : iat,
       expiresAt: exp,
       receivedAt: secondsOf(now),
@@ -53,6 +54,13 @@ export function readToken(token: string, now: Date): HeldToken | null {
   } catch {
     return null;
   }
+}
+
+/** The issuer dates `iat` back. The `jti` has the very instant (a UUID of version 7, RFC 9562 section 5.7). */
+function issuedAt(jti: string | undefined, iat: number, exp: number): number {
+  const [, high = '', low = ''] = UUID_V7.exec(jti ?? '') ?? [];
+  const second = Math.floor(Number.parseInt(high + low, 16) / 1000);
+  return second > iat && second < exp ? second : iat;
 }
 
 function isInstant(value: unknown): value is number {

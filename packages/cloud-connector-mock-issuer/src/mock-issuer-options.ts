@@ -18,7 +18,7 @@ export interface MockIssuerOptions {
   readonly rotateSeconds?: number;
   /** For how long a key signs before it is published: a mistake to try. Default 0. */
   readonly publishLateSeconds?: number;
-  /** `exp - iat` of good tokens. Default 120; real ones live three days. */
+  /** How long good tokens live from their issue. Default 120; real ones live three days. */
   readonly tokenTtlSeconds?: number;
   /** Private keys of an earlier run (`MockIssuer.privateKeys()`), for backends that still cache them. */
   readonly privateKeys?: readonly PrivateJwk[];

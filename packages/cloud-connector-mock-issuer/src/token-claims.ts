@@ -20,19 +20,20 @@ export interface TokenPolicy {
 /** Claims as they are signed; any of them may be replaced or left out by what is to be refused. */
 export type Claims = Readonly<Record<string, unknown>>;
 
-const NOT_BEFORE_SKEW_SECONDS = 5;
+/** `iat` and `nbf` are dated back by so much, for backends whose clock is behind. */
+const SKEW_SECONDS = 5;
 const UNIQUE_INSTANCE_ID = '0d8f5c1e-6f7a-5b3c-9d2e-4a1b7c8e9f03';
 
 /** The claims of a good service access token; instants are whole seconds since 1970 (RFC 7519). */
 export function goodClaims(wishes: TokenWishes, policy: TokenPolicy, now: Date): Claims {
-  const iat = Math.floor(now.getTime() / 1000);
+  const issuedAt = Math.floor(now.getTime() / 1000);
   return {
     iss: wishes.issuer ?? policy.issuer,
     aud: wishes.audiences,
     sub: wishes.sub,
-    iat,
-    nbf: iat - NOT_BEFORE_SKEW_SECONDS,
-    exp: iat + policy.ttlSeconds,
+    iat: issuedAt - SKEW_SECONDS,
+    nbf: issuedAt - SKEW_SECONDS,
+    exp: issuedAt + policy.ttlSeconds,
     jti: uuidV7(now),
     gitlab_realm: wishes.realm,
     gitlab_instance_uid: UNIQUE_INSTANCE_ID,
