@@ -891,6 +891,19 @@ describe('seats, when a purchase follows on another one', () => {
     ]);
   });
 
+  it('are kept by one in the place of another that ended on its first day', async () => {
+    const { id: first } = await buy({ ...OLD, expires_on: '2026-03-10' });
+    clock.set('2026-03-09T12:00:00Z');
+    await assign(first, '1');
+    clock.set('2026-03-10T12:00:00Z');
+    const days = { started_at: '2026-03-10', expires_on: '2026-04-01' };
+    const wrong = await buy(days);
+    await assign(wrong.id, '2');
+    await end(wrong.id);
+    const { id } = await buy(days);
+    expect(await holders(id)).toEqual(['1', '2']);
+  });
+
   it('go with a purchase that is called off to the one in its place', async () => {
     await oldWith('1');
     const { id } = await buy(NEXT);

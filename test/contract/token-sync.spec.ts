@@ -981,7 +981,7 @@ describe('a sync is denied', () => {
   it.each([
     ['expired', { starts_on: '2025-01-01', expires_on: '2026-01-01' }, 'LICENSE_EXPIRED'],
     ['legacy', { kind: 'legacy' }, 'LICENSE_NOT_CLOUD'],
-  ])('of an %s license says that another one renews it', async (_what, about, code) => {
+  ])('of a license that is %s says that another one renews it', async (_what, about, code) => {
     const old = await registerPaidLicense(issuer, about);
     const saysSo = /a newer license renews it from 2026-0\d-01 \(UTC\) on/;
     const message = async () => {

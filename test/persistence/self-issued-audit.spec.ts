@@ -70,6 +70,11 @@ describe('the audit of self-issued tokens', () => {
     await issuer.admin('DELETE', `add_on_purchases/${purchase}`);
     clock.advance(MINUTE);
     await both();
+    // The user keeps the seat.
+    const next = await recordNamespacePurchase(issuer, '9', { started_at: '2026-03-02' });
+    expect(next.assigned_seats).toBe(1);
+    clock.advance(MINUTE);
+    await both({ unit_primitives: ['duo_chat', 'security_scans'] });
     const { licenseKey } = await registerPaidLicense(issuer);
     const instanceId = '8d1c1f3e-2b7a-4c0e-9f53-6a1b2c3d4e50';
     await Promise.all([
@@ -94,8 +99,8 @@ describe('the audit of self-issued tokens', () => {
     );
   const codes = async () => (await audit()).found.map(({ finding }) => finding);
 
-  it('finds nothing wrong after purchases, assignments and releases in between', async () => {
-    await expect(audit()).resolves.toMatchObject({ rows: 20, found: [] });
+  it('finds nothing wrong after purchases, assignments, releases and carried seats in between', async () => {
+    await expect(audit()).resolves.toMatchObject({ rows: 22, found: [] });
     const sql = 'SELECT DISTINCT scope_set_digest FROM issued_tokens WHERE self_issued IS NOT NULL';
     expect((await intruder.query(sql)).length).toBeGreaterThan(3);
   });
