@@ -1,7 +1,6 @@
 import '../platform/take-signals.js';
 import 'reflect-metadata';
 import { userInfo } from 'node:os';
-import { parseArgs } from 'node:util';
 import type { INestApplicationContext } from '@nestjs/common';
 import { CatalogFaultsError } from '../catalog/catalog-faults-error.js';
 import { ConfigFaultsError } from '../../config/app-config.js';
@@ -16,9 +15,13 @@ import { Replicas } from '../signing-keys/replicas.js';
 import { RotateSigningKeys } from '../signing-keys/rotate-signing-keys.js';
 import { HsmError } from '../signing-keys/hsm-error.js';
 import { RevokeSigningKey } from '../signing-keys/revoke-signing-key.js';
-import { type Output, runCommand } from './command-line.js';
+import { type Output, pasted, readArguments, runCommand } from './command-line.js';
 import { replicaLine, revocationLines, timelineLines } from './key-lines.js';
-import { CommandRefusedError, withOperatorContext } from './operator-context.js';
+import {
+  CommandRefusedError,
+  type OperatorContextOptions,
+  withOperatorContext,
+} from './operator-context.js';
 
 const USAGE = `Usage: npm run keys -- <command>
 
@@ -52,7 +55,11 @@ interface Options {
 
 type Command = (app: INestApplicationContext, options: Options, output: Output) => Promise<void>;
 
-export async function keysCommand(args: readonly string[], output: Output): Promise<0 | 1 | 2> {
+export async function keysCommand(
+  args: readonly string[],
+  output: Output,
+  context: OperatorContextOptions = {},
+): Promise<0 | 1 | 2> {
   const usage = parseUsage(args);
   if (usage === 'help') {
     output.out(USAGE);
@@ -63,7 +70,7 @@ export async function keysCommand(args: readonly string[], output: Output): Prom
     return 2;
   }
   try {
-    await withOperatorContext(({ app }) => usage.command(app, usage.options, output));
+    await withOperatorContext(({ app }) => usage.command(app, usage.options, output), context);
     return 0;
   } catch (error) {
     const trouble = troubleOf(error);
@@ -131,15 +138,11 @@ function parseUsage(
   args: readonly string[],
 ): 'help' | { wrong: string } | { command: Command; options: Options } {
   try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        help: { type: 'boolean', short: 'h' },
-        'dry-run': { type: 'boolean' },
-        'accept-outage': { type: 'boolean' },
-        reason: { type: 'string' },
-      },
+    const { values, positionals } = readArguments(args, {
+      help: { type: 'boolean', short: 'h' },
+      'dry-run': { type: 'boolean' },
+      'accept-outage': { type: 'boolean' },
+      reason: { type: 'string' },
     });
     if (values.help) return 'help';
     const command = commandOf(positionals);
@@ -162,7 +165,8 @@ function parseUsage(
   }
 }
 
-function commandOf([name, kid, ...rest]: readonly string[]): Command | null {
+function commandOf([name, given, ...rest]: readonly string[]): Command | null {
+  const kid = given === undefined ? undefined : pasted(given);
   if (name === 'revoke' && kid !== undefined && rest.length === 0) return revoke(kid);
   if (name === 'remove-replica' && kid !== undefined && rest.length === 0)
     return removeReplica(kid);

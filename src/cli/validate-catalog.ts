@@ -1,12 +1,11 @@
 import '../platform/take-signals.js';
-import { parseArgs } from 'node:util';
 import { CatalogFaultsError } from '../catalog/catalog-faults-error.js';
 import { loadCatalog } from '../catalog/load-catalog.js';
 import { shippedCatalogDirectory } from '../catalog/shipped-catalog.js';
 import type { Catalog } from '../domain/catalog.js';
 import { outOfReach } from '../domain/out-of-reach.js';
 import { Clock } from '../platform/clock.js';
-import { type Output, runCommand } from './command-line.js';
+import { type Output, readArguments, runCommand } from './command-line.js';
 
 const USAGE = `Usage: npm run catalog:validate -- [<dir>]
 
@@ -64,11 +63,7 @@ function tellOutOfReach(catalog: Catalog, now: Date, out: Output['out']): void {
 
 function parseUsage(args: readonly string[]): 'help' | { wrong: string } | { directory: string } {
   try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: { help: { type: 'boolean', short: 'h' } },
-    });
+    const { values, positionals } = readArguments(args, { help: { type: 'boolean', short: 'h' } });
     if (values.help) return 'help';
     if (positionals.length > 1) return { wrong: 'Give one folder at most.' };
     return { directory: positionals[0] ?? shippedCatalogDirectory() };

@@ -2,7 +2,6 @@ import '../platform/take-signals.js';
 import 'reflect-metadata';
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
-import { parseArgs } from 'node:util';
 import { CatalogFaultsError } from '../catalog/catalog-faults-error.js';
 import { isCalendarDay } from '../domain/calendar-day.js';
 import type { Finding } from '../ledger-audit/finding.js';
@@ -15,7 +14,7 @@ import {
   type OperatorContextOptions,
   withOperatorContext,
 } from './operator-context.js';
-import type { Output } from './command-line.js';
+import { type Output, pasted, readArguments } from './command-line.js';
 
 const USAGE = `Usage: npm run ledger:verify -- [--from <day>] [--to <day>] [--checkpoints <file>] [--json]
        npm run ledger:verify -- --token-file <file> [--json]
@@ -167,7 +166,7 @@ async function readCopies(file: string): Promise<string[]> {
 
 async function readToken(file: string): Promise<string> {
   try {
-    return (file === '-' ? await text(process.stdin) : await readFile(file, 'utf8')).trim();
+    return pasted(file === '-' ? await text(process.stdin) : await readFile(file, 'utf8'));
   } catch {
     throw new CommandRefusedError(`the file ${file} cannot be read`);
   }
@@ -181,18 +180,17 @@ function isForOperators(error: unknown): error is Error {
 
 function parseUsage(args: readonly string[]): 'help' | { wrong: string } | Asked {
   try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        help: { type: 'boolean', short: 'h' },
-        json: { type: 'boolean' },
-        from: { type: 'string' },
-        to: { type: 'string' },
-        'token-file': { type: 'string' },
-        checkpoints: { type: 'string' },
-      },
+    const { values, positionals } = readArguments(args, {
+      help: { type: 'boolean', short: 'h' },
+      json: { type: 'boolean' },
+      from: { type: 'string' },
+      to: { type: 'string' },
+      'token-file': { type: 'string' },
+      checkpoints: { type: 'string' },
     });
     if (values.help) return 'help';
+    // It may be a token that somebody has pasted, so it is not repeated.
+    if (positionals.length > 0) return { wrong: 'There are only options: see below.' };
     const {
       from,
       to,

@@ -1,8 +1,12 @@
 import { callbackify } from 'node:util';
-import { Client, type ClientConfig } from 'pg';
+import { Client, type ClientConfig, defaults } from 'pg';
 import { needsNewConnections } from './away.js';
 import { pinSettings } from './session-settings.js';
 import { CONNECT, StatementOutcomes } from './statement-outcomes.js';
+
+// In the time zone of the process, `pg` would write the seconds wrong of old instants: offsets of local mean time, such
+// as +05:41:16, have seconds, which it leaves out.
+defaults.parseInputDatesAsUTC = true;
 
 const LATE = 'Query read timeout';
 /** A connection that was used so recently is taken to be good. */

@@ -74,6 +74,10 @@ describe('startOfDay', () => {
     // Clocks change in between, but not in UTC.
     ['2026-03-20', 14, '2026-04-03T00:00:00.000Z'],
     ['2026-01-01', -1, '2025-12-31T00:00:00.000Z'],
+    // Behind it there is no year of four digits.
+    ['9999-12-17', 14, '9999-12-31T00:00:00.000Z'],
+    ['9999-12-18', 14, '9999-12-31T23:59:59.000Z'],
+    ['9999-12-31', 14, '9999-12-31T23:59:59.000Z'],
   ])('of %s and %d days is %s', (day, days, instant) => {
     expect(startOfDay(day, days).toISOString()).toBe(instant);
   });

@@ -6,6 +6,8 @@ export type CalendarDay = string;
 
 const DAY = /^(\d{4})-(\d{2})-(\d{2})$/;
 const MILLISECONDS_PER_DAY = 86_400_000;
+/** A whole second, as the `exp` of a token is. */
+const LAST_INSTANT_MS = Date.parse('9999-12-31T23:59:59Z');
 
 /** The UTC day in which `instant` lies. */
 export function dayOf(instant: Date): CalendarDay {
@@ -20,7 +22,12 @@ export function isCalendarDay(text: string): boolean {
   return !Number.isNaN(instant.getTime()) && dayOf(instant) === text;
 }
 
-/** 00:00 UTC of the day that lies `days` after `day`. */
+/**
+ * 00:00 UTC of the day that lies `days` after `day`. Vendors write 9999-12-31 for "never", and the days after it have
+ * no form with four digits of a year, which is the only form that readers of JSON agree on (RFC 3339 section 1). So
+ * they count as the last second before them.
+ */
 export function startOfDay(day: CalendarDay, days = 0): Date {
-  return new Date(Date.parse(`${day}T00:00:00Z`) + days * MILLISECONDS_PER_DAY);
+  const start = Date.parse(`${day}T00:00:00Z`) + days * MILLISECONDS_PER_DAY;
+  return new Date(Math.min(start, LAST_INSTANT_MS));
 }

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { catalogFolder, removeCatalogFolders } from '../catalog/catalog-folder.js';
-import { recordPurchase, registerLicense } from '../support/builders.js';
+import { licenseBody, recordPurchase, registerLicense } from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { GENERATIONS, GitlabInstance } from '../support/gitlab-instance.js';
 import { instanceOf, listInstances, THREE_SCOPES } from '../support/instance-health.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
+import { expectProblem } from './problem.js';
 
 const NOON = '2026-03-10T12:00:00.000Z';
 const DUE = '2026-03-11T13:00:00.000Z';
@@ -54,6 +55,41 @@ describe('an instance in the admin API', () => {
     });
     const response = await issuer.admin('GET', `instances/${instance.id}`);
     expect(await response.json()).toEqual(instance);
+  });
+
+  it('of a license that never ends loses its service at the last instant that can be written', async () => {
+    const forEver = { starts_on: '0001-01-01', expires_on: '9999-12-31' };
+    const bought = { started_at: forEver.starts_on, expires_on: forEver.expires_on };
+    const { license, purchase, read } = await synced(forEver, bought);
+    expect(await read()).toMatchObject({ loses_service_at: '9999-12-31T23:59:59.000Z' });
+    expect([license, purchase]).toMatchObject([forEver, bought]);
+    for (const at of ['0001-01-01', '9999-12-31T23:59:59.999Z']) {
+      const path = `licenses/${license.id}/entitlements?at=${at}`;
+      const answer = (await (await issuer.admin('GET', path)).json()) as { at: string };
+      expect(new Date(answer.at)).toEqual(new Date(at));
+    }
+    const codes = `licenses/${license.id}/activation_codes`;
+    const expiry = { expires_at: '9999-12-31T23:59:59.999Z' };
+    expect(await (await issuer.admin('POST', codes, expiry)).json()).toMatchObject(expiry);
+  });
+
+  it.each([
+    ...['10000-01-01', '+010000-01-01', '0000-12-31', '-0001-01-01', 'infinity', '0001-01-01 BC'],
+    ...['2026-02-29', '2026-1-1', '20260101', '2026-01-01T00:00:00Z', '2026-W01-1', '1767225600'],
+  ])('has a license that ends on no day but one that can be written, not on %j', async (day) => {
+    const body = licenseBody({ starts_on: '2025-01-01', expires_on: day });
+    const answer = await issuer.admin('POST', 'licenses', body);
+    await expectProblem(answer, 422, 'VALIDATION_FAILED', ['#/expires_on']);
+  });
+
+  it.each([
+    ...['10000-01-01T00:00:00Z', '9999-12-31T23:59:59-00:01', '9999-12-31T24:00:00Z', 'infinity'],
+    ...['2027-06-30T23:59:60Z', '2027-01-01T00:00:00+24:00', 1798761600],
+  ])('has a license with activation codes that end at no instant like %j', async (expires_at) => {
+    const { id } = await registerLicense(issuer);
+    const path = `licenses/${id}/activation_codes`;
+    const answer = await issuer.admin('POST', path, { expires_at });
+    await expectProblem(answer, 422, 'VALIDATION_FAILED', ['#/expires_at']);
   });
 
   it('says too much from the day on which a purchase is over', async () => {

@@ -39,6 +39,8 @@ describe('a request does not delay the key set for others', () => {
     issuer = await startChildIssuer(database.url, {
       SELF_ISSUED_INSTANCE_ID: ID,
       TRUSTED_PROXIES: '127.0.0.0/8',
+      // Its offset had seconds until 1920.
+      TZ: 'Asia/Kathmandu',
     });
     await issuer.listening;
     operations = await readOperations(issuer.url);
@@ -101,6 +103,17 @@ describe('a request does not delay the key set for others', () => {
       asked.end(body);
     });
   }
+
+  it('and an instant of any year is kept as it was sent, in any time zone', async () => {
+    const license_key = await createLicense(issuer);
+    for (const timestamp of ['0001-01-01T00:00:00.000Z', '1919-12-31T18:18:43.999Z']) {
+      const seatLink = { license_key, instance_id: ID, timestamp, billable_users_count: 1 };
+      const body = JSON.stringify(seatLink);
+      expect(await send('POST /api/v1/seat_links', null, body)).toBe(200);
+      const answer = await issuer.admin('GET', `instances?instance_id=${ID}`);
+      expect(await answer.text()).toContain(`"reported_at":"${timestamp}"`);
+    }
+  });
 
   it('with the widest bodies, in any operation', async () => {
     const inputs = operations

@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { decodeProtectedHeader } from 'jose';
+import { readAppConfig } from '../../config/app-config.js';
+import { keysCommand } from '../../src/cli/keys.js';
+import { expectProblem } from '../api/problem.js';
 import { registerPaidLicense } from '../support/builders.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { GitlabInstance } from '../support/gitlab-instance.js';
@@ -54,6 +57,54 @@ async function instanceWithTokens(tokens: number): Promise<GitlabInstance> {
   for (let count = 0; count < tokens; count += 1) await gitlab.serviceToken();
   return gitlab;
 }
+
+describe('npm run keys', () => {
+  /** @returns the exit status and the first line */
+  async function keys(...args: string[]): Promise<string> {
+    const lines: string[] = [];
+    const write = (line: string) => lines.push(line);
+    const config = readAppConfig({
+      DATABASE_URL: issuer.database.url,
+      ISSUER_URL: issuer.url,
+      KEY_ENCRYPTION_KEY: issuer.keyEncryptionKey.toString('base64'),
+      DATA_DIR: issuer.dataDir,
+      LOG_LEVEL: 'silent',
+    });
+    const status = await keysCommand(args, { out: write, err: write }, { config, clock });
+    return `${status} ${lines[0] ?? ''}`;
+  }
+
+  it('takes a kid as it is, whichever characters it begins with', async () => {
+    const unknown = '1 There is no signing key with this kid.';
+    const rest = 'b4kQ1xT0vN8_-hX2mYc7wPz5sRd9uEf3gLj6oIaHn0';
+    for (const start of ['-', '-h', '--help', '--dry-run']) {
+      expect([start, await keys('revoke', start + rest)]).toEqual([start, unknown]);
+      const url = `signing_keys/${encodeURIComponent(start + rest).replaceAll('-', '%2D')}/revoke`;
+      await expectProblem(await issuer.admin('POST', url), 404, 'NOT_FOUND');
+    }
+    const { kid } = await keyIn(issuer, 'current');
+    expect(await keys('revoke', `\u2060 ${kid}\u200b\n`, '--dry-run')).toMatch(/^0 refused until/);
+    const reason = '-- stolen, see --dry-run';
+    expect(await keys('revoke', kid, '--accept-outage', '--reason', reason)).toMatch(/^0 /);
+    expect((await inPhase(kid))?.revocation_reason).toBe(reason);
+  });
+
+  it('refuses wrong usage and does nothing', async () => {
+    for (const [args, message] of [
+      [['revoke', 'x', '--dryrun'], "Unknown option '--dryrun'"],
+      [['revoke', 'x', '--reason', '--dry-run'], "'--reason' argument is ambiguous"],
+      [['revoke', 'x', '--reason', 'a', '--reason', 'b'], '--reason is given more than once.'],
+      [['revoke', 'x', '--dry-run', '--dry-run'], '--dry-run is given more than once.'],
+      [['revoke', 'x', 'y'], 'Name one command.'],
+      [['revoke', '--dry-run'], 'Name one command.'],
+      [['list', '--dry-run'], 'The command list has no options.'],
+    ] as const) {
+      const answer = await keys(...args);
+      expect(answer.slice(0, 2)).toBe('2 ');
+      expect(answer).toContain(message);
+    }
+  });
+});
 
 describe('the revocation of the key that signs', () => {
   it('shows the impact first, and changes nothing', async () => {

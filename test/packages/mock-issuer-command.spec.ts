@@ -126,8 +126,13 @@ describe('cloud-connector-mock-issuer', () => {
     [['verify-backend', '--url', 'http://a', '--header', 'x'], '--header x: name=value is needed.'],
     [['verify-backend', '--url', 'http://a', '--body-file', '/no'], '--body-file /no: ENOENT'],
     [['--port', '70000'], '--port 70000: there is no such port.'],
-    [['--rotate-seconds', 'soon'], '--rotate-seconds soon: a number of 0 or more is needed.'],
+    [['--rotate-seconds', 'soon'], '--rotate-seconds soon: a number from 0 to 2000000 is needed.'],
+    [['--rotate-seconds', '2147484'], 'a number from 0 to 2000000 is needed.'],
+    [['--token-ttl-seconds', '1e300'], 'a number from 0 to 2000000 is needed.'],
     [['--oops'], "Unknown option '--oops'"],
+    [['--issuer', '--host', 'x'], "'--issuer' argument is ambiguous"],
+    [['--audience', '-x', '--port', '-1'], '--port -1: a number from 0 to 2000000 is needed.'],
+    [['verify-backend', '--body', '--1', '--header', '-a=-b'], '--url http://... of an endpoint'],
     [['verify'], 'There is no command verify.'],
   ])('refuses %j', async (args, message) => {
     const { code, stderr } = await run(...args);

@@ -87,10 +87,32 @@ function parsed(argv: readonly string[]) {
     help: { type: 'boolean', short: 'h' },
   } as const;
   try {
-    return parseArgs({ args: [...argv], options, strict: true }).values;
+    return parseArgs({
+      args: joined(argv, new Map(Object.entries(options))),
+      options,
+      strict: true,
+    }).values;
   } catch (error) {
     // A word too many may be a secret that somebody typed: it is not repeated.
     const name = /'(--?[\w-]+)/.exec(String(error))?.[1];
     throw invalid(name ? `${name} is unknown or lacks its value` : 'options only, see --help');
   }
+}
+
+/** Joins each text with its option. It may begin with a dash, and `parseArgs` would take it for an option. */
+function joined(
+  argv: readonly string[],
+  options: ReadonlyMap<string, { readonly type: 'string' | 'boolean' }>,
+): string[] {
+  const rest = [...argv];
+  const all: string[] = [];
+  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
+    const next = options.get(arg.slice(2))?.type === 'string' ? rest[0] : undefined;
+    const isOption =
+      next?.startsWith('--') === true && options.has(next.slice(2).split('=')[0] ?? '');
+    // A forgotten text must not swallow the option after it.
+    if (next === undefined || isOption) all.push(arg);
+    else all.push(`${arg}=${rest.shift() ?? ''}`);
+  }
+  return all;
 }

@@ -8,7 +8,11 @@ export type Values = ReadonlyMap<string, string | boolean | (string | boolean)[]
 /** @throws {UsageError} */
 export function valuesOf(args: readonly string[], options: ParseArgsConfig['options']): Values {
   try {
-    const { values } = parseArgs({ args: [...args], options: options ?? {}, strict: true });
+    const { values } = parseArgs({
+      args: joined(args, options),
+      options: options ?? {},
+      strict: true,
+    });
     return new Map(Object.entries(values));
   } catch (error) {
     // Of an option that is not there, for one.
@@ -16,18 +20,35 @@ export function valuesOf(args: readonly string[], options: ParseArgsConfig['opti
   }
 }
 
+/** Joins each text with its option. It may begin with a dash, and `parseArgs` would take it for an option. */
+function joined(args: readonly string[], options: ParseArgsConfig['options'] = {}): string[] {
+  const known = new Map(Object.entries(options).map(([name, { type }]) => [`--${name}`, type]));
+  const rest = [...args];
+  const all: string[] = [];
+  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
+    const next = known.get(arg) === 'string' ? rest[0] : undefined;
+    // A forgotten text must not swallow the option after it.
+    if (next === undefined || known.has(next.split('=')[0] ?? '')) all.push(arg);
+    else all.push(`${arg}=${rest.shift() ?? ''}`);
+  }
+  return all;
+}
+
 export function textOf(values: Values, name: string): string | undefined {
   const value = values.get(name);
   return typeof value === 'string' ? value : undefined;
 }
 
-/** @throws {UsageError} when it is no number of 0 or more */
+/** A timer of more milliseconds than a 32-bit integer has would end at once. */
+const MAX_NUMBER = 2_000_000;
+
+/** @throws {UsageError} when it is no number from 0 to 2,000,000 (seconds: 23 days) */
 export function numberOf(values: Values, name: string): number | undefined {
   const text = textOf(values, name);
   if (text === undefined) return undefined;
   const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
-  throw new UsageError(`--${name} ${text}: a number of 0 or more is needed.`);
+  if (text.trim() !== '' && value >= 0 && value <= MAX_NUMBER) return value;
+  throw new UsageError(`--${name} ${text}: a number from 0 to ${MAX_NUMBER} is needed.`);
 }
 
 /** @throws {UsageError} when it is no port */
