@@ -13,7 +13,7 @@ import {
   isLockRefused,
   lockHolders,
   MigrationHeldUpError,
-  turnHolder,
+  turnHolderAt,
   withLockTimeout,
 } from './migration-locks.js';
 import { pinFunctions } from './pin-functions.js';
@@ -68,7 +68,7 @@ export async function migrate(
       while (!(await beginTurn(lock))) await sleep(RETRY_MS);
     };
     const turn = 'the end of the migrations of another start';
-    await tellingWaits(logger, turn, waitForTurn, () => turnHolder(lock));
+    await tellingWaits(logger, turn, waitForTurn, () => turnHolderAt(url));
     await migrateBeside(lock, target, schema);
     await pinFunctions(lock, schema);
     await lock.query('COMMIT');

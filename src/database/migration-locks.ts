@@ -1,4 +1,4 @@
-import type { Client } from 'pg';
+import type { Client, QueryResultRow } from 'pg';
 import type { MigrationInterface } from 'typeorm';
 import { codeOf } from '../platform/error-code.js';
 import { DatabaseClient } from './client.js';
@@ -99,9 +99,9 @@ export async function beginTurn(client: Client): Promise<boolean> {
 }
 
 /** Who migrates now, as part of a sentence. A version before this one locked a session. */
-export async function turnHolder(client: Client): Promise<string> {
-  const { rows } = await client.query<{ holder: string; idle: boolean; pid: number }>(TURN_HOLDERS);
-  const [found] = rows;
+export async function turnHolderAt(url: string): Promise<string> {
+  type Holder = { holder: string; idle: boolean; pid: number };
+  const [found] = await askOnce<Holder>(url, TURN_HOLDERS);
   if (!found) return '';
   return found.idle
     ? `${found.holder}, which does nothing: SELECT pg_terminate_backend(${found.pid}) ends it`
@@ -117,12 +117,17 @@ const BLOCKERS = `
 
 /** Who holds up our sessions, as part of a sentence. */
 export async function blockersAt(url: string): Promise<string> {
+  const found = await askOnce<{ holder: string }>(url, BLOCKERS);
+  return found.map(({ holder }) => holder).join('; ');
+}
+
+/** Asks on a connection of its own, because the others wait. */
+async function askOnce<Row extends QueryResultRow>(url: string, sql: string): Promise<Row[]> {
   const timeouts = { connectionTimeoutMillis: 2000, query_timeout: 2000 };
   const client = new DatabaseClient({ connectionString: url, ...timeouts });
   try {
     await client.connect();
-    const { rows } = await client.query<{ holder: string }>(BLOCKERS);
-    return rows.map(({ holder }) => holder).join('; ');
+    return (await client.query<Row>(sql)).rows;
   } finally {
     void client.end().catch(() => undefined);
   }

@@ -7,6 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { freePort } from '../../src/platform/free-port.js';
 import { createLogger } from '../../src/platform/logging.js';
+import { dataSourceOptions } from '../../src/data-source.js';
+import { migrate } from '../../src/database/migrate.js';
 import { Notifications } from '../../src/database/notifications.js';
 import { licenseBody, registerPaidLicense } from '../support/builders.js';
 import { describeUnless, missingProgram, programPath } from '../support/debian.js';
@@ -24,15 +26,19 @@ describeUnless(missingProgram('pgbouncer', 'pgbouncer'))(
     let database: TestDatabase;
     let pooler: Pooler;
     let issuer: TestIssuer;
+    let direct: Client;
 
     beforeAll(async () => {
       database = await createTestDatabase();
+      direct = new Client({ connectionString: database.url });
+      await direct.connect();
       pooler = await startPgbouncer(database.url);
       issuer = await startTestIssuer({
         environment: { DATABASE_URL: pooler.url, DATABASE_DIRECT_URL: database.url },
       });
     });
     afterAll(async () => {
+      await direct.end();
       await issuer.stop();
       await pooler.stop();
       await database.drop();
@@ -109,6 +115,67 @@ describeUnless(missingProgram('pgbouncer', 'pgbouncer'))(
         await pooler.restart();
         expect(await token()).toContain('"token":"ey');
       });
+    });
+
+    /** The first step of a start, with this `DATABASE_URL` alone: what it says, and what it logs. */
+    function starting(url: string): { readonly outcome: Promise<string>; readonly logs: string[] } {
+      const logs: string[] = [];
+      const logger = createLogger('warn', { write: (line) => logs.push(line) });
+      const config = { databaseUrl: url, databasePoolSize: 4, databaseTimeoutMs: 5000 };
+      const target = { url, setting: 'DATABASE_URL', logger };
+      const outcome = migrate(dataSourceOptions(config), target).then(
+        () => 'it starts',
+        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      );
+      return { outcome, logs };
+    }
+
+    async function advisoryLocks(): Promise<unknown> {
+      const { rows } = await direct.query<object>(
+        `SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND database =
+         (SELECT oid FROM pg_database WHERE datname = current_database())`,
+      );
+      return rows;
+    }
+
+    it('leaves no lock of a migration with the pooler', async () => {
+      expect(await starting(pooler.url).outcome).toBe('it starts');
+      expect(await advisoryLocks()).toEqual([]);
+      expect(await starting(database.url).outcome).toBe('it starts');
+    });
+
+    it('names who holds the lock, when an older version has left it with the pooler', async () => {
+      const older = new Client({ connectionString: pooler.url, application_name: 'older version' });
+      await older.connect();
+      await older.query(`SELECT pg_advisory_lock(hashtext('cloud_connector_issuer.migrate'))`);
+      await older.end();
+      const { outcome, logs } = starting(database.url);
+      while (logs.length === 0) await sleep(20);
+      const [, pid] =
+        /another start, held up by process (\d+) \(.*idle since/.exec(logs.join('')) ?? [];
+      expect(logs.join('')).toContain(`SELECT pg_terminate_backend(${String(pid)}) ends it`);
+      await direct.query('SELECT pg_terminate_backend($1)', [pid]);
+      expect(await outcome).toBe('it starts');
+    });
+
+    it.each([
+      ['default_transaction_isolation', 'serializable', "'read committed'"],
+      ['statement_timeout', '2s', '0'],
+      ['synchronous_commit', 'off', "'on'"],
+      ['array_nulls', 'off', "'on'"],
+      ['search_path', 'nowhere', 'public'],
+    ])('refuses a setting that it cannot set back there: %s = %s', async (name, value, right) => {
+      const role = `ALTER ROLE ${new URL(database.url).username} IN DATABASE ${database.name}`;
+      await direct.query(`${role} SET ${name} = '${value}'`);
+      // A pooler that is started now has no older session.
+      const other = await startPgbouncer(database.url);
+      const said = await starting(other.url).outcome;
+      await other.stop();
+      expect(said).toContain(`Run: ${role} SET ${name} = ${right}`);
+      expect(await starting(database.url).outcome).toBe(
+        name === 'search_path' ? said : 'it starts',
+      );
+      await direct.query(`${role} RESET ${name}`);
     });
   },
 );
