@@ -78,4 +78,16 @@ describe('an upgrade while another transaction uses a table for long', () => {
     const { rows } = await pool.query('SELECT count(*)::int AS migrated FROM activation_codes');
     expect(rows).toEqual([{ migrated: 0 }]);
   });
+
+  it('says which step of a start waits, and who holds it up', async () => {
+    if (!issuer) throw new Error('the upgrade has not ended');
+    await longImport.query(`SELECT pg_advisory_lock(hashtext('create_issued_tokens_partition'))`);
+    const logs: string[] = [];
+    const starting = startTestIssuer({ sharing: issuer, onLog: (line) => logs.push(line) });
+    const wait =
+      /has waited \d+ s for the ledger's days, held up by process \d+ \(.*a long import, idle since/;
+    while (!wait.test(logs.join(''))) await sleep(50);
+    await longImport.query('SELECT pg_advisory_unlock_all()');
+    await (await starting).stop();
+  });
 });

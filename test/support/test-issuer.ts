@@ -39,6 +39,8 @@ export interface TestIssuerOptions {
   readonly database?: TestDatabase;
   /** How long a stop goes on answering. Nobody calls on here, unless a test says so. */
   readonly lingerMs?: number;
+  /** Gets each log line, also of a start that does not end. */
+  readonly onLog?: (line: string) => void;
 }
 
 /** The whole service in this process, on a database of its own, listening on a free port. */
@@ -48,7 +50,10 @@ export async function startTestIssuer(options: TestIssuerOptions = {}): Promise<
   const url = `http://127.0.0.1:${await freePort()}`;
   const environment = issuerEnvironment(url, dataDir, database, options);
   const logs: string[] = [];
-  const write = (line: string) => logs.push(line);
+  const write = (line: string) => {
+    logs.push(line);
+    options.onLog?.(line);
+  };
   const running = await startIssuer(readAppConfig(environment), {
     logger: createLogger('debug', { write }),
     lingerMs: options.lingerMs ?? 0,
