@@ -1,5 +1,5 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -134,10 +134,21 @@ describe('cloud-connector-mock-issuer', () => {
     [['--audience', '-x', '--port', '-1'], '--port -1: a number from 0 to 2000000 is needed.'],
     [['verify-backend', '--body', '--1', '--header', '-a=-b'], '--url http://... of an endpoint'],
     [['verify'], 'There is no command verify.'],
+    [['write-corpus', '--folder', 'x', '--now', 'soon'], '--now soon: an instant such as'],
   ])('refuses %j', async (args, message) => {
     const { code, stderr } = await run(...args);
     expect(code).toBe(2);
     expect(stderr).toContain(message);
+  });
+
+  it('writes the corpus to files, for the issuer and the audience that it is given', async () => {
+    const corpus = join(folder, 'a', 'corpus');
+    const options = ['--issuer', 'https://mine.example/', '--audience', 'mine'];
+    const { code, stdout } = await run('write-corpus', '--folder', corpus, ...options);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('requests.json, keys.json')]);
+    const text = readFileSync(join(corpus, 'requests.json'), 'utf8');
+    expect(JSON.parse(text)).toMatchObject({ issuer: 'https://mine.example', audience: 'mine' });
+    expect(statSync(join(corpus, 'keys.json')).mode & 0o777).toBe(0o644);
   });
 
   it('refuses a file of keys that holds something else', async () => {

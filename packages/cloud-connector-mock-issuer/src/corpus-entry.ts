@@ -43,6 +43,8 @@ export interface CorpusEntry {
   readonly anyError?: boolean;
   /** Only for a backend that reads status lists. */
   readonly needsStatusList?: boolean;
+  /** Right only at the instant at which it was made: a backend has to hold its clock still. */
+  readonly needsClock?: boolean;
   /** @returns what stands behind `Bearer ` */
   readonly mint: (mint: Mint) => string;
 }

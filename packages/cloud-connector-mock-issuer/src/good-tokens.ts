@@ -45,6 +45,7 @@ export const GOOD_TOKENS: readonly CorpusEntry[] = [
     name: 'good-almost-expired',
     what: 'expires in half a minute',
     expected: 'accept',
+    needsClock: true,
     mint: ({ keys, claims, now }) =>
       signedBy(keys.signing, { ...claims, exp: Math.floor(now.getTime() / 1000) + 30 }),
   },

@@ -80,6 +80,14 @@ export const HEADER_CASES: readonly HeaderCase[] = [
   },
 ];
 
+/** A good token of another realm. */
+export const REALM_CASE = {
+  name: 'header-realm-saas',
+  what: 'a token of the realm `saas`, with the header that says so',
+  expected: 'accept',
+  realm: 'saas',
+} as const;
+
 function refused(name: string, what: string, changes: HeaderCase['changes']): HeaderCase {
   return { name: `header-${name}`, what, expected: 'refuse', changes };
 }

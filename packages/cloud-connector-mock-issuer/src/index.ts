@@ -1,4 +1,5 @@
 export type { CorpusEntry, Expectation } from './corpus-entry.js';
+export { corpusFiles, type CorpusOptions } from './corpus-files.js';
 export { CORPUS } from './corpus.js';
 export { FAULTS, type Fault, type FaultyDocument } from './faults.js';
 export type { Deviation, Finding } from './judge-answer.js';

@@ -30,10 +30,21 @@ export interface Wanted {
   readonly expected: Expectation;
   readonly alsoRight?: readonly number[];
   /** What the body says; looked at only when bodies are compared. */
-  readonly error?: string | undefined;
+  readonly error?: string | null | undefined;
 }
 
 const STATUS = { refuse: 401, forbid: 403 } as const;
+
+/** The right statuses; null where the backend lets it in, or may do either. */
+export function rightStatuses({ expected, alsoRight = [] }: Wanted): readonly number[] | null {
+  return expected === 'refuse' || expected === 'forbid' ? [STATUS[expected], ...alsoRight] : null;
+}
+
+/** What the field's backends say in a refusal (the contract's section on validators); null: nothing certain. */
+export function rightError(expected: Expectation, unitPrimitive: string): string | null {
+  if (expected === 'refuse') return 'Forbidden by auth provider';
+  return expected === 'forbid' ? `Unauthorized to access ${unitPrimitive}` : null;
+}
 
 /** Compares an answer with what was wanted. */
 export function judged(wanted: Wanted, answer: BackendAnswer, compareBodies = false): Finding {
@@ -69,7 +80,8 @@ function deviationOf(
   const right = STATUS[expected];
   if (status !== right) return ['wrong_answer', `${status} instead of ${right}`];
   const said = errorOf(body);
-  if (!compareBodies || wanted.error === undefined || said === wanted.error) return [null, null];
+  if (!compareBodies || (wanted.error ?? null) === null || said === wanted.error)
+    return [null, null];
   return ['wrong_answer', `the body says ${JSON.stringify(said)} instead of "${wanted.error}"`];
 }
 

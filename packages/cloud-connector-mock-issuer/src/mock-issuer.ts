@@ -63,7 +63,8 @@ export class IssuerState {
   }
 
   statusList(): string {
-    return signedStatusList(this.issuer, this.auxiliary, this.settings.now());
+    const { now, tokenTtlSeconds } = this.settings;
+    return signedStatusList(this.issuer, this.auxiliary, now(), tokenTtlSeconds);
   }
 
   privateKeys(): Promise<PrivateJwk[]> {

@@ -21,7 +21,12 @@ export function statusClaim(issuer: string, index: number): object {
 }
 
 /** A status list (section 5.1), signed; `ttl` is short, for a backend to come back soon. */
-export function signedStatusList(issuer: string, key: AuxiliaryKey, now: Date): string {
+export function signedStatusList(
+  issuer: string,
+  key: AuxiliaryKey,
+  now: Date,
+  lifetimeSeconds = LIFETIME_SECONDS,
+): string {
   const bits = new Uint8Array(LIST_BYTES);
   // Section 4.1: the first token is the lowest bit of the first byte; 1 is INVALID.
   bits[REVOKED_INDEX >> 3] = 1 << (REVOKED_INDEX & 7);
@@ -30,7 +35,7 @@ export function signedStatusList(issuer: string, key: AuxiliaryKey, now: Date): 
     iss: issuer,
     sub: statusListUri(issuer),
     iat,
-    exp: iat + LIFETIME_SECONDS,
+    exp: iat + Math.max(lifetimeSeconds, LIFETIME_SECONDS),
     ttl: TTL_SECONDS,
     status_list: { bits: 1, lst: deflateSync(bits, { level: 9 }).toString('base64url') },
   });

@@ -3,8 +3,8 @@ import { cachingFindings } from './caching-findings.js';
 import { CORPUS } from './corpus.js';
 import type { CorpusEntry } from './corpus-entry.js';
 import { fetchByEnvironment } from './environment-proxy.js';
-import { HEADER_CASES, type HeaderCase } from './header-cases.js';
-import { type Finding, isLetIn, judged } from './judge-answer.js';
+import { HEADER_CASES, type HeaderCase, REALM_CASE } from './header-cases.js';
+import { type Finding, isLetIn, judged, rightError } from './judge-answer.js';
 import { DEFAULT_UNIT_PRIMITIVE, type MockIssuerOptions } from './mock-issuer-options.js';
 import { type MockIssuer, startMockIssuer } from './start-mock-issuer.js';
 import { secondIssuerFindings } from './second-issuer-findings.js';
@@ -140,23 +140,16 @@ async function triedToken(
 ): Promise<Finding> {
   const before = trial.issuer.fetches().attacker;
   const answer = await sent(trial, entry.name);
-  const error = entry.anyError === true ? undefined : ERRORS[entry.expected]?.(unitPrimitive);
+  const error = entry.anyError === true ? null : rightError(entry.expected, unitPrimitive);
   const finding = judged({ ...entry, error }, answer, compareBodies);
   const followed = trial.issuer.fetches().attacker > before;
   if (!followed || finding.deviation !== null) return finding;
   return { ...finding, deviation: 'followed', detail: 'it fetched the address in the token' };
 }
 
-/** What the field's backends say (the contract's section on validators). */
-const ERRORS: Readonly<Record<string, (unitPrimitive: string) => string>> = {
-  refuse: () => 'Forbidden by auth provider',
-  forbid: (unitPrimitive) => `Unauthorized to access ${unitPrimitive}`,
-};
-
 async function triedRealm(trial: Trial): Promise<Finding> {
-  const what = 'a token of the realm `saas`, with the header that says so';
-  const wanted = { name: 'header-realm-saas', what, expected: 'accept' as const };
-  return judged(wanted, await sent(trial, 'good', { realm: 'saas' }));
+  const { realm, ...wanted } = REALM_CASE;
+  return judged(wanted, await sent(trial, 'good', { realm }));
 }
 
 async function triedHeaders(

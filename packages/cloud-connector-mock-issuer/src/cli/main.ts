@@ -2,6 +2,7 @@ import { UsageError } from './arguments.js';
 import { serve } from './serve.js';
 import { USAGE } from './usage.js';
 import { verify } from './verify.js';
+import { writeCorpus } from './write-corpus.js';
 
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -18,6 +19,10 @@ async function main([command, ...rest]: readonly string[]): Promise<number> {
   }
   try {
     if (command === 'verify-backend') return await verify(rest, say, tell);
+    if (command === 'write-corpus') {
+      await writeCorpus(rest, say);
+      return 0;
+    }
     if (command !== undefined && !command.startsWith('-')) {
       throw new UsageError(`There is no command ${command}.`);
     }

@@ -3,6 +3,8 @@ export const USAGE = `cloud-connector-mock-issuer [options]
 cloud-connector-mock-issuer verify-backend --url URL [options]
     Tries all of them on a backend that trusts this issuer.
     Exit code: 0 nothing deviates, 1 something does, 2 wrong usage.
+cloud-connector-mock-issuer write-corpus --folder PATH [options]
+    Writes all of them to files, with new keys, for a backend that is tested without Node.
 
 Both
   --port N                    default 5000
@@ -30,4 +32,11 @@ verify-backend
   --patience-seconds N        default 35; how long it may take to learn a new key
   --settle-seconds N          default 0; wait before each broken document
   --timeout-seconds N         default 10; for one request
-  --json                      the report as JSON`;
+  --json                      the report as JSON
+
+write-corpus
+  --folder PATH               made when absent
+  --issuer URL                default https://issuer.example.com; nothing has to be there
+  --audience, --unit-primitive
+  --now INSTANT               default now; when the tokens were made
+  --until INSTANT             default 2099-01-01T00:00:00Z; until when good tokens are valid`;

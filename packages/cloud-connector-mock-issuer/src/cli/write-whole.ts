@@ -7,15 +7,15 @@ import { wallClock } from '../clock.js';
 const ABANDONED_AFTER_MS = 60_000;
 
 /**
- * Replaces a file, of mode 0600. Whenever the process or the machine dies, and when the disk is full, the
+ * Replaces a file, of mode 0600 unless told otherwise. Whenever the process or the machine dies, and when the disk is full, the
  * file is the old one or the new one. A failure leaves no draft; the draft of a process that was killed
  * is removed by the next one that writes.
  */
-export async function writeWhole(path: string, content: string): Promise<void> {
+export async function writeWhole(path: string, content: string, mode = 0o600): Promise<void> {
   await removeAbandonedDrafts(path);
   const draft = `${path}.draft-${randomUUID()}`;
   try {
-    await writeToDisk(draft, content);
+    await writeToDisk(draft, content, mode);
     await rename(draft, path);
   } finally {
     await rm(draft, { force: true }).catch(() => undefined);
@@ -23,8 +23,8 @@ export async function writeWhole(path: string, content: string): Promise<void> {
   await syncFolder(dirname(path));
 }
 
-async function writeToDisk(path: string, content: string): Promise<void> {
-  const file = await open(path, 'wx', 0o600);
+async function writeToDisk(path: string, content: string, mode: number): Promise<void> {
+  const file = await open(path, 'wx', mode);
   try {
     await file.writeFile(content);
     await file.sync();
