@@ -12,8 +12,9 @@ export class NotText {
 const NULL = /^(?:|~|null|Null|NULL)$/;
 // In any case: Psych does not look at the case, PyYAML does.
 const WORD = /^(?:null|true|false|yes|no|on|off|y|n)$/i;
-const NUMBER =
-  /^[-+]?(?:0[box][\da-f_,]*|(?=[.\d])[\d_,.:]*(?:e[-+]?\d+)?|\.e[-+]?\d+|\.(?:inf|nan))$/i;
+const NUMBER = /^[-+]?(?:0[box][\da-f_,]*|(?=[.\d])[\d_,.:]*(?:e[-+]?\d+)?|\.(?:inf|nan))$/i;
+/** Psych takes it for a number and fails at it. */
+const NO_NUMBER = /^[-+]?(?:\.e[-+]\d+|0[bx][_,]*)$/i;
 /** Psych makes a symbol of it, PyYAML finds no value for it, or both merge another mapping. */
 const SIGN = /^(?::.+|=|<<)$/s;
 const DATE_LIKE = /^-?\d{4}-\d{1,2}-\d{1,2}(?:(?:t|\s+)[\d:.]*(?:\s*(?:z|[-+][\d:]*))?)?$/i;
@@ -28,6 +29,7 @@ const INSTANT =
  */
 export function plainScalar(written: string): string | null | Date | NotText | undefined {
   if (NULL.test(written)) return null;
+  if (NO_NUMBER.test(written)) return undefined;
   if (WORD.test(written) || NUMBER.test(written)) return new NotText(written);
   if (INSTANT.test(written)) return parseUtcInstant(written) ?? undefined;
   return SIGN.test(written) || DATE_LIKE.test(written) ? undefined : written;

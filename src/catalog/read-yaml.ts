@@ -23,17 +23,21 @@ interface Trouble {
 // A few aliases do no harm; many of them can fill the memory.
 const MAX_ALIASES = 10;
 /**
- * YAML forbids the control characters. The others end a line, or mean a blank, to some readers only. A tab
- * is harmless in a line that is a comment.
+ * YAML forbids the control characters. The others end a line, or mean a blank, to some readers only, and a
+ * backslash at the end of a line joins it to the next one in different ways. A tab is harmless in a line
+ * that is a comment.
  */
 const UNREADABLE =
-  /[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]|\r(?!\n)|[\u2028\u2029\ufeff]|(?<=^(?! *#).*)\t/mu;
+  /[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]|\r|\\(?=\n)|[\u2028\u2029\ufeff]|(?<=^(?! *#).*)\t/mu;
 /** The faults of syntax after the first ones follow from those. */
 const MAX_FAULTS = 5;
 const NO_COMMON_MEANING =
   'is neither a text nor a date such as 2024-10-17T00:00:00Z to readers of YAML: quote a text';
-/** PyYAML takes no others. */
 const ANCHOR = /^[\w-]+$/;
+/** PyYAML takes no others. */
+const NOT_AN_ANCHOR =
+  'has an anchor with other signs than letters, digits, - and _, or that stands here twice';
+const BLOCK = /^BLOCK/;
 const BYTE_ORDER_MARK = /^\ufeff/;
 const DIRECTIVE = /^%/m;
 
@@ -42,7 +46,8 @@ const DIRECTIVE = /^%/m;
  * `plainScalar` says what it means to those two.
  */
 export function readYaml(written: string): YamlReading {
-  const text = written.replace(BYTE_ORDER_MARK, '');
+  // The parser reads some block texts otherwise when their lines end in CR LF.
+  const text = written.replace(BYTE_ORDER_MARK, '').replaceAll('\r\n', '\n');
   const lines = new LineCounter();
   try {
     const parsed = parseDocument(text, {
@@ -86,6 +91,7 @@ function syntaxTroubles(text: string, { errors }: Document.Parsed): Trouble[] {
 /** Gives each value without quotes its meaning. Reports tags, and keys that are not text. */
 function resolvePlainScalars(parsed: Document.Parsed): Trouble[] {
   const troubles: Trouble[] = [];
+  const anchors = new Set<string>();
   visit(parsed, {
     Node: (position, node) => {
       const report = (reason: string) => {
@@ -94,10 +100,13 @@ function resolvePlainScalars(parsed: Document.Parsed): Trouble[] {
       if (!isAlias(node) && node.tag !== undefined) {
         report(`has the tag ${node.tag}: tags are not read here, quote a text instead`);
       }
-      if ('anchor' in node && !ANCHOR.test(node.anchor ?? 'none')) {
-        report(`the anchor '${node.anchor}' may have letters, digits, dashes and underscores only`);
+      if (!isAlias(node) && node.anchor !== undefined) {
+        if (!ANCHOR.test(node.anchor) || anchors.has(node.anchor)) report(NOT_AN_ANCHOR);
+        anchors.add(node.anchor);
       }
       if (!isScalar(node) || typeof node.value !== 'string') return;
+      if (BLOCK.test(node.type ?? '') && node.value.trim() === '')
+        report('is a block text of blanks only');
       const meaning = node.type === Scalar.PLAIN ? plainScalar(node.value) : node.value;
       if (position === 'key') {
         // Psych merges the mapping below `<<` even when it is quoted.

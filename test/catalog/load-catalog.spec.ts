@@ -251,6 +251,10 @@ describe('loadCatalog, given something wrong', () => {
     ['a tab', 'name:\ta\n', '(line 1)'],
     ['a control character', 'name: a\n# \u0007\n', '(line 2)'],
     ['a second byte order mark', 'name: a\n\ufeffdescription: b\n', '(line 2)'],
+    ['an anchor given twice', 'name: &b a\ndescription: &b c\n', '(line 2)'],
+    ['a line joined by a backslash', 'name: a\ndescription: "b\\\n\n  c"\n', '(line 2)'],
+    ['a block text of blanks', 'name: a\ndescription: |2\n   \n\n', '(line 2)'],
+    ['what Ruby takes for a number and fails at', 'name: a\nlifecycle: .e+5\n', '(line 2)'],
     ['a list', '- a\n', '(file)'],
     [
       'aliases that multiply',
