@@ -12,6 +12,7 @@ import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { AnswerDeadline } from '../http/answer-deadline.js';
 import { NextLink } from '../http/paging.js';
+import { NoteSubject } from '../http/request-subject.js';
 import { refuseUnreadInput } from '../http/unread-input.js';
 import type { Principal } from './api-token-look-up.js';
 import { Callers } from './callers.js';
@@ -47,7 +48,7 @@ export function AdminApi(tag: string): ClassDecorator {
   return applyDecorators(
     Controller('api/v1'),
     UseGuards(ApiTokenGuard),
-    UseInterceptors(refuseUnreadInput, AnswerDeadline, NextLink),
+    UseInterceptors(NoteSubject, refuseUnreadInput, AnswerDeadline, NextLink),
     ApiBearerAuth(),
     ApiTags(tag),
   );

@@ -50,7 +50,12 @@ export class ActivateInstance {
     return this.database.transaction(async (manager) => {
       const code = await this.codes.byDigest(manager, digest);
       if (code === null) throw unknownCode();
-      return this.activateWith(manager, code, request);
+      try {
+        return await this.activateWith(manager, code, request);
+      } catch (error) {
+        if (error instanceof IssuerError) error.licenseId ??= code.licenseId;
+        throw error;
+      }
     });
   }
 

@@ -36,6 +36,9 @@ export function sendError(
 ): void {
   const error = asIssuerError(thrown) ?? INTERNAL;
   request.errorCode = error.code;
+  if (error.licenseId !== undefined) {
+    request.subject = { ...request.subject, licenseId: error.licenseId };
+  }
   if (error.code === 'UNAVAILABLE') {
     // There may be many at once: only the reason, without a stack.
     const reason = error.cause instanceof Error ? error.cause.message : null;

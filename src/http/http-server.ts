@@ -138,6 +138,7 @@ function logRequests(fastify: FastifyInstance, logger: Logger): void {
         route: request.routeOptions.url ?? null,
         status: reply.statusCode,
         code: request.errorCode,
+        ...request.subject,
         milliseconds: Math.round(reply.elapsedTime * 10) / 10,
       },
       'request',

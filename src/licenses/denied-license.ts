@@ -36,7 +36,7 @@ export function deniedLicense(
   license: License,
   renewal: License | null,
 ): IssuerError {
-  return new IssuerError(denial, MESSAGES[denial](license, renewal));
+  return new IssuerError(denial, MESSAGES[denial](license, renewal), { licenseId: license.id });
 }
 
 function useRenewal({ startsOn }: License): string {

@@ -63,6 +63,8 @@ export interface IssuerErrorExtras {
   readonly members?: Readonly<Record<string, unknown>>;
   /** Headers that belong to the status, such as `allow`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** For the log only: the license that is denied. */
+  readonly licenseId?: string;
   /** For the log only. */
   readonly cause?: unknown;
 }
@@ -74,6 +76,9 @@ export class IssuerError extends Error {
   readonly members: Readonly<Record<string, unknown>>;
   readonly headers: Readonly<Record<string, string>>;
 
+  /** For the log only: the license that the caller asked with, once it is known. */
+  licenseId: string | undefined;
+
   constructor(
     readonly code: IssuerErrorCode,
     message: string,
@@ -84,6 +89,7 @@ export class IssuerError extends Error {
     this.errors = extras.errors ?? [];
     this.retryAfterSeconds = extras.retryAfterSeconds;
     this.members = extras.members ?? {};
+    this.licenseId = extras.licenseId;
     this.headers = extras.headers ?? {};
   }
 

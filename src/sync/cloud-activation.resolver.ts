@@ -38,6 +38,8 @@ export class CloudActivationResolver {
     @Context() context: SyncContext,
   ): Promise<CloudActivationActivatePayload> {
     context.outcome = 'activation';
+    const instanceId = uuidOf(input.instanceIdentifier);
+    if (instanceId !== null) context.subject.instanceId = instanceId;
     try {
       const license = await this.activateInstance.activate({
         activationCode: input.activationCode,
@@ -51,6 +53,7 @@ export class CloudActivationResolver {
         },
         at: this.clock.now(),
       });
+      context.subject.licenseId = license.licenseId;
       this.logger.info({ licenseId: license.licenseId }, 'an instance was activated');
       this.metrics.activations.inc({ outcome: 'activated', code: '' });
       return payloadOf(license);
@@ -60,6 +63,8 @@ export class CloudActivationResolver {
       this.metrics.activations.inc({ outcome: 'refused', code: error?.code ?? 'INTERNAL' });
       if (error === null) throw thrown;
       if (error.status >= TRY_AGAIN) throw error;
+      context.refusedWith = error.code;
+      if (error.licenseId !== undefined) context.subject.licenseId = error.licenseId;
       return { licenseKey: null, ...NOTHING, errors: [error.message] };
     }
   }

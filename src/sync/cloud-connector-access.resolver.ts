@@ -2,7 +2,9 @@ import { Args, Context, Parent, Query, ResolveField, Resolver } from '@nestjs/gr
 import { CatalogStore } from '../catalog/catalog.service.js';
 import type { AdmittedRequest } from '../instances/sighting-counts.js';
 import type { Deadline } from '../database/deadline.js';
+import type { RequestSubject } from '../http/request-subject.js';
 import { Clock } from '../platform/clock.js';
+import type { IssuerErrorCode } from '../platform/issuer-error.js';
 import { Admission, type AdmittedSync } from '../token-issuance/admission.js';
 import { IssueServiceToken } from '../token-issuance/issue-service-token.js';
 import {
@@ -21,6 +23,10 @@ export interface SyncContext {
   readonly deadline: Deadline;
   /** The outcome when no error is thrown; `answered` when no token was asked for. */
   outcome: 'answered' | 'issued' | 'revoked' | 'activation';
+  /** For the log. */
+  readonly subject: RequestSubject;
+  /** The code of a refusal that is part of an answer. */
+  refusedWith?: IssuerErrorCode;
   /** Missing when the request was denied, or does not say which instance it is. */
   admitted?: Omit<AdmittedRequest, 'address'>;
 }
@@ -58,9 +64,12 @@ export class CloudConnectorAccessResolver {
       context.headers,
       at,
     );
+    if (request.instanceId !== null) context.subject.instanceId = request.instanceId;
     const admitted = await this.admission.admit({ ...request, deadline: context.deadline });
     const { sync, license, instanceId, byOldKey } = admitted;
+    context.subject.licenseId = license.id;
     if (instanceId !== null) {
+      context.subject.instanceId = instanceId;
       const { hostName } = sync;
       context.admitted = { licenseId: license.id, instanceId, hostName, byOldKey, at };
     }

@@ -26,6 +26,7 @@ export class GraphqlController {
 
   @Post('graphql')
   async answer(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const subject = (request.subject = {});
     const context: SyncContext = {
       headers: request.headers,
       // Computed only when it is needed: behind proxies it takes a while.
@@ -34,6 +35,7 @@ export class GraphqlController {
       },
       deadline: this.answerDeadline.of(request),
       outcome: 'answered',
+      subject,
     };
     try {
       sendJson(reply, 200, 'application/json', await this.execute(request, context));
@@ -48,7 +50,8 @@ export class GraphqlController {
     const execution = app.graphql(query, context, variables, operationName);
     const data = await context.deadline.holds(dataOf(query, execution));
     this.count(context, '');
-    const { admitted } = context;
+    const { admitted, refusedWith } = context;
+    if (refusedWith !== undefined) request.errorCode = refusedWith;
     if (admitted) this.sightings.note({ ...admitted, address: context.address });
     return encodeAnswer({ data });
   }

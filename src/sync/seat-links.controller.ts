@@ -35,7 +35,10 @@ export class SeatLinksController {
     try {
       const now = this.clock.now();
       const seatLink = seatLinkOf(request.body, now);
+      const { instanceId } = seatLink;
+      request.subject = instanceId === null ? {} : { instanceId };
       const answer = await this.recordSeatLink.record(seatLink, now);
+      request.subject.licenseId = answer.licenseId;
       this.note(seatLink, answer, request.clientAddress, now);
       const outcome = answer.isKeptApart ? 'kept_apart' : 'recorded';
       this.metrics.seatLinks.inc({ outcome, code: '' });

@@ -5,6 +5,7 @@ import { ApiTokenLookUp } from '../../src/access-control/api-token-look-up.js';
 import { Deadline } from '../../src/database/deadline.js';
 import { KeySetFetches } from '../../src/signing-keys/key-set-fetches.js';
 import { select } from '../contract/ledger.js';
+import { licenseBody, makeActivationCode, registerPaidLicense } from '../support/builders.js';
 import { describeUnless, missingProgram } from '../support/debian.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { type ReverseProxy, startHaproxy, startNginx } from '../support/reverse-proxies.js';
@@ -387,6 +388,156 @@ describe('failed API tokens', () => {
       text,
     );
     return Number(count?.[1]);
+  }
+});
+
+describe('the line of a request in the log', () => {
+  const INSTANCE = '5f7a6c1e-0b7e-4a54-9d3e-2f1f0c6a9b11';
+  const NAMES = { name: 'Ada Lovelace', email: 'ada@log.example.com', company: 'Analytical Ltd' };
+  let requests = 0;
+  let license: { readonly id: string; readonly licenseKey: string };
+  let revoked: { readonly id: string; readonly licenseKey: string };
+  let code: string;
+  let revokedsCode: string;
+
+  beforeAll(async () => {
+    license = await registerPaidLicense(issuer, { licensee: NAMES });
+    revoked = await registerPaidLicense(issuer, { licensee: NAMES });
+    ({ code } = await makeActivationCode(issuer, license.id));
+    ({ code: revokedsCode } = await makeActivationCode(issuer, revoked.id));
+    await issuer.admin('POST', `licenses/${revoked.id}/revoke`);
+  });
+
+  async function lineOf(sent: Sent): Promise<Record<string, unknown>> {
+    const id = `line-${(requests += 1)}`;
+    await send({ ...sent, headers: { ...sent.headers, 'x-request-id': id } });
+    const lines = issuer.logs.map((line) => JSON.parse(line) as Record<string, unknown>);
+    const [line, ...others] = lines.filter((one) => one['requestId'] === id);
+    expect(others).toEqual([]);
+    return line ?? {};
+  }
+
+  const post = (path: string, body: unknown, headers: Headers = {}): Sent => ({
+    ...{ method: 'POST', path, body, headers },
+  });
+  const sync = (key: string, instance: string | null = INSTANCE): Sent =>
+    post(
+      '/graphql',
+      {
+        query: `query ($k: String!) { cloudConnectorAccess(licenseKey: $k, gitlabVersion: "18.6.0") {
+          serviceToken { token } } }`,
+        variables: { k: key },
+      },
+      instance === null ? {} : { 'x-gitlab-instance-id': instance },
+    );
+  const activation = (activationCode: string): Sent =>
+    post('/graphql', {
+      query: `mutation ($c: String!, $i: String!) {
+        cloudActivationActivate(input: { activationCode: $c, instanceIdentifier: $i }) { errors } }`,
+      variables: { c: activationCode, i: INSTANCE },
+    });
+  const seatLink = (key: string): Sent =>
+    post('/api/v1/seat_links', {
+      ...{ license_key: key, instance_id: INSTANCE, hostname: 'gitlab.log.example.com' },
+      ...{ billable_users_count: 3 },
+    });
+
+  const both = () => ({ licenseId: license.id, instanceId: INSTANCE });
+  const denied = () => ({ licenseId: revoked.id, instanceId: INSTANCE });
+  it.each<[string, () => Sent, () => Record<string, unknown>]>([
+    ['a sync', () => sync(license.licenseKey), both],
+    [
+      'a denied sync',
+      () => sync(revoked.licenseKey),
+      () => ({ ...denied(), code: 'LICENSE_REVOKED' }),
+    ],
+    [
+      'a sync that names no instance',
+      () => sync(revoked.licenseKey, null),
+      () => ({ licenseId: revoked.id, code: 'LICENSE_REVOKED' }),
+    ],
+    [
+      'a sync that names it wrongly',
+      () => sync(license.licenseKey, 'not set'),
+      () => ({ licenseId: license.id, code: 'INSTANCE_ID_INVALID' }),
+    ],
+    [
+      'a sync with an unknown key',
+      () => ({ ...sync('unknown-key-of-nobody') }),
+      () => ({
+        instanceId: INSTANCE,
+        code: expect.stringMatching(/LICENSE_NOT_FOUND|RATE_LIMITED/) as string,
+      }),
+    ],
+    ['an activation', () => activation(code), both],
+    [
+      'a refused activation',
+      () => activation(revokedsCode),
+      () => ({ ...denied(), code: 'LICENSE_REVOKED' }),
+    ],
+    ['a seat link', () => seatLink(license.licenseKey), both],
+    [
+      'a refused seat link',
+      () => seatLink(revoked.licenseKey),
+      () => ({ ...denied(), code: 'LICENSE_REVOKED' }),
+    ],
+  ])('says about %s which license and instance it is', async (_what, sent, ids) => {
+    const { licenseId, instanceId, code } = await lineOf(sent());
+    expect(known({ licenseId, instanceId, code })).toEqual(ids());
+  });
+
+  it('says about a request of an admin which license and instance it is', async () => {
+    const authorization = `Bearer ${issuer.adminToken}`;
+    const ask = async (method: string, path: string, body?: unknown) => {
+      const line = await lineOf({
+        method,
+        path: `/api/v1/${path}`,
+        body,
+        headers: { authorization },
+      });
+      const { licenseId, instanceId, instanceRecordId } = line;
+      return known({ licenseId, instanceId, instanceRecordId });
+    };
+    const { items } = (await (
+      await issuer.admin('GET', `instances?license_id=${license.id}`)
+    ).json()) as { readonly items: readonly [{ readonly id: string }] };
+    const [{ id }] = items;
+    const ofLicense = { licenseId: license.id };
+    const ofInstance = { ...ofLicense, instanceId: INSTANCE, instanceRecordId: id };
+    expect(await ask('GET', `licenses/${license.id}`)).toEqual(ofLicense);
+    expect(await ask('PATCH', `licenses/${license.id}`, { seats: 0 })).toEqual(ofLicense);
+    expect(await ask('GET', `licenses/${license.id}/entitlements`)).toEqual(ofLicense);
+    expect(await ask('GET', `instances/${id}`)).toEqual(ofInstance);
+    expect(await ask('POST', `instances/${id}/service_tokens/revoke`, {})).toEqual({
+      ...{ licenseId: license.id, instanceRecordId: id },
+    });
+    const added = (await ask('POST', 'licenses', licenseBody())) as { readonly licenseId: string };
+    expect((await issuer.admin('GET', `licenses/${added.licenseId}`)).status).toBe(200);
+    expect(await ask('GET', 'licenses')).toEqual({});
+  });
+
+  it('says nothing of whom a stranger asks for', async () => {
+    const line = await lineOf({ path: `/api/v1/licenses/${license.id}` });
+    expect(line).toMatchObject({ status: 401, code: 'UNAUTHENTICATED' });
+    expect(JSON.stringify(line)).not.toContain(license.id);
+  });
+
+  it('never has a name or a key', () => {
+    const log = issuer.logs.join('');
+    const secrets = [
+      license.licenseKey,
+      revoked.licenseKey,
+      code,
+      revokedsCode,
+      'unknown-key-of-nobody',
+    ];
+    for (const text of [...secrets, ...Object.values(NAMES), 'gitlab.log.example.com']) {
+      expect(log).not.toContain(text);
+    }
+  });
+
+  function known(ids: Record<string, unknown>): Record<string, unknown> {
+    return Object.fromEntries(Object.entries(ids).filter(([, id]) => id !== undefined));
   }
 });
 
