@@ -1,4 +1,5 @@
 import { createHash, randomInt } from 'node:crypto';
+import { pastedText } from '../domain/pasted-text.js';
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 const LENGTH = 24;
@@ -10,5 +11,5 @@ export function generateActivationCode(): string {
 
 /** SHA-256 of the trimmed code, which is stored and looked up. */
 export function activationCodeDigest(code: string): Buffer {
-  return createHash('sha256').update(code.trim()).digest();
+  return createHash('sha256').update(pastedText(code)).digest();
 }

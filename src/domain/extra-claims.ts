@@ -2,6 +2,7 @@ import type { ExtraClaims } from './self-issued-token-claims.js';
 
 const MAX_IDS = 100;
 const MAX_TEXT = 64;
+const MAX_POLICY_BYTES = 4096;
 const TEXT = /^[\x21-\x7e]+$/;
 
 /** The rule of each allowed claim, and its message for the caller. */
@@ -12,6 +13,8 @@ const RULES: Readonly<
   gitlab_namespace_ids: [isIds, `must be a list of 1 to ${MAX_IDS} ids, texts or whole numbers`],
   gitlab_root_namespace_id: [isId, 'must be an id, a text or a whole number'],
   gitlab_project_id: [isId, 'must be an id, a text or a whole number'],
+  skip_usage_cutoff: [(value) => typeof value === 'boolean', 'must be true or false'],
+  tool_access_policies: [isJsonText, `must be a text of JSON, at most ${MAX_POLICY_BYTES} bytes`],
 };
 
 /** The names of the claims that a caller may add to a self-issued token. */
@@ -29,6 +32,19 @@ export function extraClaimFault(name: string, value: unknown): string | null {
 function isId(value: unknown): boolean {
   if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 1;
   return typeof value === 'string' && value.length <= MAX_TEXT && TEXT.test(value);
+}
+
+function isJsonText(value: unknown): boolean {
+  if (typeof value !== 'string' || value.length > MAX_POLICY_BYTES) return false;
+  const bytes = Buffer.from(value);
+  // Half a surrogate has no UTF-8.
+  if (bytes.length > MAX_POLICY_BYTES || bytes.toString() !== value) return false;
+  try {
+    JSON.parse(value);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isIds(value: unknown): boolean {

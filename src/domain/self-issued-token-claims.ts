@@ -17,6 +17,9 @@ export interface ExtraClaims {
   readonly gitlab_namespace_ids?: readonly PlatformId[];
   readonly gitlab_root_namespace_id?: PlatformId;
   readonly gitlab_project_id?: PlatformId;
+  readonly skip_usage_cutoff?: boolean;
+  /** JSON as a text. */
+  readonly tool_access_policies?: string;
 }
 
 /** The claims of a token that the platform issues to itself; it names no user. */

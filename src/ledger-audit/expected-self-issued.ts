@@ -27,6 +27,7 @@ const STRENGTH = new Map([
 const MAY_BE_ADDED = [
   ...['gitlab_namespace_id', 'gitlab_namespace_ids'],
   ...['gitlab_root_namespace_id', 'gitlab_project_id'],
+  ...['skip_usage_cutoff', 'tool_access_policies'],
 ];
 
 /** The auditor's own reading of the rules for users and namespaces of the platform. */

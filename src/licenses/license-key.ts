@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { pastedText } from '../domain/pasted-text.js';
 import { IssuerError } from '../platform/issuer-error.js';
 
 /** No longer key can be registered, so a longer one is unknown without a look-up. */
@@ -7,9 +8,12 @@ export const MAX_LICENSE_KEY_LENGTH = 65_536;
 export const MIN_LICENSE_KEY_LENGTH = 16;
 const GENERATED_KEY_BYTES = 32;
 
-/** The form in which keys are compared: scripts add a newline at the end, Windows sends CRLF. */
+/**
+ * The form in which keys are compared: scripts add a newline at the end, Windows sends CRLF,
+ * and copied text brings blanks that nobody sees.
+ */
 export function normaliseLicenseKey(key: string): string {
-  return key.replaceAll('\r\n', '\n').trim();
+  return pastedText(key.replaceAll('\r\n', '\n'));
 }
 
 /** The normalised key. @throws {IssuerError} VALIDATION_FAILED if that is too short */

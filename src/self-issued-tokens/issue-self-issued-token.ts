@@ -84,7 +84,8 @@ export class IssueSelfIssuedToken {
     if (draft({ jti: newId(at), statusIndex }).payload.length <= MAX_PAYLOAD_BYTES) return;
     throw new IssuerError(
       'VALIDATION_FAILED',
-      'The token would be too large for a header: send shorter extra claims.',
+      'The token would be too large for a header: send shorter extra claims, or name fewer ' +
+        'unit_primitives.',
       {
         errors: [{ pointer: '#/extra_claims', detail: 'must be shorter' }],
       },

@@ -29,7 +29,8 @@ export class IssueSelfIssuedTokenBody extends PlatformHolderBody {
     example: { gitlab_namespace_id: '9' },
     description:
       'gitlab_namespace_id, gitlab_root_namespace_id, gitlab_project_id: an id, a text or a whole ' +
-      'number; gitlab_namespace_ids: a list of them',
+      'number; gitlab_namespace_ids: a list of them; skip_usage_cutoff: true or false; ' +
+      'tool_access_policies: a text of JSON, at most 4096 bytes',
   })
   @MayBeAbsent()
   @IsObject({ message: 'must be an object' })

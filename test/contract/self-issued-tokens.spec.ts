@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { expectProblem } from '../api/problem.js';
+import { LedgerAuditor } from '../../src/ledger-audit/ledger-auditor.js';
 import {
   assignSeats,
   recordNamespacePurchase,
@@ -104,6 +105,32 @@ describe('a self-issued token', () => {
       `SELECT tokens_expire_by FROM signing_keys WHERE phase = 'current'`,
     );
     expect(key?.tokens_expire_by.getTime()).toBeGreaterThanOrEqual(Date.parse('2026-03-10T13:00Z'));
+  });
+
+  it('has what the newest Rails adds, and is audited with it', async () => {
+    const policies = JSON.stringify({
+      tools: Array.from({ length: 160 }, (_, n) => `tool_${n} é`),
+    });
+    const tool_access_policies = `"${policies.replaceAll('"', '').padEnd(3900, 'x')}"`;
+    for (const skip_usage_cutoff of [true, false]) {
+      const extra_claims = { skip_usage_cutoff, tool_access_policies };
+      const { token } = await issued({ user: '7', unit_primitives: ['duo_chat'], extra_claims });
+      expect(decodeJwt(token)).toMatchObject(extra_claims);
+    }
+    const found: unknown[] = [];
+    await issuer.running.app.get(LedgerAuditor).audit({}, (finding) => found.push(finding));
+    expect(found).toEqual([]);
+    const refused = await post({
+      user: '7',
+      extra_claims: { skip_usage_cutoff: 'yes', tool_access_policies: '{' },
+    });
+    expect(refused.status).toBe(422);
+    expect(await refused.json()).toMatchObject({
+      errors: [
+        { pointer: '#/extra_claims/skip_usage_cutoff' },
+        { pointer: '#/extra_claims/tool_access_policies' },
+      ],
+    });
   });
 
   it('depends on the seats of a user, and on the purchases of a namespace', async () => {

@@ -195,6 +195,38 @@ describe('token sync', () => {
     }
   });
 
+  it.each([
+    '\u200b',
+    '\u200c',
+    '\u200d',
+    '\u2060',
+    '\ufeff',
+    '\u00ad',
+    '\u200e',
+    '\u202a',
+    '\u2069',
+  ])('trims %j around keys and codes like a blank, wherever one is pasted', async (invisible) => {
+    const around = (text: string) => `${invisible} ${text}${invisible}\n${invisible}`;
+    const key = `a key with ${invisible} inside ${randomUUID()}`;
+    const { id } = await registerPaidLicense(issuer, { license_key: around(key) });
+    for (const sent of [key, around(key)]) {
+      expect((await instance(NEWEST, sent).sync()).effect).toBe('stores the token');
+      const seatLink = await fetch(`${issuer.url}/api/v1/seat_links`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ license_key: sent }),
+      });
+      expect(await seatLink.json()).toMatchObject({ license: key });
+    }
+    const { code } = await makeActivationCode(issuer, id);
+    const { payload } = await activate(issuer, around(code), INSTANCE_ID);
+    expect(payload).toMatchObject({ licenseKey: key, errors: [] });
+    expect((await instance(NEWEST, around(code)).sync()).code).toBe('ACTIVATION_CODE_GIVEN');
+    const cancellation = { license_key: around(key) };
+    const refused = await issuer.admin('PUT', `licenses/${id}/cancellation_key`, cancellation);
+    expect(refused.status).toBe(422);
+  });
+
   it('tells two keys apart that differ only inside', async () => {
     const key = 'first line of a key\nsecond line of a key';
     await registerPaidLicense(issuer, { license_key: key });

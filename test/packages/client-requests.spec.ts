@@ -232,6 +232,22 @@ describe('the requests of an instance client', () => {
       'X-Gitlab-Feature-Enablement-Type': 'add_on',
       'x-gitlab-unit-primitive': 'duo_chat',
     });
+    const newest = {
+      userId: 7,
+      sendUserId: true,
+      deploymentType: 'self_managed',
+      subjectType: 'user',
+      enabledFeatureFlags: ['one', 'two'],
+      requestId: 'one',
+    };
+    expect(await client.headers(newest)).toEqual({
+      ...always,
+      'X-Gitlab-Global-User-Id': createHash('sha256').update(`${INSTANCE}7`).digest('base64'),
+      'x-gitlab-user-id': '7',
+      'x-gitlab-deployment-type': 'self_managed',
+      'x-gitlab-subject-type': 'user',
+      'x-gitlab-enabled-feature-flags': 'one,two',
+    });
     expect((await client.headers())['X-Request-ID']).toMatch(/^[0-9a-f-]{36}$/);
     await expect(client.headers({ requestId: 'a\r\nb' })).rejects.toMatchObject({
       code: 'OPTION_INVALID',

@@ -3,6 +3,7 @@ import { InstanceClientError } from './errors.js';
 import type { Clean } from './foreign-text.js';
 import { asObject, asObjects, asText, asTexts, type JsonObject } from './json.js';
 import { normalisedKey, type Settings } from './options.js';
+import { pastedText } from './pasted-text.js';
 import type { Answer } from './post-json.js';
 import { firstError } from './sync-answer.js';
 
@@ -51,7 +52,7 @@ export function activationRequest(settings: Settings, input: ActivationInput): o
   }
 }`,
     variables: {
-      activationCode: input.activationCode.trim(),
+      activationCode: pastedText(input.activationCode),
       instanceIdentifier: settings.instanceId,
       ...(settings.uniqueInstanceId === null
         ? {}

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { ID, listOf, optional, type Rules, TEXT } from './check-input.js';
+import { BOOLEAN, ID, listOf, optional, type Rules, TEXT } from './check-input.js';
 import type { HeldToken } from './held-token.js';
 import { headerValue, type Settings } from './options.js';
 
@@ -15,6 +15,14 @@ export interface BackendRequest {
   readonly namespaceIds?: readonly (string | number)[];
   /** How it is enabled, such as `add_on`. */
   readonly featureEnablementType?: string;
+  /** The kind of installation, such as `self_managed`. */
+  readonly deploymentType?: string;
+  /** The kind of the subject, such as `user`. */
+  readonly subjectType?: string;
+  /** Names of feature flags that are on for the subject. */
+  readonly enabledFeatureFlags?: readonly string[];
+  /** Sends the user's id itself, too, beside its digest. */
+  readonly sendUserId?: boolean;
   /** Generated when absent. */
   readonly requestId?: string;
 }
@@ -25,6 +33,10 @@ export const REQUEST_RULES: Rules<BackendRequest> = {
   aiFeatureName: optional(TEXT),
   namespaceIds: optional(listOf(ID)),
   featureEnablementType: optional(TEXT),
+  deploymentType: optional(TEXT),
+  subjectType: optional(TEXT),
+  enabledFeatureFlags: optional(listOf(TEXT)),
+  sendUserId: optional(BOOLEAN),
   requestId: optional(TEXT),
 };
 
@@ -35,11 +47,16 @@ export function backendHeaders(
   request: BackendRequest,
 ): Record<string, string> {
   const { userId, unitPrimitive, namespaceIds, featureEnablementType, requestId } = request;
+  const { deploymentType, subjectType, enabledFeatureFlags, sendUserId } = request;
   const optional = {
     'X-Gitlab-Global-User-Id': userId === undefined ? null : globalUserId(settings, userId),
     'X-Gitlab-Feature-Enabled-By-Namespace-Ids': namespaceIds?.join(',') || null,
     'X-Gitlab-Feature-Enablement-Type': featureEnablementType ?? null,
     'x-gitlab-unit-primitive': unitPrimitive ?? null,
+    'x-gitlab-user-id': sendUserId === true && userId !== undefined ? String(userId) : null,
+    'x-gitlab-deployment-type': deploymentType ?? null,
+    'x-gitlab-subject-type': subjectType ?? null,
+    'x-gitlab-enabled-feature-flags': enabledFeatureFlags?.join(',') || null,
   };
   const given = Object.entries(optional).flatMap(([name, value]): [string, string][] =>
     value === null ? [] : [[name, headerValue(name, value)]],

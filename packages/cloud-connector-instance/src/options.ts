@@ -6,6 +6,7 @@ import { type Fetch, fetchByEnvironment } from './environment-proxy.js';
 import { isHeaderValue } from './header-value.js';
 import { parseVersion } from './gitlab-version.js';
 import type { TokenStore } from './token-store.js';
+import { pastedText } from './pasted-text.js';
 
 /** The identity of an instance, and how its client works. */
 export interface InstanceClientOptions {
@@ -124,7 +125,7 @@ function quietly(log: (event: LogEvent) => unknown = () => undefined): (event: L
 
 /** The form that the issuer compares: trimmed, CRLF as LF. */
 export function normalisedKey(licenseKey: string): string {
-  return licenseKey.replaceAll('\r\n', '\n').trim();
+  return pastedText(licenseKey.replaceAll('\r\n', '\n'));
 }
 
 /** A text for a header. @throws {InstanceClientError} OPTION_INVALID */

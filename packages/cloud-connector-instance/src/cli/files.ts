@@ -4,12 +4,13 @@ import { dirname } from 'node:path';
 import { errnoOf } from '../errors.js';
 import { invalid } from '../check-input.js';
 import { writeWhole } from '../write-whole.js';
+import { pastedText } from '../pasted-text.js';
 
 /** The text of a file that has to be there. @throws {InstanceClientError} OPTION_INVALID */
 export async function readSecret(path: string): Promise<string> {
   let text: string;
   try {
-    text = (await readFile(path, 'utf8')).trim();
+    text = pastedText(await readFile(path, 'utf8'));
   } catch (error) {
     throw invalid(`${path} cannot be read: ${errnoOf(error) ?? 'unknown'}`);
   }
