@@ -20,6 +20,7 @@ import { StartRefusedError } from './platform/start-refused.js';
 import { HsmRefusedError } from './start-obstacle.js';
 import { JobRunner } from './scheduler/job-runner.js';
 import { RewrapSealedValues } from './sealing/rewrap-sealed-values.js';
+import { ClockWatch } from './signing-keys/clock-watch.js';
 import { RotateSigningKeys } from './signing-keys/rotate-signing-keys.js';
 import { SigningKeyRepository } from './signing-keys/signing-key.repository.js';
 import { HsmError } from './signing-keys/hsm-error.js';
@@ -89,6 +90,7 @@ function listen(app: INestApplicationContext, database: Database, directUrl: str
 
 /** Takes every step of a key's life that came due meanwhile, but only if the keys can be opened. */
 async function bringUpKeys(app: INestApplicationContext): Promise<void> {
+  await app.get(ClockWatch).look();
   await app.get(RotateSigningKeys).carryOutDue();
   await app.get(SigningKeys).refresh();
   await app.get(Readiness).proveSignature();

@@ -64,6 +64,7 @@ interface PageStates {
 
 class RowAudit {
   private readonly pool: AuditedLedger['pool'];
+  private readonly now: Date;
   private readonly suspicions: Suspicions;
   private readonly batches: BatchFindings;
   private readonly references: AuditReferences;
@@ -71,7 +72,7 @@ class RowAudit {
   private readonly scopes = new RememberedScopes();
 
   constructor(
-    { pool, keys }: AuditedLedger,
+    { pool, keys, now }: AuditedLedger,
     private readonly report: Report,
     from: string,
     private readonly facts: LedgerFacts,
@@ -80,7 +81,8 @@ class RowAudit {
     this.suspicions = new Suspicions(pool, keys, report);
     this.batches = new BatchFindings(from, this.suspicions);
     this.references = new AuditReferences(pool, report);
-    this.licenses = new LicenseStates(pool);
+    this.licenses = new LicenseStates(pool, now);
+    this.now = now;
   }
 
   async page(rows: readonly AuditedRow[]): Promise<void> {
@@ -95,7 +97,7 @@ class RowAudit {
     await this.suspicions.confirm();
     for (const row of rows) {
       for (const [finding, detail] of [
-        ...keyFindings(row, facts.keys.get(row.kid)),
+        ...keyFindings(row, facts.keys.get(row.kid), this.now),
         ...(await this.judge(row, batches.get(keyOfBatch(row)), states)),
       ]) {
         this.report({ finding, jti: row.jti, detail });

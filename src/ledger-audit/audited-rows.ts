@@ -5,6 +5,8 @@ import type { CheckpointKeys } from './checkpoint-keys.js';
 export interface AuditedLedger {
   readonly pool: Pick<Pool, 'query'>;
   readonly keys: CheckpointKeys;
+  /** What lies behind this instant was written with a clock that was ahead. */
+  readonly now: Date;
 }
 
 /** A row of the ledger with what it refers to. */

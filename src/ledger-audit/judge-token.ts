@@ -101,7 +101,7 @@ export class JudgeToken {
     const batch = rows[0]?.batch ?? null;
     const at = millisecondsOf(jti);
     const range = { from: firstJtiAt(at - AROUND_MS), to: firstJtiAt(at + AROUND_MS) };
-    const ledger = { pool: this.database.pool, keys: this.keys };
+    const ledger = { pool: this.database.pool, keys: this.keys, now: this.clock.now() };
     await auditRows(ledger, range, (finding) => {
       if (finding.jti === jti || (batch !== null && finding.batch === batch)) report(finding);
     });

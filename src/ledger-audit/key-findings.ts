@@ -24,14 +24,28 @@ export async function readKeys(
   return new Map(rows.map((key) => [key.kid, key]));
 }
 
+/**
+ * Whether the start of the key was dated by a clock that was ahead: it is still to come, or lies behind the end of the
+ * key. Then it does not say from when the key has signed. That the key did sign is ensured by the trigger of the ledger.
+ */
+function isDisproved({ signs_from, retired_at }: AuditedKey, now: Date): boolean {
+  const from = signs_from?.getTime() ?? 0;
+  return (
+    from > now.getTime() + TOLERANCE_MS || (retired_at !== null && from > retired_at.getTime())
+  );
+}
+
 /** Checks that the key of a row could sign at that time, and stayed published until its token expired. */
 export function keyFindings(
   row: Pick<AuditedRow, 'kid' | 'issued_at' | 'expires_at'>,
   key: AuditedKey | undefined,
+  now: Date,
 ): TokenFinding[] {
   if (!key) return [['UNKNOWN_KEY', `there was never a key ${row.kid}`]];
   const at = row.issued_at.getTime();
-  const signed = key.signs_from !== null && at >= key.signs_from.getTime() - TOLERANCE_MS;
+  const signsFrom = key.signs_from?.getTime() ?? Infinity;
+  const signed =
+    at >= signsFrom - TOLERANCE_MS || (key.signs_from !== null && isDisproved(key, now));
   const current = key.retired_at === null || at <= key.retired_at.getTime() + TOLERANCE_MS;
   if (!signed || !current) return [['KEY_NOT_CURRENT', `key ${row.kid} did not sign at that time`]];
   const { unpublished_at, revoked_at } = key;

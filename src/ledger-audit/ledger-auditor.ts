@@ -54,8 +54,8 @@ export class LedgerAuditor {
 
   async audit(days: AuditedDays, report: Report, progress?: Progress): Promise<Audited> {
     const { pool } = this.database;
-    const ledger = { pool, keys: this.keys };
     const now = this.clock.now();
+    const ledger = { pool, keys: this.keys, now };
     let rows = 0;
     for (const day of await this.days(days)) {
       const range = settled(rangeOfDays(day, day), now);
@@ -74,8 +74,8 @@ export class LedgerAuditor {
   /** Audits the newest rows and some random older ones: little enough for every few minutes. */
   async sample(report: Report): Promise<void> {
     const { pool } = this.database;
-    const ledger = { pool, keys: this.keys };
     const now = this.clock.now();
+    const ledger = { pool, keys: this.keys, now };
     const limited = { limit: SAMPLE_ROWS };
     const newest = firstJtiAt(now.getTime() - NEWEST_MS);
     await auditRows(

@@ -47,7 +47,10 @@ const PURCHASES = `
 export class LicenseStates {
   private readonly known = new BoundedCache<string, readonly LicenseState[]>(REMEMBERED);
 
-  constructor(private readonly pool: Pick<Pool, 'query'>) {}
+  constructor(
+    private readonly pool: Pick<Pool, 'query'>,
+    private readonly now: Date,
+  ) {}
 
   /** The states of each of these licenses, in the order of time; none for an unknown license. */
   async of(licenseIds: Iterable<string>): Promise<Map<string, readonly LicenseState[]>> {
@@ -64,7 +67,7 @@ export class LicenseStates {
     const changes = new Map(asked.map((id): [string, (LicenseRow | PurchaseRow)[]] => [id, []]));
     for (const change of [...licenses, ...purchases]) changes.get(change.license_id)?.push(change);
     for (const [id, own] of changes) {
-      const states = statesOf(own);
+      const states = statesOf(own, this.now.getTime() + AFTER_MS);
       this.known.set(id, states);
       found.set(id, states);
     }
@@ -78,24 +81,29 @@ export function statesAround(states: readonly LicenseState[], issuedAt: Date): L
   return states.filter(({ from, to }) => from <= last && to >= first);
 }
 
-function statesOf(changes: readonly (LicenseRow | PurchaseRow)[]): LicenseState[] {
+/** @param future changes that are dated later were dated by a clock that was ahead */
+function statesOf(changes: readonly (LicenseRow | PurchaseRow)[], future: number): LicenseState[] {
   const inOrder = [...changes].sort((one, other) => one.recorded - other.recorded);
   const purchases = new Map<string, PurchaseRow>();
   let license: LicenseRow | null = null;
+  let before = -Infinity;
   const states: LicenseState[] = [];
   for (const [index, change] of inOrder.entries()) {
     if ('plan' in change) license = change;
     else purchases.set(change.id, change);
-    if (license === null) continue;
-    const [from, to] = spanOf(change, inOrder[index + 1]);
-    states.push({ ...license, purchases: [...purchases.values()], from, to });
+    const dated = change.updated_at.getTime();
+    if (license !== null) {
+      const next = inOrder[index + 1]?.updated_at.getTime() ?? Infinity;
+      const [from, to] = spanOf(dated > future ? before : dated, next > future ? Infinity : next);
+      states.push({ ...license, purchases: [...purchases.values()], from, to });
+    }
+    // When a change came that is dated in the future is unknown: after the one before it.
+    if (dated <= future) before = dated;
   }
   return states;
 }
 
 /** A clock may have been set back between two changes. */
-function spanOf(change: Change, next: Change | undefined): [number, number] {
-  const from = change.updated_at.getTime();
-  const to = next?.updated_at.getTime() ?? Infinity;
+function spanOf(from: number, to: number): [number, number] {
   return from <= to ? [from, to] : [to, from];
 }

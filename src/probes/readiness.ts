@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../platform/clock.js';
 import { type DatabaseState, DatabaseWatch } from '../database/state.js';
+import type { ClockVerdict } from '../domain/clock-verdict.js';
 import type { RotationState } from '../domain/plan-key-rotation.js';
 import type { MissingName } from '../entitlements/find-missing-names.js';
 import { MissingNames } from '../entitlements/missing-names.js';
+import { ClockWatch } from '../signing-keys/clock-watch.js';
 import { proveSignature } from '../signing-keys/signing-key.js';
 import { SigningKeys } from '../signing-keys/signing-keys.service.js';
 
@@ -25,7 +27,15 @@ export interface ReadinessReport {
     readonly kept_keys: 'current' | 'outdated';
     /** `incomplete`: records use names that it does not have. The replica stays ready. */
     readonly catalog: 'complete' | 'incomplete' | 'unknown';
+    /** Not `right`: far off the newest instants in the database. The replica stays ready. */
+    readonly clock: ClockVerdict;
   };
+  /** What the database says about the clock; null while it looks right. */
+  readonly clock: {
+    readonly newest_at: Date;
+    readonly keys_of_the_future: readonly string[];
+    readonly remedy: string;
+  } | null;
   /** Add-ons and plans that records use, and that the catalog does not have. */
   readonly missing_from_catalog: readonly MissingName[];
   /** When the published keys were last read from the database, by this process or an earlier one. */
@@ -56,6 +66,7 @@ export class Readiness {
     private readonly database: DatabaseWatch,
     private readonly clock: Clock,
     private readonly missingNames: MissingNames,
+    private readonly clockWatch: ClockWatch,
   ) {}
 
   markSchemaCurrent(): void {
@@ -78,6 +89,7 @@ export class Readiness {
 
   async report(): Promise<ReadinessReport> {
     const now = this.clock.now();
+    const clock = this.clockWatch.report();
     const next = this.signingKeys.nextStep(now);
     const { total, named } = this.signingKeys.switchNotAcknowledgedBy(now);
     const missing = this.missingNames.current();
@@ -96,6 +108,12 @@ export class Readiness {
         keys_unread: this.signingKeys.isUnread(now),
         kept_keys: this.signingKeys.areKept() ? 'current' : 'outdated',
         catalog: missing === null ? 'unknown' : missing.length === 0 ? 'complete' : 'incomplete',
+        clock: clock?.verdict ?? 'right',
+      },
+      clock: clock && {
+        newest_at: clock.newestAt,
+        keys_of_the_future: clock.keysOfTheFuture,
+        remedy: clock.remedy,
       },
       missing_from_catalog: missing ?? [],
       keys_read_at: this.signingKeys.lastReadAt(),

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../platform/clock.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
+import { ClockWatch } from './clock-watch.js';
 import { RotateSigningKeys } from './rotate-signing-keys.js';
 import { SigningKeys } from './signing-keys.service.js';
 
@@ -16,6 +17,7 @@ export class KeepSigningKeys {
     private readonly rotateSigningKeys: RotateSigningKeys,
     private readonly signingKeys: SigningKeys,
     private readonly clock: Clock,
+    private readonly clockWatch: ClockWatch,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -29,6 +31,7 @@ export class KeepSigningKeys {
   async refresh(): Promise<void> {
     try {
       await this.signingKeys.refresh();
+      await this.clockWatch.look();
     } finally {
       this.logUnread();
       this.logWaiting();

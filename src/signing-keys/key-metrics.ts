@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Gauge } from 'prom-client';
 import { Clock } from '../platform/clock.js';
 import { Metrics } from '../platform/metrics.js';
+import { ClockWatch } from './clock-watch.js';
 import { SigningKeys } from './signing-keys.service.js';
 
 @Injectable()
@@ -10,12 +11,14 @@ export class KeyMetrics {
     private readonly metrics: Metrics,
     private readonly signingKeys: SigningKeys,
     private readonly clock: Clock,
+    private readonly clockWatch: ClockWatch,
   ) {
     this.gaugeAges();
     this.gaugeNextStep();
     this.gaugeReading();
     this.gaugeReplicas();
     this.gaugeKept();
+    this.gaugeClock();
   }
 
   private gaugeAges(): void {
@@ -95,6 +98,20 @@ export class KeyMetrics {
       registers: [this.metrics.registry],
       collect() {
         this.set(signingKeys.replicasPublishingRevokedKeys());
+      },
+    });
+  }
+
+  private gaugeClock(): void {
+    const { clockWatch } = this;
+    new Gauge({
+      name: 'issuer_clock_far_off',
+      help: '1 while the clock is far off the newest instants in the database, behind or (for an hour after a start) ahead.',
+      labelNames: ['verdict'],
+      registers: [this.metrics.registry],
+      collect() {
+        const verdict = clockWatch.report()?.verdict;
+        for (const one of ['behind', 'ahead']) this.set({ verdict: one }, one === verdict ? 1 : 0);
       },
     });
   }

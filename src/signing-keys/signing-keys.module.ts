@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { AccessControlModule } from '../access-control/access-control.module.js';
 import { LedgerModule } from '../ledger/ledger.module.js';
 import { CarryOutKeyRevocation } from './carry-out-key-revocation.js';
+import { ClockWatch } from './clock-watch.js';
 import { EraseHsmKeys } from './erase-hsm-keys.js';
 import { KeepSigningKeys } from './keep-signing-keys.js';
 import { KeyRevocationImpact } from './key-revocation-impact.js';
@@ -27,6 +28,7 @@ import { SigningKeys } from './signing-keys.service.js';
   controllers: [ReplicasController, SigningKeysController],
   providers: [
     CarryOutKeyRevocation,
+    ClockWatch,
     EraseHsmKeys,
     KeepSigningKeys,
     KeyRevocationImpact,
@@ -46,6 +48,7 @@ import { SigningKeys } from './signing-keys.service.js';
     TrustInKeys,
   ],
   exports: [
+    ClockWatch,
     EraseHsmKeys,
     KeepSigningKeys,
     KeySetFetches,
