@@ -3,7 +3,7 @@ import { codeOf } from '../platform/error-code.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { DatabaseClosedError } from './database-closed.js';
 import { UnreadableValueError } from './strict-types.js';
-import { type DatabaseTrouble, troubleOfCode, troubleOfMessage } from './trouble.js';
+import { type DatabaseTrouble, SQLSTATE, troubleOfCode, troubleOfMessage } from './trouble.js';
 
 /** How long a caller should wait before it tries again. */
 const RETRY_AFTER_SECONDS = 2;
@@ -79,6 +79,12 @@ export function needsNewConnections(error: unknown): boolean {
   if (LEFT.has(troubleOf(error)) || isPlanOutdated(error)) return true;
   if (!types.isNativeError(error)) return false;
   return UNTRUSTED.test(codeOf(error) ?? '') || error.message.includes('query_wait_timeout');
+}
+
+/** True when a new connection was made, and the other side is not the server that it should be. */
+export function isRefusal(error: unknown): boolean {
+  const code = codeOf(error) ?? '';
+  return UNTRUSTED.test(code) || (SQLSTATE.test(code) && needsNewConnections(error));
 }
 
 /** A migration changed what a prepared statement returns. Raised before the statement runs. */

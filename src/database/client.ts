@@ -1,6 +1,6 @@
 import { callbackify } from 'node:util';
 import { Client, type ClientConfig, defaults } from 'pg';
-import { needsNewConnections } from './away.js';
+import { isRefusal, needsNewConnections } from './away.js';
 import { pinSettings } from './session-settings.js';
 import { CONNECT, StatementOutcomes } from './statement-outcomes.js';
 
@@ -54,7 +54,7 @@ export class DatabaseClient extends Client {
     });
     const connect = this.opening(this.connect.bind(this), options.schema);
     Object.defineProperty(this, 'connect', {
-      value: (...args: unknown[]) => watched(connect, args, this.notingAs(CONNECT, false)),
+      value: (...args: unknown[]) => watched(connect, args, this.notingConnect()),
     });
   }
 
@@ -101,6 +101,15 @@ export class DatabaseClient extends Client {
     if (this.isGivenUp || !needsNewConnections(error)) return;
     this.hasLostServer = true;
     this.outcomes.serverChange.found(this.openedAtMs);
+  }
+
+  private notingConnect(): Settle {
+    const note = this.notingAs(CONNECT, false);
+    return (error) => {
+      note(error);
+      // Not for a network or a server that is only slow: it may need the connections that it has.
+      if (isRefusal(error)) this.outcomes.serverChange.foundByNewcomer();
+    };
   }
 
   private noting(statement: unknown): Settle {

@@ -21,9 +21,13 @@ export class ServerChange {
 
   /** To be called by a connection, opened at `openedAtMs`, that found its server to be another one now. */
   found(openedAtMs: number): void {
-    const now = this.now();
-    if (openedAtMs < this.atMs || now - openedAtMs < YOUNG_MS) return;
-    this.atMs = now;
+    if (openedAtMs < this.atMs || this.now() - openedAtMs < YOUNG_MS) return;
+    this.foundByNewcomer();
+  }
+
+  /** To be called when a new connection is not let in by what is at the address now. */
+  foundByNewcomer(): void {
+    this.atMs = this.now();
     this.listener();
   }
 

@@ -87,7 +87,8 @@ const BY_POOLER: readonly (readonly [RegExp, DatabaseTrouble])[] = [
   [/\brecovery is in progress|\bduring recovery\b/i, 'read_only'],
 ];
 
-const SQLSTATE = /^[\dA-Z]{5}$/;
+/** Not Node's EPIPE. */
+export const SQLSTATE = /^(?!E[A-Z]{4}$)[\dA-Z]{5}$/;
 
 /** @param code an SQLSTATE or one of Node's codes; empty for none */
 export function troubleOfCode(code: string, error: Error): DatabaseTrouble | null {

@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, chown, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +13,7 @@ import { type CuttableLink, startCuttableLink } from '../support/cuttable-link.j
 import { describeUnless, missingProgram, programPath } from '../support/debian.js';
 import { GitlabInstance } from '../support/gitlab-instance.js';
 import { someOf } from '../support/proofs.js';
+import { selfSignedCertificate } from '../support/self-signed-certificate.js';
 import { startTestIssuer, type TestIssuer } from '../support/test-issuer.js';
 
 interface Server {
@@ -33,18 +34,32 @@ function run(program: string, ...args: string[]): void {
   execFileSync(programPath(program) ?? program, args, { ...account(), cwd: '/', stdio: 'pipe' });
 }
 
-async function startServer(data: string): Promise<Server> {
+/** Gives the servers in this folder a new certificate that nobody knows, after their next reload. */
+async function newCertificate(folder: string): Promise<string> {
+  const { cert, key } = selfSignedCertificate('127.0.0.1');
+  const { uid, gid } = account();
+  for (const [file, text] of Object.entries({ 'server.pem': cert, 'server.key': key })) {
+    await writeFile(join(folder, file), text, { mode: 0o600 });
+    if (uid !== undefined) await chown(join(folder, file), uid, gid ?? uid);
+  }
+  return cert;
+}
+
+async function startServer(folder: string, name: string): Promise<Server> {
   const port = await freePort();
   const settings = {
-    port,
-    listen_addresses: '127.0.0.1',
-    unix_socket_directories: '',
-    fsync: 'off',
+    ...{ port, listen_addresses: '127.0.0.1', unix_socket_directories: '', fsync: 'off' },
+    ...{ ssl: 'on', ssl_cert_file: join(folder, 'server.pem') },
+    ssl_key_file: join(folder, 'server.key'),
   };
   const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const child = spawn(programPath('postgres') ?? 'postgres', ['-D', data, ...options], {
-    ...{ ...account(), cwd: '/', stdio: 'ignore' },
-  });
+  const child = spawn(
+    programPath('postgres') ?? 'postgres',
+    ['-D', join(folder, name), ...options],
+    {
+      ...{ ...account(), cwd: '/', stdio: 'ignore' },
+    },
+  );
   const ended = once(child, 'exit');
   const sql = async <Row extends object>(statement: string): Promise<Row[]> => {
     const client = new Client({ connectionString: urlOf(port) });
@@ -71,6 +86,13 @@ const urlOf = (port: number) => `postgres://postgres@127.0.0.1:${port}/postgres`
 
 async function until(done: () => Promise<boolean>): Promise<void> {
   while (!(await done())) await sleep(50);
+}
+
+async function isRefused(url: string): Promise<boolean> {
+  const client = new Client({ connectionString: url });
+  const connected = await client.connect().then(Boolean, () => false);
+  await client.end().catch(() => undefined);
+  return !connected;
 }
 
 const writable = (server: Server) => async (): Promise<boolean> => {
@@ -123,8 +145,10 @@ describeUnless(missing)('a failover of streaming replication', () => {
       const { uid, gid } = account();
       if (uid !== undefined) await chown(folder, uid, gid ?? uid);
       const [first, second] = [join(folder, 'first'), join(folder, 'second')];
+      const authority = join(folder, 'authority.pem');
+      await writeFile(authority, await newCertificate(folder));
       run('initdb', '-D', first, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-sync');
-      primary = await startServer(first);
+      primary = await startServer(folder, 'first');
       run(
         'pg_basebackup',
         '-d',
@@ -136,11 +160,11 @@ describeUnless(missing)('a failover of streaming replication', () => {
         'fast',
         '--no-sync',
       );
-      standby = await startServer(second);
+      standby = await startServer(folder, 'second');
       link = await startCuttableLink();
       link.leadTo(primary.port);
       const database = {
-        url: urlOf(Number(new URL(link.url).port)),
+        url: `${urlOf(Number(new URL(link.url).port))}?sslmode=verify-full&sslrootcert=${authority}`,
         ...{ name: 'postgres', drop: () => Promise.resolve() },
       };
       issuer = await startTestIssuer({ database });
@@ -208,9 +232,22 @@ describeUnless(missing)('a failover of streaming replication', () => {
       await until(async () => (await left()).length === 0);
     }, 60_000);
 
+    it('uses no older connection once the certificate has changed: it may be another server', async () => {
+      expect(await statuses()).toEqual([201, 200, 200, 200]);
+      await newCertificate(folder);
+      await standby.sql('SELECT pg_reload_conf()');
+      await until(() => isRefused(issuer.database.url));
+      // So many at once need a new connection.
+      const reads = Array.from({ length: 6 }, () => issuer.admin('GET', 'licenses'));
+      expect((await Promise.all(reads)).map(({ status }) => status)).toContain(503);
+      expect(await statuses()).toEqual([503, 503, 503, 503]);
+      expect(await readiness()).toContain('"database":"refused"');
+    });
+
     it('is no reason for an error in the log but the ones that say what to do', () => {
       const errors = issuer.logs.filter((line) => /"level":"(?:error|fatal)"/.test(line));
-      expect(errors.filter((line) => !line.includes('the database is read-only'))).toEqual([]);
+      const told = /the database is read-only|the database refuses this service/;
+      expect(errors.filter((line) => !told.test(line))).toEqual([]);
     });
   });
 });
