@@ -62,6 +62,10 @@ export default tseslint.config(
     rules: {
       'local/guarded-listeners': 'error',
       'local/no-lookup-by-text': 'error',
+      'no-restricted-properties': [
+        'error',
+        { property: 'ip', message: 'Ask request.clientAddress (src/http/client-address.ts).' },
+      ],
       // `void` would let a rejection end the process; a reply is only thenable, and never rejects.
       '@typescript-eslint/no-floating-promises': [
         'error',
