@@ -39,7 +39,8 @@ export class DatabasePool extends Pool {
     Object.defineProperty(this, 'connect', { value: byCallbackToo(checkOut) });
     const query = this.query.bind(this) as Query;
     const withinMs = (config.query_timeout ?? DEFAULT_TIMEOUT_MS) / 2;
-    Object.defineProperty(this, 'query', { value: retrying(query, withinMs) });
+    const value = retrying(query, withinMs);
+    Object.defineProperty(this, 'query', { value, configurable: true, writable: true });
   }
 
   private full(cause: unknown): Error {

@@ -4,6 +4,7 @@ import { codeOf } from '../platform/error-code.js';
 import { type CalendarDay, startOfDay } from '../domain/calendar-day.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../database/database.js';
+import { LIFT_LIMITS } from '../database/session-settings.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { SERVICE_CONFIG, type ServiceConfig } from '../platform/service-config.js';
 import { SignForAudit } from './sign-for-audit.js';
@@ -88,6 +89,7 @@ export class LedgerRetention {
   private async drop(client: PoolClient, day: CalendarDay, now: Date): Promise<boolean> {
     await client.query('BEGIN');
     try {
+      await client.query(LIFT_LIMITS);
       // While we wait for a lock on the whole ledger, later syncs wait behind us.
       await client.query(`SET LOCAL lock_timeout = '100ms'`);
       // If this process freezes while it holds the lock, the database ends the transaction.
