@@ -38,6 +38,7 @@ function unitPrimitiveItem(unitPrimitive: UnitPrimitive): CatalogDocumentItem {
     license_types: unitPrimitive.licenseTypes,
     backend_services: unitPrimitive.backendServices,
     add_ons: unitPrimitive.addOns,
+    alias_names: unitPrimitive.aliasNames ?? null,
   });
 }
 

@@ -30,6 +30,7 @@ export interface UnitPrimitiveDocument {
   readonly license_types?: Names;
   readonly backend_services?: Names;
   readonly add_ons?: Names;
+  readonly alias_names?: Names;
 }
 
 export interface BackendServiceDocument {

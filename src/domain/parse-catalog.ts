@@ -92,6 +92,8 @@ function parseUnitPrimitive(
     backendServices,
     audiences: sortedUnion(backendServices.map((name) => definitions.audienceOf.get(name) ?? '')),
     addOns: references(document, 'add_ons', definitions, report),
+    // Absent, not empty: it would change the digest of every catalog without aliases.
+    ...(document.alias_names?.length ? { aliasNames: document.alias_names } : {}),
   };
 }
 

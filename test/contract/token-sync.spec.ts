@@ -253,7 +253,7 @@ describe('what a sync grants', () => {
       "name: beta\ndescription: Free for a while\ncut_off_date: 2026-04-01T14:00:00+02:00\nmin_gitlab_version_for_free_access: '18.0'\nbackend_services: [other]\nadd_ons: [duo_enterprise]\n",
     'unit_primitives/silent.yml':
       'name: silent\ndescription: Has no backend\nadd_ons: [duo_core]\n',
-    'unit_primitives/best.yml': `name: best\ndescription: For Ultimate\n${PAID}license_types: [ultimate]\nbackend_services: [gateway]\nadd_ons: [duo_core]\n`,
+    'unit_primitives/best.yml': `name: best\ndescription: For Ultimate\n${PAID}license_types: [ultimate]\nalias_names: [finest, old_best]\nbackend_services: [gateway]\nadd_ons: [duo_core]\n`,
     'backend_services/other.yml': 'name: other\njwt_aud: gitlab-other\n',
     'add_ons/duo_core.yml': 'name: duo_core\n',
     'add_ons/duo_enterprise.yml': 'name: duo_enterprise\n',
@@ -316,6 +316,17 @@ describe('what a sync grants', () => {
     const invalid = new GitlabInstance(issuer.url, { licenseKey, instanceId: 'not set' });
     expect((await invalid.sync()).code).toBe('INSTANCE_ID_INVALID');
     expect((await sync(licenseKey)).code).toBe('NOTHING_TO_GRANT');
+  });
+
+  it('is described by a catalog that keeps older names of unit primitives', async () => {
+    const { licenseKey } = await registerLicense(issuer);
+    const client = new GitlabInstance(issuer.url, { licenseKey, instanceId: INSTANCE_ID });
+    const seen = (await client.sync(['catalog'])).data?.catalog;
+    const shown: unknown = await (await issuer.admin('GET', 'catalog')).json();
+    for (const catalog of [seen, shown] as { unit_primitives: { name: string }[] }[]) {
+      const named = catalog.unit_primitives.filter((each) => 'alias_names' in each);
+      expect(named).toMatchObject([{ name: 'best', alias_names: ['finest', 'old_best'] }]);
+    }
   });
 
   it('names only the audiences of what is granted', async () => {
