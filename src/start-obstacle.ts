@@ -3,7 +3,7 @@ import { MigrationHeldUpError } from './database/migration-locks.js';
 import { DatabaseClosedError } from './database/database-closed.js';
 import { DataDirInUseError } from './embedded-postgres/data-dir-lock.js';
 import { EmbeddedPostgresError } from './embedded-postgres/trouble.js';
-import { codeOf } from './platform/error-code.js';
+import { codeOf } from './platform/code-of.js';
 import { fileTrouble, noSpaceLeft } from './platform/file-trouble.js';
 import type { ServiceConfig } from './platform/service-config.js';
 import { StartRefusedError } from './platform/start-refused.js';

@@ -23,7 +23,7 @@ export interface SeatLinkAnswer extends Omit<HandedOutLicense, 'licenseId'> {
   /** The license whose key was sent. The answer may carry the key of its renewal. */
   readonly licenseId: string;
   /** Whether the key is an old one of the license, in its grace. */
-  readonly byOldKey: boolean;
+  readonly byPreviousKey: boolean;
   /** Whether the numbers cannot be true, so that they were kept apart. */
   readonly isKeptApart: boolean;
 }
@@ -55,8 +55,8 @@ export class RecordSeatLink {
       if (instanceId !== null && !isKeptApart && handedOut.licenseId !== license.id) {
         await this.instances.introduce(manager, handedOut.licenseId, instanceId, reported, now);
       }
-      const byOldKey = !license.keyDigest.equals(digest);
-      return { ...handedOut, licenseId: license.id, byOldKey, isKeptApart };
+      const byPreviousKey = !license.keyDigest.equals(digest);
+      return { ...handedOut, licenseId: license.id, byPreviousKey, isKeptApart };
     });
   }
 

@@ -135,6 +135,6 @@ function outageLine({ nextPublishedAt, until }: KeyOutage): string {
 }
 
 function affectedLine(instance: AffectedInstance): string {
-  const { instanceId, hostName, liveTokens, lastExpiresAt } = instance;
-  return `  ${instanceId}  ${hostName ?? '-'}  ${liveTokens} token(s) until ${lastExpiresAt.toISOString()}`;
+  const { instanceUuid, hostName, liveTokens, lastExpiresAt } = instance;
+  return `  ${instanceUuid}  ${hostName ?? '-'}  ${liveTokens} token(s) until ${lastExpiresAt.toISOString()}`;
 }

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { codeOf } from '../platform/error-code.js';
+import { codeOf } from '../platform/code-of.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { DatabaseClosedError } from './database-closed.js';
 import { UnreadableValueError } from './strict-types.js';

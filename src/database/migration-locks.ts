@@ -1,6 +1,6 @@
 import type { Client, QueryResultRow } from 'pg';
 import type { MigrationInterface } from 'typeorm';
-import { codeOf } from '../platform/error-code.js';
+import { codeOf } from '../platform/code-of.js';
 import { DatabaseClient } from './client.js';
 import { LIFT_LIMITS } from './session-settings.js';
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Pool, QueryResultRow } from 'pg';
-import { codeOf } from '../platform/error-code.js';
+import { codeOf } from '../platform/code-of.js';
 
 /** A statement that is parsed and planned once per connection. */
 export interface PreparedStatement {

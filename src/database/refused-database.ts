@@ -1,4 +1,4 @@
-import { codeOf } from '../platform/error-code.js';
+import { codeOf } from '../platform/code-of.js';
 import { isDatabaseClosed } from './away.js';
 import { DatabaseClosedError } from './database-closed.js';
 

@@ -1,6 +1,6 @@
 import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
-import { codeOf } from '../platform/error-code.js';
+import { codeOf } from '../platform/code-of.js';
 import { draftPath, syncToDisk } from '../platform/write-file-whole.js';
 import { runAs, type ServerAccount } from './account.js';
 

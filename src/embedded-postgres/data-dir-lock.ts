@@ -1,6 +1,6 @@
 import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf } from '../platform/error-code.js';
+import { codeOf } from '../platform/code-of.js';
 import { bootId, startTicksOf } from '../platform/linux-process.js';
 import { draftPath, linkUnlessThere, writeFileWhole } from '../platform/write-file-whole.js';
 

@@ -1,6 +1,6 @@
 import { realpath, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf } from '../platform/error-code.js';
+import { codeOf } from '../platform/code-of.js';
 import { fileTrouble, noSpaceLeft } from '../platform/file-trouble.js';
 import { DataDirInUseError } from './data-dir-lock.js';
 import { PostmasterFailure } from './postmaster.js';

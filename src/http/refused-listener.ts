@@ -1,4 +1,4 @@
-import { codeOf } from '../platform/error-code.js';
+import { codeOf } from '../platform/code-of.js';
 import { StartRefusedError } from '../platform/start-refused.js';
 
 const REASONS: ReadonlyMap<string | null, string> = new Map([

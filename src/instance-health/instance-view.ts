@@ -62,7 +62,7 @@ export class SeatsView {
 export class InstanceView {
   @ApiProperty({ format: 'uuid' }) id!: string;
   @ApiProperty({ format: 'uuid' }) license_id!: string;
-  @ApiProperty() instance_id!: string;
+  @ApiProperty() instance_uuid!: string;
   @ApiProperty({ type: String, nullable: true }) unique_instance_id!: string | null;
   @ApiProperty({ type: String, nullable: true }) host_name!: string | null;
   @ApiProperty({ type: String, nullable: true }) gitlab_version!: string | null;
@@ -168,7 +168,7 @@ export function instanceView(assessed: AssessedInstance): InstanceView {
   return {
     id: instance.id,
     license_id: instance.licenseId,
-    instance_id: instance.instanceId,
+    instance_uuid: instance.instanceUuid,
     unique_instance_id: instance.uniqueInstanceId,
     host_name: instance.hostName,
     gitlab_version: instance.gitlabVersion,

@@ -19,7 +19,7 @@ export class ListInstancesQuery extends PageQuery {
   @ApiPropertyOptional({ description: 'The UUID that the instance sends' })
   @MayBeAbsent()
   @IsText()
-  instance_id?: string;
+  instance_uuid?: string;
 
   @FlagParameter({ description: 'Whether a live token has scopes that the next one will not have' })
   excess_scopes?: Flag;
@@ -38,7 +38,7 @@ export class ListInstancesQuery extends PageQuery {
 export function instanceFilter(query: ListInstancesQuery): InstanceFilter {
   return {
     licenseId: query.license_id ?? null,
-    instanceId: query.instance_id ?? null,
+    instanceUuid: query.instance_uuid ?? null,
     excessScopes: flagOf(query.excess_scopes),
     seatsExceeded: flagOf(query.seats_exceeded),
     suspicious: flagOf(query.suspicious),

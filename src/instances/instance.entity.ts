@@ -26,7 +26,7 @@ export interface AddOnMetric {
 @Check('instances_users_check', 'billable_users >= 0 AND max_historical_users >= 0')
 @Index('instances_seat_link_idx', ['id'], { where: 'last_seat_link_at IS NOT NULL' })
 @Index('instances_excess_scopes_until_idx', ['id'], { where: 'excess_scopes_until IS NOT NULL' })
-@Unique('instances_license_id_instance_id_key', ['licenseId', 'instanceId'])
+@Unique('instances_license_id_instance_uuid_key', ['licenseId', 'instanceUuid'])
 export class InstanceEntity {
   /** Also the `gitlab_instance_uid` of an instance that has not reported its own. */
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'instances_pkey' })
@@ -37,8 +37,8 @@ export class InstanceEntity {
   licenseId!: string;
 
   /** The instance UUID, byte for byte as the instance sends it. */
-  @Column('text', { name: 'instance_id' })
-  instanceId!: string;
+  @Column('text', { name: 'instance_uuid' })
+  instanceUuid!: string;
 
   @Column('text', { name: 'unique_instance_id', nullable: true })
   uniqueInstanceId!: string | null;

@@ -16,7 +16,7 @@ import { type AddOnMetric, InstanceEntity } from './instance.entity.js';
 /** An instance as a token names it. */
 export interface RegisteredInstance {
   readonly id: string;
-  readonly instanceId: string;
+  readonly instanceUuid: string;
   readonly uniqueInstanceId: string | null;
 }
 
@@ -39,7 +39,7 @@ export interface SeatReport {
 /** Which instances a list has; null filters nothing. */
 export interface InstanceFilter {
   readonly licenseId: string | null;
-  readonly instanceId: string | null;
+  readonly instanceUuid: string | null;
   readonly excessScopes: boolean | null;
   readonly seatsExceeded: boolean | null;
   readonly suspicious: boolean | null;
@@ -52,17 +52,17 @@ export interface SharedLicense {
 
 // Two first syncs at once get the same row.
 const REGISTER = `
-  INSERT INTO instances (id, license_id, instance_id, created_at, last_seen_at)
+  INSERT INTO instances (id, license_id, instance_uuid, created_at, last_seen_at)
   VALUES ($1, $2, $3, $4, $4)
-  ON CONFLICT ON CONSTRAINT instances_license_id_instance_id_key
+  ON CONFLICT ON CONSTRAINT instances_license_id_instance_uuid_key
     DO UPDATE SET last_seen_at = greatest(instances.last_seen_at, excluded.last_seen_at)
-  RETURNING id, instance_id AS "instanceId", unique_instance_id AS "uniqueInstanceId"`;
+  RETURNING id, instance_uuid AS "instanceUuid", unique_instance_id AS "uniqueInstanceId"`;
 
 const INSERT = `
-  INSERT INTO instances (id, license_id, instance_id, unique_instance_id, host_name, gitlab_version,
+  INSERT INTO instances (id, license_id, instance_uuid, unique_instance_id, host_name, gitlab_version,
                          created_at, last_seen_at)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-  ON CONFLICT ON CONSTRAINT instances_license_id_instance_id_key`;
+  ON CONFLICT ON CONSTRAINT instances_license_id_instance_uuid_key`;
 
 // The first unique id stays: tokens name it, and the audit of the ledger compares them with it.
 const MEET = `
@@ -203,10 +203,10 @@ export class InstanceRepository {
     page: PageRequest,
     now: Date,
   ): Promise<InstanceEntity[]> {
-    const { licenseId, instanceId, excessScopes, seatsExceeded, suspicious } = filter;
+    const { licenseId, instanceUuid, excessScopes, seatsExceeded, suspicious } = filter;
     const where: FindOptionsWhere<InstanceEntity> = {};
     if (licenseId !== null) where.licenseId = licenseId;
-    if (instanceId !== null) where.instanceId = instanceId;
+    if (instanceUuid !== null) where.instanceUuid = instanceUuid;
     if (excessScopes !== null) {
       where.excessScopesUntil = excessScopes ? MoreThan(now) : Or(IsNull(), LessThanOrEqual(now));
     }

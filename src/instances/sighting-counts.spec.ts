@@ -9,7 +9,7 @@ function request(about: Partial<AdmittedRequest> = {}): AdmittedRequest {
     instanceId: 'an instance',
     address: '192.0.2.1',
     hostName: 'gitlab.example.com',
-    byOldKey: false,
+    byPreviousKey: false,
     at: at(0),
     ...about,
   };
@@ -21,7 +21,7 @@ describe('the requests of a few seconds', () => {
     counts.note(request());
     counts.note(request({ address: '192.0.2.99', hostName: 'GITLAB.example.com', at: at(2) }));
     counts.note(
-      request({ address: '::ffff:198.51.100.1', hostName: null, byOldKey: true, at: at(1) }),
+      request({ address: '::ffff:198.51.100.1', hostName: null, byPreviousKey: true, at: at(1) }),
     );
     counts.note(request({ address: 'no address', at: at(3) }));
     const [one, ...others] = counts.all();

@@ -15,7 +15,7 @@ export interface AdmittedRequest {
   readonly address: string | null;
   readonly hostName: string | null;
   /** Whether the key was an old one of the license. */
-  readonly byOldKey: boolean;
+  readonly byPreviousKey: boolean;
   readonly at: Date;
 }
 
@@ -45,9 +45,9 @@ export class SightingCounts {
   note(request: AdmittedRequest): boolean {
     const place = this.placeOf(request.licenseId, request.instanceId);
     if (!place) return false;
-    const { address, at, byOldKey, hostName } = request;
+    const { address, at, byPreviousKey, hostName } = request;
     const seen = { requests: 1, firstSeenAt: at, lastSeenAt: at };
-    const sighting = { ...seen, previousKeyLastUsedAt: byOldKey ? at : null };
+    const sighting = { ...seen, previousKeyLastUsedAt: byPreviousKey ? at : null };
     add(place.networks, { ...sighting, value: networkOf(address ?? '', NETWORK) ?? OTHER });
     // Host names are compared without regard to case (RFC 4343).
     if (hostName !== null) add(place.hostNames, { ...sighting, value: hostName.toLowerCase() });

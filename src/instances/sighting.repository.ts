@@ -39,11 +39,11 @@ const LICENSE_USE = (instance: string, license: string) => `
 // A denied request may name an instance that is not registered; it has no row.
 const NOTED = `
   FROM unnest($1::uuid[], $2::text[]) AS noted (license_id, instance_uuid)
-  JOIN instances i ON i.license_id = noted.license_id AND i.instance_id = noted.instance_uuid`;
+  JOIN instances i ON i.license_id = noted.license_id AND i.instance_uuid = noted.instance_uuid`;
 
 const MAKE_ROWS = `
   INSERT INTO instance_sightings (instance_id, instance_uuid, last_seen_at)
-  SELECT i.id, i.instance_id, $3 ${NOTED}
+  SELECT i.id, i.instance_uuid, $3 ${NOTED}
   ON CONFLICT ON CONSTRAINT instance_sightings_pkey DO NOTHING`;
 
 const ROWS_TO_JUDGE = `

@@ -14,7 +14,7 @@ import type { JtiRange } from './jti-range.js';
 import { type AuditedKey, keyFindings, readKeys } from './key-findings.js';
 import { type LicenseState, LicenseStates, statesAround } from './license-states.js';
 import { TokenRevocations } from './token-revocations.js';
-import { Suspicions } from './suspicions.js';
+import { UnconfirmedFindings } from './unconfirmed-findings.js';
 import { selfIssuedFindings } from './self-issued-findings.js';
 import { requestOf, SelfIssuedStates } from './self-issued-states.js';
 import { type InstanceRow, tokenFindings, type TokenFinding } from './token-findings.js';
@@ -65,7 +65,7 @@ interface PageStates {
 class RowAudit {
   private readonly pool: AuditedLedger['pool'];
   private readonly now: Date;
-  private readonly suspicions: Suspicions;
+  private readonly unconfirmed: UnconfirmedFindings;
   private readonly batches: BatchFindings;
   private readonly references: AuditReferences;
   private readonly licenses: LicenseStates;
@@ -78,8 +78,8 @@ class RowAudit {
     private readonly facts: LedgerFacts,
   ) {
     this.pool = pool;
-    this.suspicions = new Suspicions(pool, keys, report);
-    this.batches = new BatchFindings(from, this.suspicions);
+    this.unconfirmed = new UnconfirmedFindings(pool, keys, report);
+    this.batches = new BatchFindings(from, this.unconfirmed);
     this.references = new AuditReferences(pool, report);
     this.licenses = new LicenseStates(pool, now);
     this.now = now;
@@ -94,7 +94,7 @@ class RowAudit {
     const { facts } = this;
     if (rows.some(({ kid }) => !facts.keys.has(kid))) facts.keys = await readKeys(this.pool);
     for (const row of rows) this.checkBatch(row, batches.get(keyOfBatch(row)));
-    await this.suspicions.confirm();
+    await this.unconfirmed.confirm();
     for (const row of rows) {
       for (const [finding, detail] of [
         ...keyFindings(row, facts.keys.get(row.kid), this.now),
@@ -110,7 +110,7 @@ class RowAudit {
   /** Judges the batches that end at `jti` or before. */
   async passed(jti: string): Promise<void> {
     this.batches.passed(jti);
-    await this.suspicions.confirm();
+    await this.unconfirmed.confirm();
   }
 
   private async judge(
@@ -146,7 +146,7 @@ class RowAudit {
       return;
     }
     const detail = `there is no batch ${keyOfBatch(row)}`;
-    this.suspicions.add({ finding: 'NO_BATCH', jti: row.jti, detail }, row.jti);
+    this.unconfirmed.add({ finding: 'NO_BATCH', jti: row.jti, detail }, row.jti);
   }
 }
 

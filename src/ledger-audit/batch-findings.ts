@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type AuditedBatch, type AuditedRow, batchKey } from './audited-rows.js';
-import type { Suspicions } from './suspicions.js';
+import type { UnconfirmedFindings } from './unconfirmed-findings.js';
 
 interface Open {
   readonly batch: AuditedBatch;
@@ -17,7 +17,7 @@ export class BatchFindings {
 
   constructor(
     private readonly from: string,
-    private readonly suspicions: Suspicions,
+    private readonly unconfirmed: UnconfirmedFindings,
   ) {}
 
   take(row: AuditedRow, batch: AuditedBatch): void {
@@ -52,7 +52,7 @@ export class BatchFindings {
 
   private suspect({ chain_id, number, first_jti, last_jti }: AuditedBatch, detail: string): void {
     const batch = batchKey(chain_id, number);
-    this.suspicions.add({ finding: 'ROW_MISSING_OR_CHANGED', batch, detail }, first_jti, last_jti);
+    this.unconfirmed.add({ finding: 'ROW_MISSING_OR_CHANGED', batch, detail }, first_jti, last_jti);
   }
 }
 

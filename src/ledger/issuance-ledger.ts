@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { codeOf } from '../platform/error-code.js';
+import { codeOf } from '../platform/code-of.js';
 import { type CalendarDay, dayOf } from '../domain/calendar-day.js';
 import type { Deadline } from '../database/deadline.js';
 import { Database } from '../database/database.js';

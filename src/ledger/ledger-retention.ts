@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { PoolClient } from 'pg';
-import { codeOf } from '../platform/error-code.js';
+import { codeOf } from '../platform/code-of.js';
 import { type CalendarDay, startOfDay } from '../domain/calendar-day.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../database/database.js';

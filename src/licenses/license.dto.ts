@@ -117,7 +117,7 @@ export class ReplaceLicenseKeyBody extends PickType(CreateLicenseBody, ['license
     minimum: 0,
     maximum: MAX_GRACE_SECONDS,
     default: DEFAULT_GRACE_SECONDS,
-    description: 'How long the old key still works; with 0 it stops at once',
+    description: 'How long the previous key still works; with 0 it stops at once',
   })
   @MayBeAbsent()
   @IsWholeNumber(0, MAX_GRACE_SECONDS)

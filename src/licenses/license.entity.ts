@@ -91,7 +91,7 @@ export class LicenseEntity implements License {
   @Column('timestamptz', { name: 'key_replaced_at', nullable: true })
   keyReplacedAt!: Date | null;
 
-  /** When the last of its old keys stops working, or stopped; null if it has its first key. */
+  /** When the last of its previous keys stops working, or stopped; null if it has its first key. */
   @Column('timestamptz', { name: 'previous_key_valid_until', nullable: true })
   previousKeyValidUntil!: Date | null;
 }

@@ -23,7 +23,7 @@ export interface LicenseFilter {
 const ERRORS: ErrorByConstraint = {
   licenses_key_digest_key: () => keyTaken('is registered for another license'),
   licenses_replaced_key_check: () =>
-    keyTaken('is the old key of a license, and works until its grace ends'),
+    keyTaken('is the previous key of a license, and works until its grace ends'),
   licenses_expires_on_check: () =>
     new IssuerError('VALIDATION_FAILED', 'The license would end before it starts.', {
       errors: [{ pointer: '#/expires_on', detail: 'must be after starts_on' }],
@@ -57,10 +57,10 @@ const OF_KEY = `
 
 const LICENSE_OF_KEY = preparedStatement('license_of_key', OF_KEY);
 
-/** Each replacement leaves an old key; more than a few have no use. */
+/** Each replacement leaves a previous key; more than a few have no use. */
 const MAX_OLD_KEYS = 5;
 
-// No old key works longer than the grace of the newest replacement, and only the newest old keys stay. A
+// No previous key works longer than the grace of the newest replacement, and only the newest previous keys stay. A
 // clock that was ahead may have replaced a key after the end of that grace; that key is dropped at once.
 const SHORTEN_OLD_KEYS = `
   UPDATE replaced_license_keys SET valid_until = $2 WHERE license_id = $1 AND valid_until > $2`;
@@ -108,7 +108,7 @@ export class LicenseRepository {
     return this.save(manager, license);
   }
 
-  /** Whether this is an old key of the license that still works. */
+  /** Whether this is a previous key of the license that still works. */
   async hasOldKey(
     manager: EntityManager,
     id: string,
@@ -123,7 +123,7 @@ export class LicenseRepository {
     return rows.length > 0;
   }
 
-  /** Drops old keys whose grace is over. @returns how many */
+  /** Drops previous keys whose grace is over. @returns how many */
   async dropEndedKeys(manager: EntityManager, now: Date): Promise<number> {
     const [, dropped] = await manager.query<[unknown[], number]>(
       `DELETE FROM replaced_license_keys WHERE valid_until <= $1`,

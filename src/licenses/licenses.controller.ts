@@ -120,7 +120,7 @@ export class LicensesController {
     summary: 'Replace the key of a license, for instance after a theft',
     description:
       'Without `license_key` a key is generated and shown once. Seat links and activations hand out the ' +
-      'new key from now on. The old key works until its grace ends; then it is unknown.',
+      'new key from now on. The previous key works until its grace ends; then it is unknown.',
   })
   @ApiBody({ type: ReplaceLicenseKeyBody, required: false })
   @ApiOkResponse({ type: LicenseView })

@@ -25,7 +25,7 @@ export class ReplaceLicenseKey {
   ) {}
 
   /**
-   * Seat links and activations hand out the new key from now on. The old key works until its grace
+   * Seat links and activations hand out the new key from now on. The previous key works until its grace
    * ends; from then on it is an unknown key.
    * @throws {IssuerError} NOT_FOUND, PRECONDITION_FAILED, VALIDATION_FAILED, LICENSE_KEY_TAKEN
    */

@@ -1,4 +1,4 @@
-import { codeOf } from './error-code.js';
+import { codeOf } from './code-of.js';
 
 /**
  * Why a file cannot be read or written, and what to do about it, as part of a sentence. Null for an error

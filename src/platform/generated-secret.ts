@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { codeOf } from './error-code.js';
+import { codeOf } from './code-of.js';
 import { writeFileWhole } from './write-file-whole.js';
 
 /**

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { link, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { codeOf } from './error-code.js';
+import { codeOf } from './code-of.js';
 import { bootId, pidNamespace, startTicksOf } from './linux-process.js';
 
 /** No write takes this long. Used when nobody can tell whether the writer of a draft still lives. */

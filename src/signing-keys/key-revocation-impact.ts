@@ -7,7 +7,7 @@ export interface AffectedInstance {
   /** The id of the instance's row. */
   readonly id: string;
   readonly licenseId: string;
-  readonly instanceId: string;
+  readonly instanceUuid: string;
   readonly hostName: string | null;
   readonly liveTokens: number;
   readonly lastExpiresAt: Date;
@@ -35,7 +35,7 @@ const COUNT = `
   FROM issued_tokens WHERE kid = $1 AND jti >= $2 AND expires_at > $3`;
 
 const AFFECTED = `
-  SELECT i.id, i.license_id AS "licenseId", i.instance_id AS "instanceId",
+  SELECT i.id, i.license_id AS "licenseId", i.instance_uuid AS "instanceUuid",
          i.host_name AS "hostName", t.tokens AS "liveTokens", t.expires_at AS "lastExpiresAt"
   FROM (
     SELECT instance_id, count(*)::int AS tokens, max(expires_at) AS expires_at

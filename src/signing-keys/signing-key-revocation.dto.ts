@@ -31,7 +31,7 @@ export class RevokeSigningKeyBody {
 export class AffectedInstanceView {
   @ApiProperty({ format: 'uuid' }) id!: string;
   @ApiProperty({ format: 'uuid' }) license_id!: string;
-  @ApiProperty() instance_id!: string;
+  @ApiProperty() instance_uuid!: string;
   @ApiProperty({ type: String, nullable: true }) host_name!: string | null;
   @ApiProperty() live_tokens!: number;
   @ApiProperty({ type: Date }) last_expires_at!: Date;
@@ -188,7 +188,7 @@ function affectedInstanceView(instance: AffectedInstance): AffectedInstanceView 
   return {
     id: instance.id,
     license_id: instance.licenseId,
-    instance_id: instance.instanceId,
+    instance_uuid: instance.instanceUuid,
     host_name: instance.hostName,
     live_tokens: instance.liveTokens,
     last_expires_at: instance.lastExpiresAt,

@@ -66,12 +66,12 @@ export class CloudConnectorAccessResolver {
     );
     if (request.instanceId !== null) context.subject.instanceId = request.instanceId;
     const admitted = await this.admission.admit({ ...request, deadline: context.deadline });
-    const { sync, license, instanceId, byOldKey } = admitted;
+    const { sync, license, instanceId, byPreviousKey } = admitted;
     context.subject.licenseId = license.id;
     if (instanceId !== null) {
       context.subject.instanceId = instanceId;
       const { hostName } = sync;
-      context.admitted = { licenseId: license.id, instanceId, hostName, byOldKey, at };
+      context.admitted = { licenseId: license.id, instanceId, hostName, byPreviousKey, at };
     }
     return { admitted };
   }

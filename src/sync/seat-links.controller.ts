@@ -55,13 +55,13 @@ export class SeatLinksController {
 
   private note(
     { instanceId, reported }: SeatLink,
-    { licenseId, byOldKey }: SeatLinkAnswer,
+    { licenseId, byPreviousKey }: SeatLinkAnswer,
     address: string | null,
     at: Date,
   ): void {
     if (instanceId === null) return;
     const { hostName } = reported;
-    this.sightings.note({ licenseId, instanceId, address, hostName, byOldKey, at });
+    this.sightings.note({ licenseId, instanceId, address, hostName, byPreviousKey, at });
   }
 }
 

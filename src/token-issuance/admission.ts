@@ -44,7 +44,7 @@ export interface AdmittedSync {
   /** Whether all tokens of the license, or of this instance, are revoked. */
   readonly tokensRevoked: boolean;
   /** Whether the key is an old one of the license, in its grace. */
-  readonly byOldKey: boolean;
+  readonly byPreviousKey: boolean;
 }
 
 /** Decides whether a sync gets anything at all. */
@@ -63,15 +63,24 @@ export class Admission {
   async admit(sync: Sync): Promise<AdmittedSync> {
     const found = await this.find(sync);
     if (!found) throw unknownKey(sync.licenseKey);
-    const { license, purchases, byOldKey, isAmbiguous } = found;
+    const { license, purchases, byPreviousKey, isAmbiguous } = found;
     // Where it is not known which instance it is, nothing about an instance counts.
     const instance = sync.instanceIdInvalid || isAmbiguous ? null : found.instance;
-    const instanceId = sync.instanceId ?? instance?.instanceId ?? null;
+    const instanceId = sync.instanceId ?? instance?.instanceUuid ?? null;
     const tokensRevoked =
       found.tokensRevoked.ofLicense || (found.tokensRevoked.ofInstance && instance !== null);
     const denial = denialOf(license, sync.at);
     if (denial !== null && !tokensRevoked) throw await this.denied(denial, license, sync);
-    return { sync, license, purchases, instance, instanceId, isAmbiguous, tokensRevoked, byOldKey };
+    return {
+      sync,
+      license,
+      purchases,
+      instance,
+      instanceId,
+      isAmbiguous,
+      tokensRevoked,
+      byPreviousKey,
+    };
   }
 
   private async denied(

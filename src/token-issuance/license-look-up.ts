@@ -23,7 +23,7 @@ export interface FoundLicense {
   /** Whether all tokens of the license, or of the instance, are revoked and not restored yet. */
   readonly tokensRevoked: { readonly ofLicense: boolean; readonly ofInstance: boolean };
   /** Whether the key is an old one, in its grace. */
-  readonly byOldKey: boolean;
+  readonly byPreviousKey: boolean;
 }
 
 interface Row {
@@ -38,7 +38,7 @@ interface Row {
   readonly expires_on: string;
   readonly revoked_at: Date | null;
   readonly instance_row_id: string | null;
-  readonly instance_id: string;
+  readonly instance_uuid: string;
   readonly unique_instance_id: string | null;
   readonly is_ambiguous: boolean | null;
   readonly license_tokens_revoked: true | null;
@@ -48,7 +48,7 @@ interface Row {
   readonly quantity: number;
   readonly started_at: string | null;
   readonly purchase_expires_on: string;
-  readonly by_old_key: boolean;
+  readonly by_previous_key: boolean;
 }
 
 /** Two at a time: one is read while the other one is on its way. */
@@ -58,7 +58,7 @@ const LICENSE_COLUMNS = 'id, plan, kind, trial, seats, starts_on, expires_on, re
 
 /**
  * Returns one row for each purchase, and one row for a license without any. The limit stops the union
- * after a current key, so old keys are read only when no license has the key. The subquery `given` hides
+ * after a current key, so previous keys are read only when no license has the key. The subquery `given` hides
  * the lengths of the arrays. Otherwise Postgres would prefer a plan made for one key, and plan each batch
  * again. The other subqueries are lateral, so that each is a look-up in an index. Otherwise, while the
  * tables are small, the planner would join them as a whole. The instance `seen` was seen last, so one
@@ -71,17 +71,17 @@ const LICENSE_LOOK_UP = preparedStatement(
            l.revoked_at, i.id AS instance_row_id, i.instance_id, i.unique_instance_id,
            i.is_ambiguous, l.tokens_revoked AS license_tokens_revoked, i.tokens_revoked AS instance_tokens_revoked,
            p.id AS purchase_id, p.add_on, p.quantity, p.started_at,
-           p.expires_on AS purchase_expires_on, l.by_old_key
+           p.expires_on AS purchase_expires_on, l.by_previous_key
     FROM (
       SELECT $1::bytea[] AS digests, $2::text[] AS instances, $3::date[] AS days,
              $4::timestamptz[] AS instants OFFSET 0
     ) given
     CROSS JOIN LATERAL unnest(given.digests, given.instances, given.days, given.instants)
-      WITH ORDINALITY AS asked (key_digest, instance_id, today, at, n)
+      WITH ORDINALITY AS asked (key_digest, instance_uuid, today, at, n)
     CROSS JOIN LATERAL (
       SELECT owner.*, ${tokensRevoked('license_id', 'owner.id')} AS tokens_revoked
       FROM (
-        SELECT ${LICENSE_COLUMNS}, false AS by_old_key
+        SELECT ${LICENSE_COLUMNS}, false AS by_previous_key
         FROM licenses WHERE key_digest = asked.key_digest
         UNION ALL
         SELECT ${LICENSE_COLUMNS}, true
@@ -92,14 +92,14 @@ const LICENSE_LOOK_UP = preparedStatement(
     ) l
     LEFT JOIN LATERAL (
       SELECT seen.*, ${tokensRevoked('instance_id', 'seen.id')} AS tokens_revoked,
-             asked.instance_id IS NULL AND EXISTS (
+             asked.instance_uuid IS NULL AND EXISTS (
                SELECT FROM instances other
                WHERE other.license_id = l.id AND other.id <> seen.id
                  AND other.last_seen_at > asked.at - interval '336 hours'
              ) AS is_ambiguous
       FROM (
         SELECT id, instance_id, unique_instance_id FROM instances
-        WHERE license_id = l.id AND (asked.instance_id IS NULL OR instance_id = asked.instance_id)
+        WHERE license_id = l.id AND (asked.instance_uuid IS NULL OR instance_uuid = asked.instance_uuid)
         ORDER BY last_seen_at DESC LIMIT 1
       ) seen
     ) i ON true
@@ -172,7 +172,7 @@ function foundLicenseOf(row: Row, rows: readonly Row[]): FoundLicense {
         ? null
         : {
             id: row.instance_row_id,
-            instanceId: row.instance_id,
+            instanceUuid: row.instance_uuid,
             uniqueInstanceId: row.unique_instance_id,
           },
     isAmbiguous: row.is_ambiguous === true,
@@ -180,7 +180,7 @@ function foundLicenseOf(row: Row, rows: readonly Row[]): FoundLicense {
       ofLicense: row.license_tokens_revoked === true,
       ofInstance: row.instance_tokens_revoked === true,
     },
-    byOldKey: row.by_old_key,
+    byPreviousKey: row.by_previous_key,
   };
 }
 

@@ -679,7 +679,7 @@ describe('replacing the key of a license', () => {
     expect(issuer.logs.join('\n')).not.toContain(license_key);
   });
 
-  it('denies the old key as unknown from the instant on at which its grace ends', async () => {
+  it('denies the previous key as unknown from the instant on at which its grace ends', async () => {
     const second = await generated({ grace_seconds: 60 });
     clock.advance(59_999);
     expect(await denialOf(first)).toBeNull();
@@ -688,7 +688,7 @@ describe('replacing the key of a license', () => {
     expect(await denialOf(second)).toBeNull();
   });
 
-  it('ends the old key at once with a grace of 0', async () => {
+  it('ends the previous key at once with a grace of 0', async () => {
     const second = await generated({ grace_seconds: 0 });
     expect([await denialOf(first), await denialOf(second)]).toEqual(['LICENSE_NOT_FOUND', null]);
     expect(await oldKeys()).toBe(0);
@@ -706,14 +706,14 @@ describe('replacing the key of a license', () => {
   });
 
   describe('again, within the grace', () => {
-    it('lets each old key work until its own end, but never longer than the newest grace', async () => {
+    it('lets each previous key work until its own end, but never longer than the newest grace', async () => {
       await replace({ grace_seconds: 3600 });
       const second = await generated({ grace_seconds: 7200 });
       clock.advance(3_600_000);
       expect([await denialOf(first), await denialOf(second)]).toEqual(['LICENSE_NOT_FOUND', null]);
     });
 
-    it('ends every old key earlier where the newest grace is shorter', async () => {
+    it('ends every previous key earlier where the newest grace is shorter', async () => {
       const second = await generated({ grace_seconds: 7200 });
       const third = await generated({ grace_seconds: 60 });
       clock.advance(60_000);
@@ -721,7 +721,7 @@ describe('replacing the key of a license', () => {
       expect(denials).toEqual(['LICENSE_NOT_FOUND', 'LICENSE_NOT_FOUND', null]);
     });
 
-    it('ends an old key also where the clock of the replica that replaced it was ahead', async () => {
+    it('ends a previous key also where the clock of the replica that replaced it was ahead', async () => {
       clock.advance(120_000);
       await replace({ grace_seconds: 7200 });
       clock.set(NOW);
@@ -730,7 +730,7 @@ describe('replacing the key of a license', () => {
       expect(await denialOf(third)).toBeNull();
     });
 
-    it('ends every old key at once with a grace of 0', async () => {
+    it('ends every previous key at once with a grace of 0', async () => {
       const second = await generated();
       await replace({ grace_seconds: 0 });
       expect([await denialOf(first), await denialOf(second)]).toEqual([
@@ -739,7 +739,7 @@ describe('replacing the key of a license', () => {
       ]);
     });
 
-    it('keeps the five newest old keys', async () => {
+    it('keeps the five newest previous keys', async () => {
       for (let count = 0; count < 7; count += 1) {
         clock.advance(1000);
         await replace();
@@ -772,7 +772,7 @@ describe('replacing the key of a license', () => {
       expect(await denialOf(first)).toBeNull();
     });
 
-    it('is refused to a new license too, as long as the grace of an old key lasts', async () => {
+    it('is refused to a new license too, as long as the grace of a previous key lasts', async () => {
       await replace({ grace_seconds: 60 });
       clock.advance(59_999);
       await taken(first, 'licenses');

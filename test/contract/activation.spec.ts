@@ -23,9 +23,9 @@ describe('an activation', () => {
     const { id, licenseKey } = await registerPaidLicense(issuer, license);
     return { licenseId: id, licenseKey, ...(await makeActivationCode(issuer, id, about)) };
   }
-  function instancesOf(licenseId: string): Promise<{ instance_id: string }[]> {
-    const sql = 'SELECT instance_id FROM instances WHERE license_id = $1';
-    return select<{ instance_id: string }>(issuer, sql, [licenseId]);
+  function instancesOf(licenseId: string): Promise<{ instance_uuid: string }[]> {
+    const sql = 'SELECT instance_uuid FROM instances WHERE license_id = $1';
+    return select<{ instance_uuid: string }>(issuer, sql, [licenseId]);
   }
 
   async function metric(line: string): Promise<number> {
@@ -73,7 +73,7 @@ describe('an activation', () => {
       newSubscription: null,
       errors: [expect.stringContaining('Other instances have used')],
     });
-    expect(await instancesOf(licenseId)).toEqual([{ instance_id: instanceId }]);
+    expect(await instancesOf(licenseId)).toEqual([{ instance_uuid: instanceId }]);
   });
 
   it('allows exactly as many uses as the code has, also when many come at once', async () => {

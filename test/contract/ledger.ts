@@ -13,7 +13,7 @@ export interface LedgerRow {
   readonly catalog_digest: Buffer;
   readonly scopes: readonly string[];
   readonly audiences: readonly string[];
-  readonly instance_id: string;
+  readonly instance_uuid: string;
   readonly host_name: string | null;
 }
 
@@ -22,7 +22,7 @@ export async function ledgerRows(issuer: TestIssuer): Promise<LedgerRow[]> {
   return select<LedgerRow>(
     issuer,
     `SELECT t.jti, t.license_id, t.kid, t.gitlab_version, t.issued_at, t.expires_at,
-            t.claims_digest, t.catalog_digest, s.scopes, s.audiences, i.instance_id, i.host_name
+            t.claims_digest, t.catalog_digest, s.scopes, s.audiences, i.instance_uuid, i.host_name
      FROM issued_tokens t
      JOIN scope_sets s ON s.digest = t.scope_set_digest
      JOIN instances i ON i.id = t.instance_id

@@ -43,7 +43,7 @@ describe('the issuance ledger', () => {
     const row = (await ledgerRows(issuer)).find(({ jti }) => jti === claims.jti);
     expect(row).toMatchObject({
       license_id: licenseId,
-      instance_id: INSTANCE_ID,
+      instance_uuid: INSTANCE_ID,
       host_name: 'gitlab.example.com',
       kid: decodeProtectedHeader(token).kid,
       gitlab_version: '18.6.0-ee',
@@ -192,7 +192,7 @@ describe('a sync whose tokens are revoked', () => {
   async function known(licenseId: string, instanceId: string): Promise<string> {
     const [row] = await select<{ id: string }>(
       issuer,
-      'SELECT id FROM instances WHERE license_id = $1 AND instance_id = $2',
+      'SELECT id FROM instances WHERE license_id = $1 AND instance_uuid = $2',
       [licenseId, instanceId],
     );
     return `instances/${row?.id ?? ''}`;

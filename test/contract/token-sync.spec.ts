@@ -1702,7 +1702,7 @@ describe('a replaced license key', () => {
   });
 
   describe('and the cancellation key', () => {
-    it('differ: an old key in its grace cannot be a cancellation key', async () => {
+    it('differ: a previous key in its grace cannot be a cancellation key', async () => {
       const { id, licenseKey } = await registerLicense(issuer);
       await replaceKey(id);
       const put = () =>

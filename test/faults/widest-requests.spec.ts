@@ -110,7 +110,7 @@ describe('a request does not delay the key set for others', () => {
       const seatLink = { license_key, instance_id: ID, timestamp, billable_users_count: 1 };
       const body = JSON.stringify(seatLink);
       expect(await send('POST /api/v1/seat_links', null, body)).toBe(200);
-      const answer = await issuer.admin('GET', `instances?instance_id=${ID}`);
+      const answer = await issuer.admin('GET', `instances?instance_uuid=${ID}`);
       expect(await answer.text()).toContain(`"reported_at":"${timestamp}"`);
     }
   });

@@ -226,8 +226,8 @@ describe('sightings of instances', () => {
     other = await startTestIssuer({ clock, sharing: issuer });
     [issuer, other].forEach(stopJobs);
     const { license } = await syncedInstance(issuer);
-    const { instance_id: instanceId } = await instanceOf(issuer, license.id);
-    const where = { address: '127.0.0.1', hostName: null, byOldKey: false, at: clock.now() };
+    const { instance_uuid: instanceId } = await instanceOf(issuer, license.id);
+    const where = { address: '127.0.0.1', hostName: null, byPreviousKey: false, at: clock.now() };
     request = { licenseId: license.id, instanceId, ...where };
   });
   afterAll(async () => {

@@ -80,7 +80,7 @@ describe('the sweep of instances', () => {
     const addInstances = (count: number, seenAt: string) =>
       select(
         issuer,
-        `INSERT INTO instances (id, license_id, instance_id, created_at, last_seen_at)
+        `INSERT INTO instances (id, license_id, instance_uuid, created_at, last_seen_at)
          SELECT gen_random_uuid(), $1, gen_random_uuid(), $2, $2 FROM generate_series(1, ${count})`,
         [license.id, seenAt],
       );
@@ -128,7 +128,7 @@ describe('the sweep of instances', () => {
     await issuer.admin('POST', `licenses/${revoked.license.id}/revoke`);
     await select(
       issuer,
-      `INSERT INTO instances (id, license_id, instance_id, created_at, last_seen_at)
+      `INSERT INTO instances (id, license_id, instance_uuid, created_at, last_seen_at)
        VALUES (gen_random_uuid(), $1, 'never synced', now(), now())`,
       [silent.license.id],
     );
@@ -292,7 +292,7 @@ describe('the turn to sweep', () => {
     const license = await registerLicense(issuer);
     await select(
       issuer,
-      `INSERT INTO instances (id, license_id, instance_id, created_at, last_seen_at)
+      `INSERT INTO instances (id, license_id, instance_uuid, created_at, last_seen_at)
        SELECT gen_random_uuid(), $1, n::text, now(), now() FROM generate_series(1, 1001) n`,
       [license.id],
     );

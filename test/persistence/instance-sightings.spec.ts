@@ -14,7 +14,12 @@ describe('the sightings of an instance', () => {
     await insert(tables.pool, 'licenses', license);
     await insert(tables.pool, 'instances', instance);
     const times = { last_seen_at: '2026-03-01T00:00:00Z' };
-    return { instance_id: instance.id, instance_uuid: instance['instance_id'], ...times, ...about };
+    return {
+      instance_id: instance.id,
+      instance_uuid: instance['instance_uuid'],
+      ...times,
+      ...about,
+    };
   }
   const keep = async (about: object) => insert(tables.pool, 'instance_sightings', await row(about));
   const list = (length: number) => JSON.stringify(Array.from({ length }, () => ({})));

@@ -41,7 +41,7 @@ describe('what is kept of sweeps', () => {
       SELECT indexrelid::regclass FROM pg_index i
       JOIN pg_attribute a ON attrelid = indrelid AND attnum = ANY (indkey)
       WHERE indrelid = 'instances'::regclass
-        AND attname NOT IN ('id', 'license_id', 'instance_id')`);
+        AND attname NOT IN ('id', 'license_id', 'instance_uuid')`);
     expect(rows).toEqual([]);
   });
 });

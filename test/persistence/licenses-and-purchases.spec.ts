@@ -259,7 +259,7 @@ describe('an instance', () => {
 
     await expect(
       insert(tables.pool, 'instances', { ...instance, id: randomUUID() }),
-    ).rejects.toMatchObject(violating('instances_license_id_instance_id_key'));
+    ).rejects.toMatchObject(violating('instances_license_id_instance_uuid_key'));
     await expect(insert(tables.pool, 'instances', instanceRow(randomUUID()))).rejects.toMatchObject(
       violating('instances_license_id_fkey'),
     );

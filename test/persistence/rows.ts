@@ -83,7 +83,7 @@ export function namespacePurchaseRow(
 
 export function instanceRow(licenseId: string): Row & { readonly id: string } {
   const seen = { created_at: '2026-01-01T00:00:00Z', last_seen_at: '2026-01-01T00:00:00Z' };
-  return { id: randomUUID(), license_id: licenseId, instance_id: randomUUID(), ...seen };
+  return { id: randomUUID(), license_id: licenseId, instance_uuid: randomUUID(), ...seen };
 }
 
 type Phase = 'next' | 'current' | 'retired';

@@ -25,13 +25,7 @@ export interface ServiceProcessOptions {
 const SRC = resolve(__dirname, '../../src');
 const ROOM = 'embedded-postgres';
 /** All that the folder needs from another one. */
-const OF_PLATFORM = [
-  'error-code',
-  'file-trouble',
-  'free-port',
-  'linux-process',
-  'write-file-whole',
-];
+const OF_PLATFORM = ['code-of', 'file-trouble', 'free-port', 'linux-process', 'write-file-whole'];
 export const NODE_MODULES = resolve(__dirname, '../../node_modules');
 
 const SCRIPT = `

@@ -8,7 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 const ROOT = resolve(__dirname, '../..');
 const COMPILED = [
   'src/embedded-postgres/data-dir-lock',
-  ...['error-code', 'generated-secret', 'linux-process', 'write-file-whole'].map(
+  ...['code-of', 'generated-secret', 'linux-process', 'write-file-whole'].map(
     (name) => `src/platform/${name}`,
   ),
   ...['clock', 'errors', 'write-whole'].map(

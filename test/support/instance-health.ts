@@ -11,7 +11,7 @@ import type { TestIssuer } from './test-issuer.js';
 export interface InstanceJson {
   readonly id: string;
   readonly license_id: string;
-  readonly instance_id: string;
+  readonly instance_uuid: string;
   readonly last_sync_at: string | null;
   readonly state: string;
   readonly denial: string | null;

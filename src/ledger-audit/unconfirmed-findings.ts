@@ -3,7 +3,7 @@ import type { CheckpointKeys } from './checkpoint-keys.js';
 import { isOfDroppedDay } from './dropped-days.js';
 import type { Finding, Report } from './finding.js';
 
-interface Suspicion {
+interface Unconfirmed {
   readonly finding: Finding;
   /** The `jti` of the first row that it is about, and of the last. */
   readonly first: string;
@@ -19,8 +19,8 @@ const STILL_THERE = `
  * Findings that may be wrong, because retention may have dropped the day while it was read. A finding is
  * reported unless all its rows are gone and a valid note says that their day was dropped.
  */
-export class Suspicions {
-  private open: Suspicion[] = [];
+export class UnconfirmedFindings {
+  private open: Unconfirmed[] = [];
 
   constructor(
     private readonly pool: Pick<Pool, 'query'>,
@@ -32,17 +32,17 @@ export class Suspicions {
     this.open.push({ finding, first, last });
   }
 
-  /** Reports the suspicions that hold. */
+  /** Reports the findings whose rows are still there, or were not dropped. */
   async confirm(): Promise<void> {
-    const suspicions = this.open;
-    if (suspicions.length === 0) return;
+    const unconfirmed = this.open;
+    if (unconfirmed.length === 0) return;
     this.open = [];
     const { rows } = await this.pool.query<{ place: number }>(STILL_THERE, [
-      suspicions.map(({ first }) => first),
-      suspicions.map(({ last }) => last),
+      unconfirmed.map(({ first }) => first),
+      unconfirmed.map(({ last }) => last),
     ]);
     const there = new Set(rows.map(({ place }) => place));
-    for (const [index, { finding, first }] of suspicions.entries()) {
+    for (const [index, { finding, first }] of unconfirmed.entries()) {
       const gone = !there.has(index + 1);
       if (gone && (await isOfDroppedDay(this.pool, this.keys, first))) continue;
       this.report(finding);
