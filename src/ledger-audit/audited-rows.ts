@@ -46,7 +46,7 @@ export interface AuditedBatch {
 }
 
 const ROWS = `
-  SELECT t.*, i.license_id AS instance_license_id, i.instance_id AS sub, i.unique_instance_id
+  SELECT t.*, i.license_id AS instance_license_id, i.instance_uuid AS sub, i.unique_instance_id
   FROM (
     SELECT jti, license_id, instance_id, kid, scope_set_digest, catalog_digest, gitlab_version,
            issued_at, expires_at, claims_digest, status_index, self_issued::text, chain_id,
@@ -54,7 +54,7 @@ const ROWS = `
     FROM issued_tokens WHERE jti >= $1 AND jti < $2 AND jti > $3 ORDER BY jti LIMIT $4
   ) t
   LEFT JOIN LATERAL (
-    SELECT license_id, instance_id, unique_instance_id FROM instances WHERE id = t.instance_id
+    SELECT license_id, instance_uuid, unique_instance_id FROM instances WHERE id = t.instance_id
   ) i ON true
   ORDER BY t.jti`;
 

@@ -68,7 +68,7 @@ const LICENSE_LOOK_UP = preparedStatement(
   'license_look_up',
   `
     SELECT asked.n::int AS n, l.id, l.plan, l.kind, l.trial, l.seats, l.starts_on, l.expires_on,
-           l.revoked_at, i.id AS instance_row_id, i.instance_id, i.unique_instance_id,
+           l.revoked_at, i.id AS instance_row_id, i.instance_uuid, i.unique_instance_id,
            i.is_ambiguous, l.tokens_revoked AS license_tokens_revoked, i.tokens_revoked AS instance_tokens_revoked,
            p.id AS purchase_id, p.add_on, p.quantity, p.started_at,
            p.expires_on AS purchase_expires_on, l.by_previous_key
@@ -98,7 +98,7 @@ const LICENSE_LOOK_UP = preparedStatement(
                  AND other.last_seen_at > asked.at - interval '336 hours'
              ) AS is_ambiguous
       FROM (
-        SELECT id, instance_id, unique_instance_id FROM instances
+        SELECT id, instance_uuid, unique_instance_id FROM instances
         WHERE license_id = l.id AND (asked.instance_uuid IS NULL OR instance_uuid = asked.instance_uuid)
         ORDER BY last_seen_at DESC LIMIT 1
       ) seen
