@@ -28,7 +28,7 @@ afterAll(() => issuer.stop());
 describe('a seat link', () => {
   interface InstanceJson {
     readonly id: string;
-    readonly instance_id: string;
+    readonly instance_uuid: string;
     readonly seats_exceeded: boolean;
     readonly seats: Readonly<Record<string, unknown>> | null;
   }
@@ -116,11 +116,11 @@ describe('a seat link', () => {
     const add_on_metrics = [{ add_on_type: 'duo_pro', purchased_seats: 5, assigned_seats: 6 }];
     await send(seatLink(licenseKey, seated, { add_on_metrics }));
     const over = await instances(`license_id=${id}&seats_exceeded=true`);
-    expect(over.map(({ instance_id }) => instance_id).sort()).toEqual([crowded, seated].sort());
+    expect(over.map(({ instance_uuid }) => instance_uuid).sort()).toEqual([crowded, seated].sort());
     const [within, ...others] = await instances(`license_id=${id}&seats_exceeded=false`);
     expect(others).toEqual([]);
     expect(within).toMatchObject({
-      instance_id: fair,
+      instance_uuid: fair,
       seats_exceeded: false,
       seats: {
         reported_at: clock.now().toISOString(),
@@ -286,10 +286,10 @@ describe('a seat link', () => {
       const instance = randomUUID();
       await answerTo(old, instance);
       expect(await instances(`license_id=${old.id}`)).toMatchObject([
-        { instance_id: instance, seats: { billable_users_count: 10 } },
+        { instance_uuid: instance, seats: { billable_users_count: 10 } },
       ]);
       expect(await instances(`license_id=${next.id}`)).toMatchObject([
-        { instance_id: instance, seats: null },
+        { instance_uuid: instance, seats: null },
       ]);
       const script = GENERATIONS['the documented script'];
       const client = new GitlabInstance(issuer.url, { licenseKey: next.licenseKey }, script);

@@ -751,7 +751,7 @@ describe('the instance that a token names', () => {
       items: [
         {
           license_id: licenseId,
-          instance_id: ONE,
+          instance_uuid: ONE,
           unique_instance_id: null,
           host_name: 'gitlab.example.com',
           gitlab_version: '18.6.0-ee',

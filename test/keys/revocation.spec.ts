@@ -25,7 +25,7 @@ interface RevocationJson {
     readonly instances: number;
     readonly last_expires_at: string | null;
     readonly affected_instances: readonly {
-      readonly instance_id: string;
+      readonly instance_uuid: string;
       readonly live_tokens: number;
     }[];
     readonly trusted_until: string;
