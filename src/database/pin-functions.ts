@@ -1,11 +1,17 @@
 import type { Client } from 'pg';
 
-/** The functions of this schema, apart from those of extensions, that do not look for names in it alone. */
+/**
+ * Functions of this service that do not look for names in its schema alone. They belong to the role that
+ * made its tables. Other programs may have functions in the same schema: those are theirs.
+ */
 const UNPINNED = `
   SELECT oid::regprocedure::text AS name FROM pg_proc
   WHERE pronamespace = quote_ident($1)::regnamespace AND prokind = 'f' AND prolang IN (
       SELECT oid FROM pg_language WHERE lanname IN ('plpgsql', 'sql'))
-    AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
+    AND proowner = (SELECT relowner FROM pg_class
+      WHERE relname = 'migrations' AND relnamespace = pronamespace)
+    AND NOT EXISTS (SELECT FROM pg_depend
+      WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid AND deptype = 'e')
     AND NOT coalesce(proconfig, '{}') @> ARRAY['search_path=' || quote_ident($1) || ', pg_temp']`;
 
 /**

@@ -143,6 +143,16 @@ describeUnless(missing)("on Debian's Postgres", () => {
       await client.end();
     });
 
+    it('leaves the functions of others in its schema alone', async () => {
+      await server.admin(
+        'narrow',
+        `CREATE FUNCTION narrow.of_a_pooler() RETURNS integer LANGUAGE plpgsql
+         AS 'BEGIN RETURN 1; END'`,
+      );
+      expect(await outcome(database.url)).toBe('it starts');
+      await server.admin('narrow', 'DROP FUNCTION narrow.of_a_pooler()');
+    });
+
     it('goes on from a dump of the data alone, restored by the owner of the schema', async () => {
       const run = (name: string, ...args: string[]) =>
         execFileSync(programPath(name) ?? name, args, { stdio: 'pipe' }).toString();
