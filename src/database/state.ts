@@ -59,6 +59,7 @@ export class DatabaseWatch {
   private wroteAtMs = Number.NEGATIVE_INFINITY;
   private lateAtMs = Number.NEGATIVE_INFINITY;
   private looking: Promise<DatabaseState> | null = null;
+  private lookingAside: Promise<boolean> | null = null;
 
   constructor(
     private readonly database: Database,
@@ -93,6 +94,14 @@ export class DatabaseWatch {
     return this.looking;
   }
 
+  /** Shared for the same reason: each question opens a connection. */
+  private lookAside(): Promise<boolean> {
+    this.lookingAside ??= this.database
+      .answersAside(ANSWERS_WITHIN_MS)
+      .finally(() => (this.lookingAside = null));
+    return this.lookingAside;
+  }
+
   private async ask(): Promise<DatabaseState> {
     const start = performance.now();
     try {
@@ -113,8 +122,7 @@ export class DatabaseWatch {
   private async whileSilent(start: number): Promise<DatabaseState> {
     const { outcomes } = this.database;
     if (this.database.connections().waitingCount > 0) {
-      const answers = await this.database.answersAside(ANSWERS_WITHIN_MS);
-      return answers ? 'pool_full' : 'away';
+      return (await this.lookAside()) ? 'pool_full' : 'away';
     }
     if (performance.now() - this.lateAtMs < LATE_ANSWER_COUNTS_FOR_MS) return 'slow';
     // If other statements were answered meanwhile, only our own connections were busy.

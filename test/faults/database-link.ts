@@ -3,6 +3,8 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 
 /** A proxy to the Postgres of the test run, at a fixed address. It can be closed and opened again. */
 export class DatabaseLink {
+  /** How many connections were ever opened. */
+  opened = 0;
   private server: Server | null = null;
   private port = 0;
   private mute = false;
@@ -51,6 +53,7 @@ export class DatabaseLink {
   }
 
   private pass(socket: Socket): void {
+    this.opened += 1;
     this.keep(socket);
     if (this.mute) return;
     const { hostname, port } = new URL(this.databaseUrl);

@@ -232,6 +232,32 @@ describe('the state of the database in readiness, metrics and log', () => {
     expect(told('all 3 connections of a pool are in use')).toBeGreaterThan(0);
   });
 
+  it('takes one connection more, not one for each probe, while the pool of the syncs is full', async () => {
+    await operator.query('BEGIN; LOCK TABLE licenses');
+    const seatLink = { license_key: paid.licenseKey, timestamp: new Date() };
+    const asked = Array.from({ length: 12 }, () =>
+      fetch(`${issuer.url}/api/v1/seat_links`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(seatLink),
+      }),
+    );
+    mend = async () => {
+      await operator.query('ROLLBACK');
+      await Promise.all(asked);
+      issuer.running.app.get(Database).outcomes.forgetBefore(performance.now());
+    };
+    await untilState('pool_full');
+    const before = link.opened;
+    const probes = Array.from({ length: 40 }, async () =>
+      (await fetch(`${issuer.url}/-/readiness`)).json(),
+    );
+    for (const probe of await Promise.all(probes)) {
+      expect(probe).toMatchObject({ checks: { database: 'pool_full' } });
+    }
+    expect(link.opened - before).toBeLessThanOrEqual(2);
+  });
+
   it('is slow while answers are slow, and tokens are still issued', async () => {
     link.delay(600);
     mend = () => {
