@@ -104,10 +104,11 @@ export class Database implements OnApplicationShutdown {
     return pool instanceof DatabasePool ? pool : NO_CONNECTIONS;
   }
 
-  /** Why a request got no answer in time. */
+  /** Why a request got no answer in time. Those that waited for a connection have given up a little earlier. */
   whyLate(): Extract<DatabaseTrouble, 'pool_full' | 'slow'> {
     const pools = [this.connections(), this.adminConnections()];
-    return pools.some(({ waitingCount }) => waitingCount > 0) ? 'pool_full' : 'slow';
+    const isFull = pools.some(({ waitingCount }) => waitingCount > 0);
+    return isFull || this.outcomes.worst()?.trouble === 'pool_full' ? 'pool_full' : 'slow';
   }
 
   /** TypeORM outside a transaction. @throws {IssuerError} UNAVAILABLE before `connect` */
