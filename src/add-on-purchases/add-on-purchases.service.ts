@@ -51,6 +51,7 @@ export class AddOnPurchasesService {
       const before = { addOn, startedAt, expiresOn, quantity: purchase.quantity };
       const quantity = changes.quantity ?? purchase.quantity;
       const keep = (changes.addOn ?? addOn) === addOn ? quantity : 0;
+      await this.carriedSeats.keepOfStarted(manager, purchase, now);
       await this.carriedSeats.makeRoom(manager, purchase, keep, now);
       if (body.release_seats === true && quantity < purchase.assignedSeats) {
         await this.purchases.releaseNewestSeats(manager, purchase, quantity, now);

@@ -54,6 +54,10 @@ const TAKE_BACK_NEWEST = `
   )
   SELECT id FROM taken`;
 
+const MAKE_OWN = `
+  UPDATE seat_assignments SET carried_from = NULL
+  WHERE add_on_purchase_id = $1 AND carried_from IS NOT NULL AND released_at IS NULL`;
+
 // An admin who released the seat in the second purchase meant it, unless the user has since been
 // assigned a seat of the first one again.
 const NEXT_IN_LINE = `
@@ -101,6 +105,11 @@ export class CarriedSeatRepository {
     );
     await forget(manager, taken);
     return taken.map(({ purchaseId }) => purchaseId);
+  }
+
+  /** Carried seats of a purchase that has started count as assigned ones from then on. */
+  async makeOwn(manager: EntityManager, purchaseId: string): Promise<void> {
+    await manager.query(MAKE_OWN, [purchaseId]);
   }
 
   /** Takes back the newest carried seats of a purchase that has not started. @returns how many */

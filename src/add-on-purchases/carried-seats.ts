@@ -67,6 +67,19 @@ export class CarriedSeats {
   }
 
   /**
+   * Seats of a purchase that has started have given access. When it is moved into the future they stay, and
+   * so do their rows, which explain that access. Call it before the change.
+   */
+  async keepOfStarted(
+    manager: EntityManager,
+    purchase: AddOnPurchaseEntity,
+    now: Date,
+  ): Promise<void> {
+    if (phaseOf(purchase, dayOf(now)) === 'not_started') return;
+    await this.carried.makeOwn(manager, purchase.id);
+  }
+
+  /**
    * Makes room for a lower quantity, or for another add-on, of a purchase that has not started: seats that
    * were only carried over are no reason to refuse that.
    */

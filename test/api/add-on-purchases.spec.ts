@@ -808,6 +808,8 @@ describe('seats, when a purchase follows on another one', () => {
     clock.set('2026-04-16T00:00:00Z');
     await issuer.running.app.get(ReleaseAbandonedSeats).run();
     expect([await holders(old), await holders(id)]).toEqual([[], ['2', '3']]);
+    await patch(id, { started_at: '2026-05-01' });
+    expect(await holders(id)).toEqual(['2', '3']);
   });
 
   describe('that an admin assigns and releases', () => {

@@ -84,6 +84,8 @@ describe('the audit of self-issued tokens', () => {
     token = await issue({ namespace: '9' });
     await issuer.running.app.get(LedgerCheckpoints).write();
     clock.advance(MINUTE);
+    // Its seat was carried over and has given tokens.
+    await issuer.admin('PATCH', `add_on_purchases/${next.id}`, { started_at: '2026-03-09' });
   }
 
   async function audit() {
