@@ -198,7 +198,9 @@ describe('a verifier of service tokens', () => {
       );
       expect(verdict).toMatchObject({ accepted: true, user: { issuer: issuer.url } });
       if (!verdict.accepted) return;
-      for (const disallowed of [issuer.url, `${issuer.url}/`, ` ${issuer.url}`]) {
+      const shouted = issuer.url.toUpperCase();
+      const forms = [issuer.url, `${issuer.url}/`, ` ${issuer.url}`, `${issuer.url}//`, shouted];
+      for (const disallowed of forms) {
         expect(verdict.user.can('duo_chat', { disallowedIssuers: [disallowed] })).toBe(false);
       }
     },

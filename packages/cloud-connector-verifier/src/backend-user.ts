@@ -1,5 +1,5 @@
 import type { ServiceTokenClaims } from './claims.js';
-import { issuerName } from './discovery.js';
+import { isSameIssuer } from './discovery.js';
 
 /** The instance that makes a request, with the unit primitives of its token. */
 export interface BackendUser {
@@ -33,6 +33,6 @@ export function backendUser(claims: ServiceTokenClaims, issuer: string): Backend
     claims,
     can: (unitPrimitive, { disallowedIssuers = [] } = {}) =>
       scopes.includes(unitPrimitive) &&
-      !disallowedIssuers.some((other) => issuerName(other.trim()) === issuer),
+      !disallowedIssuers.some((other) => isSameIssuer(other, issuer)),
   };
 }

@@ -1,5 +1,5 @@
 import type { PermissionOptions } from './backend-user.js';
-import { isSafeUrl, type TrustedIssuer } from './discovery.js';
+import { configuredIssuer, isSafeUrl, type TrustedIssuer } from './discovery.js';
 import type { VerifierOptions } from './verifier-options.js';
 
 type Rule = readonly [is: (value: unknown) => boolean, must: string];
@@ -91,7 +91,7 @@ function checkedIssuer(given: string | TrustedIssuer, where: string): TrustedIss
   if (!isObject) checkPresent(where, given);
   const issuer = isObject ? (given as TrustedIssuer) : { issuer: given as string };
   check(where, issuer, ISSUER, isObject ? (name) => `${where}.${name}` : () => where);
-  return { ...issuer, issuer: issuer.issuer.trim().replace(/\/+$/, '') };
+  return { ...issuer, issuer: configuredIssuer(issuer.issuer) };
 }
 
 function checkPresent(where: string, value: unknown): asserts value is string {

@@ -20,6 +20,19 @@ export function issuerName(iss: string): string {
   return iss.replace(/\/$/, '');
 }
 
+/** An issuer as somebody configured it, in the form of `issuerName`. */
+export function configuredIssuer(text: string): string {
+  return text.trim().replace(/\/+$/, '');
+}
+
+/** Whether two people who write these mean one issuer: case of the host, default port and slashes do not count. */
+export function isSameIssuer(one: string, other: string): boolean {
+  const [name, otherName] = [one, other].map((text) =>
+    configuredIssuer(URL.canParse(text) ? new URL(text).href : text),
+  );
+  return name === otherName;
+}
+
 /** `openid-configuration` at the root of the origin, without the path of the issuer. */
 export function discoveryUrl(issuer: string): string {
   return new URL('/.well-known/openid-configuration', issuer).href;
