@@ -84,11 +84,3 @@ function repeatedOption(args: readonly string[], options: Options): string | nul
   const names = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []));
   return names.find((name, index) => names.indexOf(name) !== index) ?? null;
 }
-
-/** Blanks, and characters without a width, which copies from chats and web pages have at their ends. */
-const AROUND = /^[\s\u200b-\u200d\u2060\ufeff]+|[\s\u200b-\u200d\u2060\ufeff]+$/g;
-
-/** A kid, an id or a token without what was pasted around it. */
-export function pasted(text: string): string {
-  return text.replaceAll(AROUND, '');
-}

@@ -4,6 +4,7 @@ import { userInfo } from 'node:os';
 import type { INestApplicationContext } from '@nestjs/common';
 import { CatalogFaultsError } from '../catalog/catalog-faults-error.js';
 import { ConfigFaultsError } from '../../config/app-config.js';
+import { pastedText } from '../domain/pasted-text.js';
 import { isUuid } from '../domain/uuid.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { TROUBLES, troubleOf } from '../database/away.js';
@@ -15,7 +16,7 @@ import { Replicas } from '../signing-keys/replicas.js';
 import { RotateSigningKeys } from '../signing-keys/rotate-signing-keys.js';
 import { HsmError } from '../signing-keys/hsm-error.js';
 import { RevokeSigningKey } from '../signing-keys/revoke-signing-key.js';
-import { type Output, pasted, readArguments, runCommand } from './command-line.js';
+import { type Output, readArguments, runCommand } from './command-line.js';
 import { replicaLine, revocationLines, timelineLines } from './key-lines.js';
 import {
   CommandRefusedError,
@@ -166,7 +167,7 @@ function parseUsage(
 }
 
 function commandOf([name, given, ...rest]: readonly string[]): Command | null {
-  const kid = given === undefined ? undefined : pasted(given);
+  const kid = given === undefined ? undefined : pastedText(given);
   if (name === 'revoke' && kid !== undefined && rest.length === 0) return revoke(kid);
   if (name === 'remove-replica' && kid !== undefined && rest.length === 0)
     return removeReplica(kid);

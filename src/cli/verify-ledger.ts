@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { CatalogFaultsError } from '../catalog/catalog-faults-error.js';
 import { isCalendarDay } from '../domain/calendar-day.js';
+import { pastedText } from '../domain/pasted-text.js';
 import type { Finding } from '../ledger-audit/finding.js';
 import { JudgeToken, NotAJwsError } from '../ledger-audit/judge-token.js';
 import { LedgerAuditor, type Progress } from '../ledger-audit/ledger-auditor.js';
@@ -14,7 +15,7 @@ import {
   type OperatorContextOptions,
   withOperatorContext,
 } from './operator-context.js';
-import { type Output, pasted, readArguments } from './command-line.js';
+import { type Output, readArguments } from './command-line.js';
 
 const USAGE = `Usage: npm run ledger:verify -- [--from <day>] [--to <day>] [--checkpoints <file>] [--json]
        npm run ledger:verify -- --token-file <file> [--json]
@@ -166,7 +167,7 @@ async function readCopies(file: string): Promise<string[]> {
 
 async function readToken(file: string): Promise<string> {
   try {
-    return pasted(file === '-' ? await text(process.stdin) : await readFile(file, 'utf8'));
+    return pastedText(file === '-' ? await text(process.stdin) : await readFile(file, 'utf8'));
   } catch {
     throw new CommandRefusedError(`the file ${file} cannot be read`);
   }

@@ -83,7 +83,9 @@ describe('npm run keys', () => {
       await expectProblem(await issuer.admin('POST', url), 404, 'NOT_FOUND');
     }
     const { kid } = await keyIn(issuer, 'current');
-    expect(await keys('revoke', `\u2060 ${kid}\u200b\n`, '--dry-run')).toMatch(/^0 refused until/);
+    expect(await keys('revoke', `\u2060 ${kid}\u200b\u200e\n`, '--dry-run')).toMatch(
+      /^0 refused until/,
+    );
     const reason = '-- stolen, see --dry-run';
     expect(await keys('revoke', kid, '--accept-outage', '--reason', reason)).toMatch(/^0 /);
     expect((await inPhase(kid))?.revocation_reason).toBe(reason);
