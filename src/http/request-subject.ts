@@ -12,9 +12,9 @@ import { isUuid } from '../domain/uuid.js';
 export interface RequestSubject {
   licenseId?: string;
   /** The UUID that the instance sends. */
-  instanceId?: string;
+  instanceUuid?: string;
   /** The `id` of the instance in the admin API. */
-  instanceRecordId?: string;
+  instanceId?: string;
 }
 
 declare module 'fastify' {
@@ -33,7 +33,7 @@ export class NoteSubject implements NestInterceptor {
     const subject: RequestSubject = {};
     request.subject = subject;
     if (room === 'licenses') note(subject, 'licenseId', id);
-    if (room === 'instances') note(subject, 'instanceRecordId', id);
+    if (room === 'instances') note(subject, 'instanceId', id);
     return next.handle().pipe(
       tap((answer: unknown) => {
         note(subject, 'licenseId', uuidIn(answer, 'license_id'));
@@ -41,13 +41,8 @@ export class NoteSubject implements NestInterceptor {
         if (room === 'licenses' && request.method === 'POST' && below === undefined) {
           note(subject, 'licenseId', uuidIn(answer, 'id'));
         }
-        // Elsewhere `instance_id` is the `id` of the instance.
-        const isInstance = room === 'instances' && uuidIn(answer, 'id') !== undefined;
-        note(
-          subject,
-          isInstance ? 'instanceId' : 'instanceRecordId',
-          uuidIn(answer, 'instance_id'),
-        );
+        note(subject, 'instanceId', uuidIn(answer, 'instance_id'));
+        note(subject, 'instanceUuid', uuidIn(answer, 'instance_uuid'));
       }),
     );
   }

@@ -39,7 +39,7 @@ export class CloudActivationResolver {
   ): Promise<CloudActivationActivatePayload> {
     context.outcome = 'activation';
     const instanceId = uuidOf(input.instanceIdentifier);
-    if (instanceId !== null) context.subject.instanceId = instanceId;
+    if (instanceId !== null) context.subject.instanceUuid = instanceId;
     try {
       const license = await this.activateInstance.activate({
         activationCode: input.activationCode,

@@ -64,12 +64,12 @@ export class CloudConnectorAccessResolver {
       context.headers,
       at,
     );
-    if (request.instanceId !== null) context.subject.instanceId = request.instanceId;
+    if (request.instanceId !== null) context.subject.instanceUuid = request.instanceId;
     const admitted = await this.admission.admit({ ...request, deadline: context.deadline });
     const { sync, license, instanceId, byPreviousKey } = admitted;
     context.subject.licenseId = license.id;
     if (instanceId !== null) {
-      context.subject.instanceId = instanceId;
+      context.subject.instanceUuid = instanceId;
       const { hostName } = sync;
       context.admitted = { licenseId: license.id, instanceId, hostName, byPreviousKey, at };
     }

@@ -36,7 +36,7 @@ export class SeatLinksController {
       const now = this.clock.now();
       const seatLink = seatLinkOf(request.body, now);
       const { instanceId } = seatLink;
-      request.subject = instanceId === null ? {} : { instanceId };
+      request.subject = instanceId === null ? {} : { instanceUuid: instanceId };
       const answer = await this.recordSeatLink.record(seatLink, now);
       request.subject.licenseId = answer.licenseId;
       this.note(seatLink, answer, request.clientAddress, now);

@@ -442,8 +442,8 @@ describe('the line of a request in the log', () => {
       ...{ billable_users_count: 3 },
     });
 
-  const both = () => ({ licenseId: license.id, instanceId: INSTANCE });
-  const denied = () => ({ licenseId: revoked.id, instanceId: INSTANCE });
+  const both = () => ({ licenseId: license.id, instanceUuid: INSTANCE });
+  const denied = () => ({ licenseId: revoked.id, instanceUuid: INSTANCE });
   it.each<[string, () => Sent, () => Record<string, unknown>]>([
     ['a sync', () => sync(license.licenseKey), both],
     [
@@ -465,7 +465,7 @@ describe('the line of a request in the log', () => {
       'a sync with an unknown key',
       () => ({ ...sync('unknown-key-of-nobody') }),
       () => ({
-        instanceId: INSTANCE,
+        instanceUuid: INSTANCE,
         code: expect.stringMatching(/LICENSE_NOT_FOUND|RATE_LIMITED/) as string,
       }),
     ],
@@ -482,8 +482,8 @@ describe('the line of a request in the log', () => {
       () => ({ ...denied(), code: 'LICENSE_REVOKED' }),
     ],
   ])('says about %s which license and instance it is', async (_what, sent, ids) => {
-    const { licenseId, instanceId, code } = await lineOf(sent());
-    expect(known({ licenseId, instanceId, code })).toEqual(ids());
+    const { licenseId, instanceUuid, code } = await lineOf(sent());
+    expect(known({ licenseId, instanceUuid, code })).toEqual(ids());
   });
 
   it('says about a request of an admin which license and instance it is', async () => {
@@ -495,21 +495,21 @@ describe('the line of a request in the log', () => {
         body,
         headers: { authorization },
       });
-      const { licenseId, instanceId, instanceRecordId } = line;
-      return known({ licenseId, instanceId, instanceRecordId });
+      const { licenseId, instanceUuid, instanceId } = line;
+      return known({ licenseId, instanceUuid, instanceId });
     };
     const { items } = (await (
       await issuer.admin('GET', `instances?license_id=${license.id}`)
     ).json()) as { readonly items: readonly [{ readonly id: string }] };
     const [{ id }] = items;
     const ofLicense = { licenseId: license.id };
-    const ofInstance = { ...ofLicense, instanceId: INSTANCE, instanceRecordId: id };
+    const ofInstance = { ...ofLicense, instanceUuid: INSTANCE, instanceId: id };
     expect(await ask('GET', `licenses/${license.id}`)).toEqual(ofLicense);
     expect(await ask('PATCH', `licenses/${license.id}`, { seats: 0 })).toEqual(ofLicense);
     expect(await ask('GET', `licenses/${license.id}/entitlements`)).toEqual(ofLicense);
     expect(await ask('GET', `instances/${id}`)).toEqual(ofInstance);
     expect(await ask('POST', `instances/${id}/service_tokens/revoke`, {})).toEqual({
-      ...{ licenseId: license.id, instanceRecordId: id },
+      ...{ licenseId: license.id, instanceId: id },
     });
     const added = (await ask('POST', 'licenses', licenseBody())) as { readonly licenseId: string };
     expect((await issuer.admin('GET', `licenses/${added.licenseId}`)).status).toBe(200);
