@@ -31,7 +31,7 @@ export class CancellationKeys {
 
   /**
    * Registers the key and replaces an earlier one.
-   * @throws {IssuerError} NOT_FOUND, VALIDATION_FAILED for a key of this license, old or new, and for blanks
+   * @throws {IssuerError} NOT_FOUND, VALIDATION_FAILED for the present or a previous key of this license, and for blanks
    */
   async register(licenseId: string, key: string): Promise<void> {
     const secret = Buffer.from(longEnoughKey(key));
@@ -40,8 +40,8 @@ export class CancellationKeys {
     await this.database.transaction(async (manager) => {
       const digest = licenseKeyDigest(key);
       const { keyDigest } = await this.licenses.get(manager, licenseId);
-      const isOld = await this.licenses.hasOldKey(manager, licenseId, digest, now);
-      if (digest.equals(keyDigest) || isOld) throw ownKey();
+      const isPrevious = await this.licenses.hasPreviousKey(manager, licenseId, digest, now);
+      if (digest.equals(keyDigest) || isPrevious) throw ownKey();
       await manager.query(
         `INSERT INTO cancellation_keys (license_id, sealed_key, registered_at) VALUES ($1, $2, $3)
          ON CONFLICT ON CONSTRAINT cancellation_keys_pkey

@@ -22,7 +22,7 @@ export interface SeatLink {
 export interface SeatLinkAnswer extends Omit<HandedOutLicense, 'licenseId'> {
   /** The license whose key was sent. The answer may carry the key of its renewal. */
   readonly licenseId: string;
-  /** Whether the key is an old one of the license, in its grace. */
+  /** Whether the key is a previous one of the license, in its grace. */
   readonly byPreviousKey: boolean;
   /** Whether the numbers cannot be true, so that they were kept apart. */
   readonly isKeptApart: boolean;

@@ -52,10 +52,10 @@ describe('what is kept of networks and host names', () => {
     expect(requestsOf(seen)).toMatchObject({ known: 2, 'flood 0': 1, other: 83 });
   });
 
-  it('says when an old license key last came', () => {
-    const withOldKey = { ...sighting('a', 1), previousKeyLastUsedAt: at(1) };
+  it('says when a previous license key last came', () => {
+    const withPreviousKey = { ...sighting('a', 1), previousKeyLastUsedAt: at(1) };
     const [seen] = seenOn([
-      [1, withOldKey],
+      [1, withPreviousKey],
       [2, sighting('a', 2)],
     ]);
     expect(seen?.previousKeyLastUsedAt).toEqual(at(1));

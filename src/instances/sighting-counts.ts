@@ -14,7 +14,7 @@ export interface AdmittedRequest {
   /** Null when it is not known. */
   readonly address: string | null;
   readonly hostName: string | null;
-  /** Whether the key was an old one of the license. */
+  /** Whether the key was a previous one of the license. */
   readonly byPreviousKey: boolean;
   readonly at: Date;
 }

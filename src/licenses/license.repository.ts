@@ -58,16 +58,16 @@ const OF_KEY = `
 const LICENSE_OF_KEY = preparedStatement('license_of_key', OF_KEY);
 
 /** Each replacement leaves a previous key; more than a few have no use. */
-const MAX_OLD_KEYS = 5;
+const MAX_PREVIOUS_KEYS = 5;
 
 // No previous key works longer than the grace of the newest replacement, and only the newest previous keys stay. A
 // clock that was ahead may have replaced a key after the end of that grace; that key is dropped at once.
-const SHORTEN_OLD_KEYS = `
+const SHORTEN_PREVIOUS_KEYS = `
   UPDATE replaced_license_keys SET valid_until = $2 WHERE license_id = $1 AND valid_until > $2`;
-const DROP_OLD_KEYS = `
+const DROP_PREVIOUS_KEYS = `
   DELETE FROM replaced_license_keys WHERE license_id = $1 AND ($2 OR replaced_at >= $3 OR digest NOT IN (
     SELECT digest FROM replaced_license_keys WHERE license_id = $1
-    ORDER BY replaced_at DESC LIMIT ${MAX_OLD_KEYS - 1}))`;
+    ORDER BY replaced_at DESC LIMIT ${MAX_PREVIOUS_KEYS - 1}))`;
 
 @Injectable()
 export class LicenseRepository {
@@ -85,7 +85,7 @@ export class LicenseRepository {
     return (await prepared.run(LICENSE_OF_KEY, [keyDigest, now])).length > 0;
   }
 
-  /** By its key, or by an old one in its grace. Null if the key works for no license. */
+  /** By its key, or by a previous one in its grace. Null if the key works for no license. */
   async byKeyDigest(
     manager: EntityManager,
     keyDigest: Buffer,
@@ -96,20 +96,20 @@ export class LicenseRepository {
   }
 
   /**
-   * Saves the new key of a license that this transaction has locked. A trigger keeps the digest of the old
+   * Saves the new key of a license that this transaction has locked. A trigger keeps the digest of the previous
    * key, which works until `previousKeyValidUntil`. Older keys work until then at the latest.
    * @throws {IssuerError} LICENSE_KEY_TAKEN
    */
   async replaceKey(manager: EntityManager, license: LicenseEntity): Promise<LicenseEntity> {
     const { id, keyReplacedAt, previousKeyValidUntil: until } = license;
     const atOnce = until?.getTime() === keyReplacedAt?.getTime();
-    await manager.query(DROP_OLD_KEYS, [id, atOnce, until]);
-    await manager.query(SHORTEN_OLD_KEYS, [id, until]);
+    await manager.query(DROP_PREVIOUS_KEYS, [id, atOnce, until]);
+    await manager.query(SHORTEN_PREVIOUS_KEYS, [id, until]);
     return this.save(manager, license);
   }
 
   /** Whether this is a previous key of the license that still works. */
-  async hasOldKey(
+  async hasPreviousKey(
     manager: EntityManager,
     id: string,
     keyDigest: Buffer,

@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AccessControlModule } from '../access-control/access-control.module.js';
-import { DropOldLicenseKeys } from './drop-old-license-keys.js';
+import { DropPreviousLicenseKeys } from './drop-previous-license-keys.js';
 import { LicenseKeys } from './license-keys.js';
 import { LicenseRepository } from './license.repository.js';
 import { LicensesController } from './licenses.controller.js';
@@ -12,13 +12,13 @@ import { ReplaceLicenseKey } from './replace-license-key.js';
   imports: [AccessControlModule],
   controllers: [LicensesController],
   providers: [
-    DropOldLicenseKeys,
+    DropPreviousLicenseKeys,
     LicenseKeys,
     LicenseRepository,
     LicensesService,
     RenewalRepository,
     ReplaceLicenseKey,
   ],
-  exports: [DropOldLicenseKeys, LicenseKeys, LicenseRepository, LicensesService, RenewalRepository],
+  exports: [DropPreviousLicenseKeys, LicenseKeys, LicenseRepository, LicensesService, RenewalRepository],
 })
 export class LicensesModule {}

@@ -29,7 +29,7 @@ import {
   WRITE_CHECKPOINT_EVERY_MS,
 } from '../ledger/ledger-checkpoints.js';
 import { DROP_OLD_DAYS_EVERY_MS, LedgerRetention } from '../ledger/ledger-retention.js';
-import { DROP_OLD_KEYS_EVERY_MS, DropOldLicenseKeys } from '../licenses/drop-old-license-keys.js';
+import { DROP_PREVIOUS_KEYS_EVERY_MS, DropPreviousLicenseKeys } from '../licenses/drop-previous-license-keys.js';
 import { Clock } from '../platform/clock.js';
 import { REWRAP_EVERY_MS, RewrapSealedValues } from '../sealing/rewrap-sealed-values.js';
 import { Sealing } from '../sealing/sealing.js';
@@ -139,9 +139,9 @@ const instanceJobs: typeof allJobs = (of) => [
 
 const recordJobs: typeof allJobs = (of) => [
   {
-    name: 'drop old license keys',
-    everyMs: DROP_OLD_KEYS_EVERY_MS,
-    run: () => of(DropOldLicenseKeys).run(),
+    name: 'drop previous license keys',
+    everyMs: DROP_PREVIOUS_KEYS_EVERY_MS,
+    run: () => of(DropPreviousLicenseKeys).run(),
   },
   {
     name: 'release abandoned seats',

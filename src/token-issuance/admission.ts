@@ -43,7 +43,7 @@ export interface AdmittedSync {
   readonly isAmbiguous: boolean;
   /** Whether all tokens of the license, or of this instance, are revoked. */
   readonly tokensRevoked: boolean;
-  /** Whether the key is an old one of the license, in its grace. */
+  /** Whether the key is a previous one of the license, in its grace. */
   readonly byPreviousKey: boolean;
 }
 

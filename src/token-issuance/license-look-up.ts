@@ -22,7 +22,7 @@ export interface FoundLicense {
   readonly isAmbiguous: boolean;
   /** Whether all tokens of the license, or of the instance, are revoked and not restored yet. */
   readonly tokensRevoked: { readonly ofLicense: boolean; readonly ofInstance: boolean };
-  /** Whether the key is an old one, in its grace. */
+  /** Whether the key is a previous one, in its grace. */
   readonly byPreviousKey: boolean;
 }
 
@@ -58,7 +58,7 @@ const LICENSE_COLUMNS = 'id, plan, kind, trial, seats, starts_on, expires_on, re
 
 /**
  * Returns one row for each purchase, and one row for a license without any. The limit stops the union
- * after a current key, so previous keys are read only when no license has the key. The subquery `given` hides
+ * after a present key, so previous keys are read only when no license has the key. The subquery `given` hides
  * the lengths of the arrays. Otherwise Postgres would prefer a plan made for one key, and plan each batch
  * again. The other subqueries are lateral, so that each is a look-up in an index. Otherwise, while the
  * tables are small, the planner would join them as a whole. The instance `seen` was seen last, so one
@@ -85,8 +85,8 @@ const LICENSE_LOOK_UP = preparedStatement(
         FROM licenses WHERE key_digest = asked.key_digest
         UNION ALL
         SELECT ${LICENSE_COLUMNS}, true
-        FROM replaced_license_keys old JOIN licenses ON licenses.id = old.license_id
-        WHERE old.digest = asked.key_digest AND old.valid_until > asked.at
+        FROM replaced_license_keys previous JOIN licenses ON licenses.id = previous.license_id
+        WHERE previous.digest = asked.key_digest AND previous.valid_until > asked.at
         LIMIT 1
       ) owner
     ) l
@@ -130,7 +130,7 @@ export class LicenseLookUp {
     private readonly metrics: DatabaseMetrics,
   ) {}
 
-  /** Null when no license has this key, current or old. */
+  /** Null when no license has this key, present or previous. */
   async byKeyDigest(
     keyDigest: Buffer,
     instanceId: string | null,

@@ -657,7 +657,7 @@ describe('replacing the key of a license', () => {
     return (await new GitlabInstance(issuer.url, { licenseKey, instanceId: randomUUID() }).sync())
       .code;
   }
-  async function oldKeys(): Promise<number> {
+  async function previousKeys(): Promise<number> {
     const sql = `SELECT FROM replaced_license_keys WHERE license_id = $1`;
     return (await select(issuer, sql, [id])).length;
   }
@@ -691,7 +691,7 @@ describe('replacing the key of a license', () => {
   it('ends the previous key at once with a grace of 0', async () => {
     const second = await generated({ grace_seconds: 0 });
     expect([await denialOf(first), await denialOf(second)]).toEqual(['LICENSE_NOT_FOUND', null]);
-    expect(await oldKeys()).toBe(0);
+    expect(await previousKeys()).toBe(0);
   });
 
   it('registers a key that the operator brings, and does not show it', async () => {
@@ -744,7 +744,7 @@ describe('replacing the key of a license', () => {
         clock.advance(1000);
         await replace();
       }
-      expect(await oldKeys()).toBe(5);
+      expect(await previousKeys()).toBe(5);
       expect(await denialOf(first)).toBe('LICENSE_NOT_FOUND');
     });
   });
@@ -784,14 +784,14 @@ describe('replacing the key of a license', () => {
       expect(status).toBe(201);
       // It is the key of that license now, which has bought nothing.
       expect(await denialOf(first)).toBeNull();
-      expect(await oldKeys()).toBe(0);
+      expect(await previousKeys()).toBe(0);
     });
   });
 
   it('carries out two simultaneous replacements one after the other: both new keys work', async () => {
     const keys = await Promise.all([generated(), generated(), generated()]);
     for (const key of [first, ...keys]) expect(await denialOf(key)).toBeNull();
-    expect(await oldKeys()).toBe(3);
+    expect(await previousKeys()).toBe(3);
   });
 
   it('with the same If-Match lets one win', async () => {

@@ -111,7 +111,7 @@ describe('where an instance is used', () => {
     expect((await shown()).networks).toMatchObject([{ network: '192.0.2.0/24', requests: 1 }]);
   });
 
-  it('shows requests with an old license key, which may come from a thief', async () => {
+  it('shows requests with a previous license key, which may come from a thief', async () => {
     await sync('192.0.2.1');
     await issuer.admin('POST', `licenses/${license.id}/replace_key`);
     clock.advance(1000);

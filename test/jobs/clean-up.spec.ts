@@ -6,7 +6,7 @@ import { ReleaseAbandonedSeats } from '../../src/add-on-purchases/release-abando
 import { MissingNames } from '../../src/entitlements/missing-names.js';
 import { InstanceSightings } from '../../src/instances/instance-sightings.js';
 import type { AdmittedRequest } from '../../src/instances/sighting-counts.js';
-import { DropOldLicenseKeys } from '../../src/licenses/drop-old-license-keys.js';
+import { DropPreviousLicenseKeys } from '../../src/licenses/drop-previous-license-keys.js';
 import { catalogFolder, removeCatalogFolders } from '../catalog/catalog-folder.js';
 import { select } from '../contract/ledger.js';
 import {
@@ -97,7 +97,7 @@ describe('the seats of a purchase that is over', () => {
   });
 });
 
-describe('old license keys', () => {
+describe('previous license keys', () => {
   const clock = new FakeClock(new Date('2026-03-10T12:00:00Z'));
   let issuer: TestIssuer;
   beforeAll(async () => {
@@ -105,7 +105,7 @@ describe('old license keys', () => {
   });
   afterAll(() => issuer.stop());
 
-  const forget = () => issuer.running.app.get(DropOldLicenseKeys).run();
+  const forget = () => issuer.running.app.get(DropPreviousLicenseKeys).run();
   const kept = async () => (await select(issuer, 'SELECT FROM replaced_license_keys')).length;
 
   it('are dropped once their grace is over, and not before; twice does nothing', async () => {

@@ -448,7 +448,7 @@ describe('seats', () => {
   });
 });
 
-describe('an old license key', () => {
+describe('a previous license key', () => {
   async function license(
     key_digest: Buffer = randomBytes(32),
   ): Promise<{ id: string; digest: Buffer }> {

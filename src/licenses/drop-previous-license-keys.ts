@@ -4,11 +4,11 @@ import { Clock } from '../platform/clock.js';
 import { LOGGER, type Logger } from '../platform/logging.js';
 import { LicenseRepository } from './license.repository.js';
 
-export const DROP_OLD_KEYS_EVERY_MS = 300_000;
+export const DROP_PREVIOUS_KEYS_EVERY_MS = 300_000;
 
-/** Drops the digests of old license keys whose grace is over. */
+/** Drops the digests of previous license keys whose grace is over. */
 @Injectable()
-export class DropOldLicenseKeys {
+export class DropPreviousLicenseKeys {
   constructor(
     private readonly database: Database,
     private readonly licenses: LicenseRepository,
@@ -18,6 +18,6 @@ export class DropOldLicenseKeys {
 
   async run(): Promise<void> {
     const keys = await this.licenses.dropEndedKeys(this.database.manager, this.clock.now());
-    if (keys > 0) this.logger.info({ keys }, 'the grace of old license keys ended');
+    if (keys > 0) this.logger.info({ keys }, 'the grace of previous license keys ended');
   }
 }
