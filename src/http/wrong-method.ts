@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Logger } from '../platform/logging.js';
 import { IssuerError } from '../platform/issuer-error.js';
 import { sendError } from './error-filter.js';
+import { pathOf } from './usual-url.js';
 
 /**
  * Answers requests that no route takes: 405 with `Allow` where the path has routes for other methods (RFC 9110
@@ -27,7 +28,7 @@ export function refuseWrongMethods(fastify: FastifyInstance, logger: Logger): vo
 }
 
 function refusalOf({ raw, method }: FastifyRequest, routes: Routes): IssuerError {
-  const allow = routes.methodsAt(pathOf(raw.url ?? '/'));
+  const allow = routes.methodsAt(decoded(pathOf(raw.url ?? '/')));
   if (allow.length === 0) {
     return new IssuerError('NOT_FOUND', 'There is nothing here: see /api/docs for the endpoints.');
   }
@@ -69,9 +70,8 @@ function asRegExp(pattern: string): RegExp {
   return new RegExp(`^${parts.join('')}$`);
 }
 
-/** Without the query, and with its escapes read, as the router reads it. */
-function pathOf(url: string): string {
-  const path = url.split('?', 1)[0] ?? '';
+/** With its escapes read, as the router reads it. */
+function decoded(path: string): string {
   try {
     return decodeURI(path);
   } catch {
