@@ -15,7 +15,7 @@ import { Sealing, UnsealError } from './sealing/sealing.js';
 import { Readiness } from './probes/readiness.js';
 import { blockersAt } from './database/migration-locks.js';
 import { namingTheDatabase } from './database/refused-database.js';
-import { tellingWaits } from './platform/told-waits.js';
+import { reportingWaits } from './platform/report-waits.js';
 import { StartRefusedError } from './platform/start-refused.js';
 import { HsmRefusedError } from './start-obstacle.js';
 import { JobRunner } from './scheduler/job-runner.js';
@@ -41,7 +41,7 @@ export async function bringUp(
   const database = app.get(Database);
   const logger = app.get<Logger>(LOGGER);
   const step = <Result>(name: string, work: () => Promise<Result>) =>
-    tellingWaits(logger, name, work, () => blockersAt(access.directUrl));
+    reportingWaits(logger, name, work, () => blockersAt(access.directUrl));
 
   const setting = access.directUrl === access.url ? 'DATABASE_URL' : 'DATABASE_DIRECT_URL';
   const migrating = () => migrate(dataSource, { url: access.directUrl, setting, logger });

@@ -70,7 +70,7 @@ export class HandOutLicense {
     return this.handedOut(manager, line, key, now);
   }
 
-  /** A revoked license has no renewals here: whoever has its key learns nothing about another license. */
+  /** A revoked license has no renewals here: its key may be in the wrong hands. */
   private async lineOf(manager: EntityManager, license: LicenseEntity, now: Date): Promise<Line> {
     const renewals = isRevoked(license, now) ? [] : await this.renewals.of(manager, license.id);
     return { license, renewals };

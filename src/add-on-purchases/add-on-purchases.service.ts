@@ -72,7 +72,7 @@ export class AddOnPurchasesService {
     });
   }
 
-  /** Rows whose users keep their seats: a saved change settles what follows on it. */
+  /** The rows of purchases. Saving one also carries its seats over to the purchase that follows. */
   private rowsThatFill(fill: Readonly<Partial<Record<keyof SeatsToFill, boolean>>>) {
     return {
       lock: (manager: EntityManager, id: string) => this.purchases.lock(manager, id),
@@ -88,7 +88,7 @@ export class AddOnPurchasesService {
 
 type Place = Pick<AddOnPurchaseEntity, 'addOn' | 'quantity' | 'startedAt' | 'expiresOn'>;
 
-/** Which seats a change lets users keep: those of a place next to another purchase, and added ones. */
+/** Which free seats a change may fill: those of a purchase that grows or moves, and those of the one that follows. */
 function fillOf(before: Place, after: Place) {
   const isOther = before.addOn !== after.addOn;
   const isLarger = after.quantity > before.quantity;

@@ -11,7 +11,7 @@ import {
 } from './carried-seat.repository.js';
 import { SeatAssignmentRepository } from './seat-assignment.repository.js';
 
-/** Which free seats a change lets fill; otherwise only seats that it took back are given on. */
+/** Which free seats a change may fill. Without them, only the seats that the change took back are given on. */
 export interface SeatsToFill {
   /** Seats of this purchase, from the one before it. */
   readonly into: string | null;

@@ -5,7 +5,7 @@ import { BodyValidation, faultsOf } from '../http/validation.js';
 import type { CreateNamespacePurchaseBody } from './add-on-purchase.dto.js';
 import { requireADay } from './purchase-changes.js';
 
-/** The body of a new or a changed purchase, with what its members say about each other and the catalog. */
+/** The body of a new or a changed purchase: members are compared with each other and with the catalog. */
 @Injectable()
 export class PurchaseBodyValidation extends BodyValidation<CreateNamespacePurchaseBody> {
   constructor(catalog: CatalogStore) {

@@ -24,11 +24,11 @@ const LOCK_NAMESPACES = `
   SELECT id FROM namespaces WHERE id IN (SELECT purchase.namespace_id ${HELD})
   ORDER BY id FOR NO KEY UPDATE`;
 
-// The job that releases abandoned seats locks purchases, then seats: here too, so that none waits for the other.
+// The job that releases abandoned seats locks purchases, then seats. The same order here keeps the two from a deadlock.
 const LOCK_PURCHASES = `
   SELECT FROM add_on_purchases WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE`;
 
-// A seat that was carried over goes when its source has gone, and another user gets it.
+// A carried seat of a purchase to come is taken back after its source, and another user gets it.
 const RELEASE = `
   UPDATE seat_assignments SET released_at = $2
   WHERE id = ANY($1) AND released_at IS NULL AND NOT EXISTS (

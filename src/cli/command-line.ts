@@ -32,8 +32,8 @@ type Options = NonNullable<ParseArgsConfig['options']>;
 const DASHED_OPERAND = /^-[\w-]{20,}$/;
 
 /**
- * Reads arguments as `parseArgs` does, and takes what people paste as it is: a kid that begins with a dash is no
- * option, nor is the text of an option. An option given twice is refused, for one of the two is not meant.
+ * Reads arguments as `parseArgs` does, and takes what people paste as it is: a kid that begins with a dash is not
+ * an option, and neither is the text of an option. An option given twice is refused, because only one can be meant.
  * @throws {Error} with a message for the caller
  */
 export function readArguments<const Known extends Options>(

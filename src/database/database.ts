@@ -44,7 +44,7 @@ interface OpenPool {
   readonly prepared: PreparedStatements;
 }
 
-/** A request that finds no free connection is told so before its time is up. */
+/** A request that gets no connection has to fail with that reason before its own time is up. */
 const SHARE_FOR_A_CONNECTION = 0.8;
 
 /** The options of both pools: they give up a connection that does not answer in time. */

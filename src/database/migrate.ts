@@ -5,7 +5,7 @@ import {
   type MigrationInterface,
   SimpleConsoleLogger,
 } from 'typeorm';
-import { tellingWaits } from '../platform/told-waits.js';
+import { reportingWaits } from '../platform/report-waits.js';
 import type { Logger } from '../platform/logging.js';
 import { DatabaseClient } from './client.js';
 import {
@@ -68,7 +68,7 @@ export async function migrate(
       while (!(await beginTurn(lock))) await sleep(RETRY_MS);
     };
     const turn = 'the end of the migrations of another start';
-    await tellingWaits(logger, turn, waitForTurn, () => turnHolderAt(url));
+    await reportingWaits(logger, turn, waitForTurn, () => turnHolderAt(url));
     await migrateBeside(lock, target, schema);
     await pinFunctions(lock, schema);
     await lock.query('COMMIT');

@@ -1,8 +1,8 @@
 import type { Client } from 'pg';
 
 /**
- * Functions of this service that do not look for names in its schema alone. They belong to the role that
- * made its tables. Other programs may have functions in the same schema: those are theirs.
+ * Functions of this service that are not bound to its schema yet. They belong to the role that made its
+ * tables. Other programs may have functions of their own in the same schema.
  */
 const UNPINNED = `
   SELECT oid::regprocedure::text AS name FROM pg_proc
@@ -15,8 +15,8 @@ const UNPINNED = `
     AND NOT coalesce(proconfig, '{}') @> ARRAY['search_path=' || quote_ident($1) || ', pg_temp']`;
 
 /**
- * Lets each function, triggers' functions above all, find the tables of this schema whatever search_path
- * its caller has: pg_restore has an empty one. Done at each start, because a migration that replaces a
+ * Binds each function to this schema. Then the functions of triggers find its tables under every search_path
+ * of their caller: pg_restore has an empty one. Done at each start, because a migration that replaces a
  * function, or an administrator who renames the schema, would undo it.
  */
 export async function pinFunctions(client: Client, schema: string): Promise<void> {

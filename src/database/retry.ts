@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode, isPlanOutdated, troubleOf } from './away.js';
 
 /**
- * Certain to have changed nothing, even at the commit: serialization_failure, deadlock_detected, and
- * read_only_sql_transaction, which another server may take.
+ * After these nothing has changed, even at the commit: serialization_failure, deadlock_detected, and
+ * read_only_sql_transaction (another server may take the write).
  */
 const UNDONE = new Set(['40001', '40P01', '25006']);
-/** So that those who were in each other's way do not meet again. */
+/** Keeps two transactions that were in each other's way from meeting again. */
 const jitterMs = () => 10 + Math.random() * 40;
 
 /** How far an attempt came. */

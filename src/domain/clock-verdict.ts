@@ -5,13 +5,13 @@ export const FAR_AHEAD_MS = 7 * 86_400_000;
 
 /**
  * `behind`: the database has instants that are still to come, so this clock is behind, or another one was ahead.
- * `ahead`: long before this instant nothing was written, so the service stood still, or this clock is ahead.
+ * `ahead`: nothing was written for a long time, so the service stood still, or this clock is ahead.
  */
 export type ClockVerdict = 'right' | 'behind' | 'ahead';
 
 /**
  * What the newest instant in the database says about the clock of a process.
- * @param newestAt by whatever clocks have written it; null in a new database
+ * @param newestAt by the clock of the process that wrote it; null in a new database
  * @param atStart whether this process has written nothing yet
  */
 export function clockVerdict(now: Date, newestAt: Date | null, atStart: boolean): ClockVerdict {

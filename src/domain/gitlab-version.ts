@@ -4,7 +4,7 @@ export interface GitlabVersion {
   readonly parts: readonly [major: number, minor: number, patch: number];
 }
 
-/** Of an instance that names no version: below every minimum, so only what has none is granted. */
+/** The version of an instance that names none. It is below every minimum. */
 export const UNKNOWN_VERSION: GitlabVersion = { text: 'unknown', parts: [-1, -1, -1] };
 
 const MAX_TEXT_LENGTH = 64;

@@ -1,7 +1,7 @@
 import { dayOf } from './calendar-day.js';
 import type { Catalog, UnitPrimitive } from './catalog.js';
 
-/** A unit primitive that no license can be granted, whatever it buys, and why: one sentence each. */
+/** A unit primitive that no license can be granted by any purchase, with the reasons. */
 export interface OutOfReach {
   readonly name: string;
   readonly reasons: readonly string[];

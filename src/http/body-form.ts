@@ -25,7 +25,7 @@ export function compressedBody(headers: IncomingHttpHeaders): IssuerError | null
 
 /**
  * The refusal of a body that is not UTF-8, as JSON is (RFC 8259 section 8.1); null for one that is. Other bytes
- * would be stored as U+FFFD without a word.
+ * would silently become U+FFFD.
  */
 export function notUtf8(headers: IncomingHttpHeaders, bytes: Uint8Array): IssuerError | null {
   const charset = CHARSET.exec(headers['content-type'] ?? '')?.[1] ?? '';

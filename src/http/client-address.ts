@@ -14,13 +14,13 @@ declare module 'fastify' {
   }
 }
 
-/** More proxies stand behind each other nowhere. A longer list is not read to its end. */
+/** More trusted proxies than anybody has in a row. A longer list is not read to its end. */
 const MAX_PROXIES = 32;
 
-/** Who is behind a trusted proxy, as one header says it. */
+/** The client that one header names. */
 interface Named {
   readonly address: Hop;
-  /** Whether it is itself a trusted proxy: the header names nobody else. */
+  /** Whether it is a trusted proxy itself, because the header names nobody else. */
   readonly isProxy: boolean;
 }
 
@@ -34,8 +34,9 @@ export class ClientAddresses {
   }
 
   /**
-   * Walks from the peer over trusted proxies to the first address that is not one. Of two headers the proxy may have
-   * written only one, and a client the other: unless they name the same client, its address is not known.
+   * Walks from the peer over trusted proxies to the first address that is not one. The proxy may have
+   * written only one of the two headers, and a client the other. Unless both name the same client, its address is
+   * not known.
    */
   of({ socket, headers }: IncomingMessage): string | null {
     // It is missing when the connection was reset early.

@@ -7,8 +7,8 @@ import { IssuerError } from '../platform/issuer-error.js';
 import { unknownParameters } from './validation.js';
 
 /**
- * Refuses parameters and bodies that the handler does not read. An admin who sends one means something by it
- * (`?dry_run=true`), and would take the answer for an answer to that.
+ * Refuses parameters and bodies that the handler does not read. An admin who sends `?dry_run=true` would
+ * otherwise believe that nothing was changed.
  */
 class RefuseUnreadInput implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {

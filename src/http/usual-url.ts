@@ -5,7 +5,7 @@ const SQUEEZED =
 const EXTRA_SLASHES = /\/(?=\/)|\/+$/g;
 
 /**
- * The URL as clients would write it that have a base URL without a slash at its end. GitLab builds
+ * The URL without the extra slashes of a base URL that ends with one. GitLab builds
  * `"#{base}/graphql"`, and people configure the base. Only for routes of instances, validators and probes:
  * in an admin's URL an empty part is a mistake, such as an empty variable of a script.
  */

@@ -16,7 +16,7 @@ export function refuseWrongMethods(fastify: FastifyInstance, logger: Logger): vo
   fastify.addHook('onRoute', ({ url, method }) => {
     routes.add(url, [method].flat());
   });
-  // Before the body is read: its form has no say in which path or method is wrong.
+  // Before the body is read: a wrong path or method comes before a wrong body.
   fastify.addHook('onRequest', (request, reply, done) => {
     if (request.is404) sendError(refusalOf(request, routes), request, reply, logger);
     else done();

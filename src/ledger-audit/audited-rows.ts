@@ -5,7 +5,7 @@ import type { CheckpointKeys } from './checkpoint-keys.js';
 export interface AuditedLedger {
   readonly pool: Pick<Pool, 'query'>;
   readonly keys: CheckpointKeys;
-  /** What lies behind this instant was written with a clock that was ahead. */
+  /** Later instants were written with a clock that was ahead. */
   readonly now: Date;
 }
 

@@ -26,7 +26,7 @@ export async function readKeys(
 
 /**
  * Whether the start of the key was dated by a clock that was ahead: it is still to come, or lies behind the end of the
- * key. Then it does not say from when the key has signed. That the key did sign is ensured by the trigger of the ledger.
+ * key. Then it does not say from when the key has signed. The trigger of the ledger ensures that it did sign.
  */
 function isDisproved({ signs_from, retired_at }: AuditedKey, now: Date): boolean {
   const from = signs_from?.getTime() ?? 0;

@@ -97,7 +97,7 @@ function statesOf(changes: readonly (LicenseRow | PurchaseRow)[], future: number
       const [from, to] = spanOf(dated > future ? before : dated, next > future ? Infinity : next);
       states.push({ ...license, purchases: [...purchases.values()], from, to });
     }
-    // When a change came that is dated in the future is unknown: after the one before it.
+    // A change that is dated in the future came at an unknown time after the one before it.
     if (dated <= future) before = dated;
   }
   return states;

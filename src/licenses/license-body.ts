@@ -5,7 +5,7 @@ import { BodyValidation, faultsOf } from '../http/validation.js';
 import type { CreateLicenseBody, ReplaceLicenseKeyBody } from './license.dto.js';
 import { registrableKey } from './license-key.js';
 
-/** The body of a new or a changed license, with what its members say about each other and the catalog. */
+/** The body of a new or a changed license: members are compared with each other and with the catalog. */
 @Injectable()
 export class LicenseBodyValidation extends BodyValidation<CreateLicenseBody> {
   constructor(catalog: CatalogStore) {

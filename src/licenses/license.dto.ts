@@ -88,7 +88,7 @@ export class CreateLicenseBody {
     format: 'uuid',
     nullable: true,
     description:
-      'The license that this one renews: its seat links get this one, once it has started',
+      'The license that this one renews. Once this one has started, seat links of that one get its key',
   })
   @MayBeNull()
   @IsUuid('the id of the license that is renewed')

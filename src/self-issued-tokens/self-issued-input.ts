@@ -6,7 +6,7 @@ import { type AllowedToUseQuery, requireSubject } from './allowed-to-use.dto.js'
 import { requireKnownUnitPrimitives } from './issue-self-issued-token.js';
 import { extraClaimsOf, type IssueSelfIssuedTokenBody } from './self-issued-token.dto.js';
 
-/** The body of a request for a token, with what its members say about each other and the catalog. */
+/** The body of a request for a token: members are compared with each other and with the catalog. */
 @Injectable()
 export class SelfIssuedTokenBodyValidation extends BodyValidation<IssueSelfIssuedTokenBody> {
   constructor(catalog: CatalogStore) {

@@ -39,7 +39,7 @@ interface Newest {
   readonly keysOfTheFuture: readonly string[];
 }
 
-/** Compares the clock of this process with the newest instants in the database. It tells, and changes nothing. */
+/** Compares the clock of this process with the newest instants in the database. It reports, and changes nothing. */
 @Injectable()
 export class ClockWatch {
   private last: ClockReport | null = null;
@@ -83,7 +83,7 @@ export class ClockWatch {
     }
   }
 
-  /** What was seen at the start is told for an hour: by then this process has written newer instants itself. */
+  /** Keeps `ahead` for an hour after the start: later looks find instants that this process wrote itself. */
   private keeping(verdict: ClockVerdict, now: Date): ClockVerdict {
     if (verdict === 'ahead') this.aheadSince = now;
     if (verdict !== 'right' || this.aheadSince === null) return verdict;

@@ -10,7 +10,7 @@ const MEMBERS: ReadonlyMap<string, boolean> = new Map([
   ['gitlabVersion', false],
   ['hostname', false],
 ]);
-/** The same of all arguments and members. */
+/** The same for all arguments and members. */
 const REQUIRED = new Map([...MEMBERS, ['licenseKey', true], ['input', true]]);
 export const ARGUMENT_NAMES: readonly string[] = [...REQUIRED.keys()];
 

@@ -925,7 +925,7 @@ describe('seats, when a purchase follows on another one', () => {
     expect(await back.json()).toMatchObject({ add_on: 'duo_pro', assigned_seats: 1 });
   });
 
-  it('are the same in both, whatever comes at the same time', async () => {
+  it('are the same in both, also when writes come at the same time', async () => {
     for (let round = 0; round < 3; round++) {
       namespace = `${namespace}-${round}`;
       const { id: old } = await buy({ ...OLD, quantity: 20 });

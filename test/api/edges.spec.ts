@@ -645,7 +645,7 @@ describe('a body', () => {
     ],
     ['POST self_issued_tokens/revoke', { reason: '' }, ['#/user', '#/reason']],
     ['GET allowed_to_use?unit_primitive=', undefined, ['unit_primitive', 'user']],
-  ])('is told all of its faults at once, those against the catalog too: %s', async (...row) => {
+  ])('gets all of its faults in one answer, those against the catalog too: %s', async (...row) => {
     const [operation, body, places] = row;
     const { id } = await registerLicense(issuer);
     const purchase = await recordPurchase(issuer, id);

@@ -222,7 +222,7 @@ describe('a seat link', () => {
       expect((await answerTo(long_over)).license).toBe(running.licenseKey);
     });
 
-    it('is answered with its own key before that, and told of the renewal', async () => {
+    it('is answered with its own key before that, with the renewal as a future subscription', async () => {
       const starts_on = '2026-03-11';
       const { old, next } = await renewed({}, { starts_on });
       const future_subscriptions = [{ starts_at: starts_on }];

@@ -1256,7 +1256,7 @@ describe('an unusable request', () => {
     ],
   ];
   it.each(UNFIT)(
-    'that has %s is told which name does not fit',
+    'that has %s is refused by the name that does not fit',
     async (_what, query, given, name) => {
       await expectRefused(client.send({ query, variables: given }));
       const { errors } = await client.send({ query, variables: given });

@@ -162,7 +162,7 @@ describe('the address of a client', () => {
   });
 
   describe('that is not known', () => {
-    it('is one for all such clients, whatever text they write', async () => {
+    it('is one for all such clients, with any text that they write', async () => {
       for (let n = 0; n < BURST; n += 1) {
         expect(await guess({ headers: xff(`192.0.2.${n}x`) })).toBe('LICENSE_NOT_FOUND');
       }
@@ -314,7 +314,7 @@ describe('failed API tokens', () => {
     expect(await fail(1, '192.0.2.51')).toEqual([401]);
   });
 
-  it('never limit a good token, whoever else fails at its address', async () => {
+  it('never limit a good token, even when others fail at its address', async () => {
     expect(await fail(AT_ONCE + 10, '192.0.2.52')).toContain(429);
     const good = `Bearer ${issuer.adminToken}`;
     for (let n = 0; n < AT_ONCE; n += 1) {

@@ -164,7 +164,7 @@ describe('records whose add-on or plan is not in the catalog any more', () => {
   };
   const warnings = () => restarted.logs.filter((line) => line.includes('not in the catalog'));
 
-  it('are told with their counts after a start: readiness, metric and log', async () => {
+  it('are reported with their counts after a start: readiness, metric and log', async () => {
     while ((await metrics()).length === 0) await sleep(20);
     expect(await readiness(restarted)).toMatchObject({
       status: 'ready',
@@ -190,14 +190,14 @@ describe('records whose add-on or plan is not in the catalog any more', () => {
     ]);
   });
 
-  it('are none to the replica that has the whole catalog', async () => {
+  it('are not reported by the replica that has the whole catalog', async () => {
     expect(await readiness(issuer)).toMatchObject({
       checks: { catalog: 'complete' },
       missing_from_catalog: [],
     });
   });
 
-  it('are told again when they change, and once none is left', async () => {
+  it('are reported again when they change, and once none is left', async () => {
     const look = () => restarted.running.app.get(MissingNames).refresh();
     await look();
     expect(warnings()).toHaveLength(1);

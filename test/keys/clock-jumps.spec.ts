@@ -45,7 +45,7 @@ describe('a start with a clock that is far off the newest instants in the databa
     return (await gitlab.serviceToken()).token;
   }
 
-  it('tells keys of the future, and the audit calls no good token forged for them', async () => {
+  it('reports keys of the future, and the audit finds nothing wrong with their good tokens', async () => {
     const ahead = new FakeClock(new Date(NOW.getTime() + 400 * DAY));
     const wrong = await startTestIssuer({ clock: ahead });
     const { licenseKey, id } = await registerPaidLicense(wrong, TERM);
@@ -84,7 +84,7 @@ describe('a start with a clock that is far off the newest instants in the databa
     ['6 days ahead', 'right', 6 * DAY],
     ['4 minutes behind', 'right', -4 * 60_000],
     ['6 minutes behind', 'behind', -6 * 60_000],
-  ])('tells how far is far: %s is %s', async (_what, verdict, offsetMs) => {
+  ])('judges %s as %s', async (_what, verdict, offsetMs) => {
     const first = await startTestIssuer({ clock: new FakeClock(NOW) });
     const clock = new FakeClock(new Date(NOW.getTime() + offsetMs));
     const second = await startTestIssuer({ clock, sharing: first });

@@ -54,7 +54,7 @@ describeUnless(missingProgram('pgbouncer', 'pgbouncer'))(
       }
     });
 
-    it('takes no harm from a replica that listens through it, and may never be told a thing', async () => {
+    it('works for a replica that listens through it, and may get no notification', async () => {
       const logs: string[] = [];
       const logger = createLogger('info', { write: (line) => logs.push(line) });
       const notifications = new Notifications(logger);

@@ -28,7 +28,7 @@ describe('a wait by the clock', () => {
     expect(await waited(milliseconds, jumps)).toMatchObject({ byTimers });
   });
 
-  it('takes no nap longer than half a minute, and ends when it is told to', async () => {
+  it('takes no nap longer than half a minute, and ends with its signal', async () => {
     expect(await waited(90_001)).toEqual({ naps: 4, byTimers: 90_001 });
     const stopped = waitByClock({ now: () => new Date(0) }, () =>
       Promise.reject(new Error('stop')),

@@ -7,7 +7,7 @@ import { wallClock } from '../clock.js';
 const ABANDONED_AFTER_MS = 60_000;
 
 /**
- * Replaces a file, of mode 0600 unless told otherwise. Whenever the process or the machine dies, and when the disk is full, the
+ * Replaces a file. Whenever the process or the machine dies, and when the disk is full, the
  * file is the old one or the new one. A failure leaves no draft; the draft of a process that was killed
  * is removed by the next one that writes.
  */
