@@ -26,7 +26,7 @@ export interface ClientOptions {
 }
 
 /** What the server shows as the name of our sessions, unless the URL names them otherwise. */
-export const SESSION_NAME = 'cloud-connector-issuer';
+const SESSION_NAME = 'cloud-connector-issuer';
 
 /**
  * A connection that is closed when a statement gets no answer in time. `pg` would keep it, and every

@@ -34,7 +34,7 @@ export class Deadline {
 }
 
 /** @throws {IssuerError} UNAVAILABLE when `work` takes longer; its result is dropped then */
-export async function withinDeadline<Result>(
+async function withinDeadline<Result>(
   work: Promise<Result>,
   milliseconds: number,
   whyLate: WhyLate = () => 'slow',

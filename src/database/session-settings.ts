@@ -79,7 +79,7 @@ export async function pinSettings(client: Client, schema: string | null): Promis
   }
 }
 
-/** The process of the server, as it was told at the start. A pooler tells a number of its own. */
+/** The number of the server's process, as the connection got it at its start. A pooler sends one of its own. */
 export function processIdOf(client: Client): number | null {
   const processId: unknown = Reflect.get(client, 'processID');
   return typeof processId === 'number' ? processId : null;

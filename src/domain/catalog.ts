@@ -24,7 +24,7 @@ export interface UnitPrimitive {
   readonly audiences: readonly string[];
   /** After the cut-off, an active purchase of any of these grants it. */
   readonly addOns: readonly string[];
-  /** Older names, by which clients also find it; absent without any. They are no scopes. */
+  /** Older names, by which clients also find it; absent without any. They are not scopes. */
   readonly aliasNames?: readonly string[];
 }
 

@@ -1,7 +1,7 @@
 /** A clock that is behind by more has a fault: with NTP, clocks differ by far less than a second. */
 export const FAR_BEHIND_MS = 300_000;
 /** A service may have stood still over a weekend. After a longer gap, the clock may be ahead. */
-export const FAR_AHEAD_MS = 7 * 86_400_000;
+const FAR_AHEAD_MS = 7 * 86_400_000;
 
 /**
  * `behind`: the database has instants that are still to come, so this clock is behind, or another one was ahead.

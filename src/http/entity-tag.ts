@@ -16,7 +16,7 @@ export function entityTag(version: number): string {
  * its tag weak (nginx, HAProxy, Cloudflare) or adds the coding to it (Apache). The client sends that tag back, and
  * it still means our representation.
  */
-export function namesTag(header: string, ours: string): boolean {
+function namesTag(header: string, ours: string): boolean {
   const opaque = ours.slice(1, -1);
   return header.split(',').some((part) => {
     const given = part.trim();

@@ -109,7 +109,7 @@ const UNREADABLE: ReadonlySet<IssuerErrorCode> = new Set([
 
 /**
  * No instance sends such a request: something on its way has changed it (a redirect, a proxy that compresses). The
- * status tells that to the proxy's log, and an instance keeps its tokens with every status.
+ * status shows that in the proxy's log, and an instance keeps its tokens with every status.
  */
 const CHANGED_ON_THE_WAY: ReadonlySet<IssuerErrorCode> = new Set([
   'METHOD_NOT_ALLOWED',

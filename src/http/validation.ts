@@ -22,7 +22,7 @@ export type FurtherFaults<Body> = (
   wrong: ReadonlySet<string>,
 ) => readonly ErrorDetail[];
 
-/** The faults for which `check` would refuse a request, to be told together with others. */
+/** The faults for which `check` would refuse a request, to be reported together with others. */
 export function faultsOf(check: () => unknown): readonly ErrorDetail[] {
   try {
     check();
@@ -89,7 +89,7 @@ const REFUSE_WHAT_IS_UNKNOWN = {
   validationError: { target: false, value: false },
 } as const;
 
-/** Reads a body or a query, and tells every fault of it at once. */
+/** Reads a body or a query, and reports every fault at once. */
 abstract class Validation<Input extends object> extends ValidationPipe {
   constructor(
     exceptionFactory: (errors: ValidationError[]) => IssuerError,

@@ -9,7 +9,7 @@ import { pathOf } from './usual-url.js';
  * section 15.5.6), else 404. OPTIONS is such a method too: nothing here grants a browser more than a plain GET.
  *
  * Both come before any credential is looked at, on the routes of admins too: nothing is done, the database is not
- * asked, so no token can be tried here, and `/api/openapi.json` tells the routes to everybody.
+ * asked, so no token can be tried here, and `/api/openapi.json` shows the routes to everybody.
  */
 export function refuseWrongMethods(fastify: FastifyInstance, logger: Logger): void {
   const routes = new Routes();

@@ -28,7 +28,7 @@ const ERRORS: ErrorByConstraint = {
     new IssuerError('VALIDATION_FAILED', 'The license would end before it starts.', {
       errors: [{ pointer: '#/expires_on', detail: 'must be after starts_on' }],
     }),
-  licenses_renews_license_id_fkey: () => notRenewable('is no license that is registered here'),
+  licenses_renews_license_id_fkey: () => notRenewable('is not the id of a registered license'),
   licenses_renewal_circle_check: () =>
     notRenewable('must not be the license itself, or one that renews it'),
   licenses_renewal_line_check: () =>

@@ -160,7 +160,7 @@ describe('a verifier of service tokens', () => {
     [{ issuers: [good, ''] }, 'issuers[1] is empty: is a variable of the environment not set?'],
     [{ issuers: [good, ' \n'] }, 'issuers[1] is empty'],
     [{ issuers: [good, 'https://b.example', unset] }, 'issuers[2] is undefined'],
-    [{ issuers: [7 as unknown as string] }, 'issuers[0] is no text'],
+    [{ issuers: [7 as unknown as string] }, 'issuers[0] is not a text'],
     [{ issuers: [good, { issuer: '' }] }, `issuers[1].issuer ${mustBeSafe}`],
     [{ issuers: [good, 'ftp://a.example'] }, `issuers[1] ${mustBeSafe}`],
     [{ issuers: [good, 'a.example'] }, `issuers[1] ${mustBeSafe}`],

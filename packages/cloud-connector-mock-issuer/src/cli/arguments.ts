@@ -42,7 +42,7 @@ export function textOf(values: Values, name: string): string | undefined {
 /** A timer of more milliseconds than a 32-bit integer has would end at once. */
 const MAX_NUMBER = 2_000_000;
 
-/** @throws {UsageError} when it is no number from 0 to 2,000,000 (seconds: 23 days) */
+/** @throws {UsageError} unless it is a number from 0 to 2,000,000 (seconds: 23 days) */
 export function numberOf(values: Values, name: string): number | undefined {
   const text = textOf(values, name);
   if (text === undefined) return undefined;
