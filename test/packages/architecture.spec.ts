@@ -40,6 +40,12 @@ describe('the packages', () => {
     expect(new Set(copies).size).toBe(1);
   });
 
+  it('trim what people paste as the issuer does', () => {
+    const issuers = readFileSync(resolve(PACKAGES, '../src/domain/pasted-text.ts'), 'utf8');
+    const codeOf = (text: string) => text.slice(text.indexOf('const BLANK'));
+    expect(codeOf(textOf('cloud-connector-instance/src/pasted-text.ts'))).toBe(codeOf(issuers));
+  });
+
   it('have one barrel, which imports no subpath with an optional dependency', () => {
     const barrels = files.filter((file) => file.endsWith('/index.ts'));
     expect(barrels.filter((file) => !/^[^/]+\/src\/index\.ts$/.test(file))).toEqual([]);
