@@ -31,7 +31,7 @@ export class CancellationKeys {
 
   /**
    * Registers the key and replaces an earlier one.
-   * @throws {IssuerError} NOT_FOUND, VALIDATION_FAILED for the present or a previous key of this license, and for blanks
+   * @throws {IssuerError} NOT_FOUND, VALIDATION_FAILED for a key of this license, also a previous one, and for blanks
    */
   async register(licenseId: string, key: string): Promise<void> {
     const secret = Buffer.from(longEnoughKey(key));

@@ -36,7 +36,7 @@ export class AnswerDeadline implements NestInterceptor {
     return next.handle().pipe(timeout(late));
   }
 
-  /** For a guard, or an endpoint that waits for the database itself. The time in which it waited for its turn counts. */
+  /** For a guard, or an endpoint that waits for the database itself. The time before its turn counts, too. */
   of(request: FastifyRequest): Deadline {
     return new Deadline(this.leftOf(request), () => this.database.whyLate());
   }
