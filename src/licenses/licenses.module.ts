@@ -19,6 +19,12 @@ import { ReplaceLicenseKey } from './replace-license-key.js';
     RenewalRepository,
     ReplaceLicenseKey,
   ],
-  exports: [DropPreviousLicenseKeys, LicenseKeys, LicenseRepository, LicensesService, RenewalRepository],
+  exports: [
+    DropPreviousLicenseKeys,
+    LicenseKeys,
+    LicenseRepository,
+    LicensesService,
+    RenewalRepository,
+  ],
 })
 export class LicensesModule {}

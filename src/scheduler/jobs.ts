@@ -29,7 +29,10 @@ import {
   WRITE_CHECKPOINT_EVERY_MS,
 } from '../ledger/ledger-checkpoints.js';
 import { DROP_OLD_DAYS_EVERY_MS, LedgerRetention } from '../ledger/ledger-retention.js';
-import { DROP_PREVIOUS_KEYS_EVERY_MS, DropPreviousLicenseKeys } from '../licenses/drop-previous-license-keys.js';
+import {
+  DROP_PREVIOUS_KEYS_EVERY_MS,
+  DropPreviousLicenseKeys,
+} from '../licenses/drop-previous-license-keys.js';
 import { Clock } from '../platform/clock.js';
 import { REWRAP_EVERY_MS, RewrapSealedValues } from '../sealing/rewrap-sealed-values.js';
 import { Sealing } from '../sealing/sealing.js';

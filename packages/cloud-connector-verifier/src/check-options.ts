@@ -96,7 +96,8 @@ function checkedIssuer(given: string | TrustedIssuer, where: string): TrustedIss
 
 function checkPresent(where: string, value: unknown): asserts value is string {
   if (typeof value === 'string' && value.trim() !== '') return;
-  const what = typeof value === 'string' ? 'empty' : value === undefined ? 'undefined' : 'not a text';
+  const what =
+    typeof value === 'string' ? 'empty' : value === undefined ? 'undefined' : 'not a text';
   throw new TypeError(`${where} is ${what}: is a variable of the environment not set?`);
 }
 
