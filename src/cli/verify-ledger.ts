@@ -191,7 +191,7 @@ function parseUsage(args: readonly string[]): 'help' | { wrong: string } | Asked
     });
     if (values.help) return 'help';
     // It may be a token that somebody has pasted, so it is not repeated.
-    if (positionals.length > 0) return { wrong: 'There are only options: see below.' };
+    if (positionals.length > 0) return { wrong: 'This command takes options only: see below.' };
     const {
       from,
       to,

@@ -34,7 +34,7 @@ function refusalOf({ raw, method }: FastifyRequest, routes: Routes): IssuerError
   }
   return new IssuerError(
     'METHOD_NOT_ALLOWED',
-    `Nothing here takes ${method}: send ${allow.join(', ')}. If you did, a redirect on the way has changed it: ` +
+    `This path does not take ${method}: send ${allow.join(', ')}. If you did, a redirect on the way has changed it: ` +
       'use the address that the redirect leads to.',
     { headers: { allow: allow.join(', ') } },
   );
