@@ -56,6 +56,7 @@ describe('the proxy that the environment names', () => {
     ['10.0.0.0/8', 'https://10.1.2.3', false],
     ['10.0.0.0/8', 'https://11.1.2.3', true],
     ['10.0.0.0/99', 'https://10.1.2.3', true],
+    ['10.0.0.0/', 'https://11.1.2.3', true],
     ['10.0.0.0/8', 'https://10.example.com', true],
     ['fd00::/8', 'https://[fd00::1]', false],
     ['fd00::1', 'https://[fd00::1]', false],

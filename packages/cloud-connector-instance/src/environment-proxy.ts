@@ -107,7 +107,8 @@ function networkOf(text: string): BlockList | null {
   const version = isIP(address);
   if (version === 0) return null;
   const list = new BlockList();
-  const length = bits === undefined ? (version === 4 ? 32 : 128) : Number(bits);
+  // `10.0.0.0/` has no length: it must not mean all addresses.
+  const length = bits === undefined ? (version === 4 ? 32 : 128) : Number(bits || NaN);
   try {
     list.addSubnet(address, length, version === 4 ? 'ipv4' : 'ipv6');
   } catch {
