@@ -35,7 +35,15 @@ describe('usualUrl', () => {
     ['/oauth/discovery/keys/', '/oauth/discovery/keys'],
     ['//status/0', '/status/0'],
     ['//-//readiness/', '/-/readiness'],
-  ])('squeezes %s', (url, usual) => {
+    ['http://issuer/graphql?a=1', '/graphql?a=1'],
+    ['HTTPS://issuer:443//graphql/', '/graphql'],
+    ['http://issuer', '/'],
+    ['http://issuer?a', '/?a'],
+    ['/%67raph%71l#%67', '/graphql#%67'],
+    ['/-/m%65trics', '/-/metrics'],
+    ['/api/v1/licenses/%2d%5F%7e%41%2F', '/api/v1/licenses/-_~A%2F'],
+    ['/%2567raphql', '/%2567raphql'],
+  ])('writes %s as most clients do', (url, usual) => {
     expect(usualUrl(url)).toBe(usual);
   });
 
@@ -48,7 +56,10 @@ describe('usualUrl', () => {
     '/api/v1/seat_links//x',
     '//-/metrics',
     '//graphql.example.com/x',
-    'http://issuer//graphql',
+    '/graphql?a=http://issuer/%67',
+    '/http://issuer/graphql',
+    'ftp://issuer/graphql',
+    '*',
     '//',
     '/',
     '',

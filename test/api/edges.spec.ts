@@ -812,6 +812,30 @@ describe('extra slashes, as a base URL with one at its end brings them,', () => 
   );
 });
 
+describe('a URL with its origin, or with needless escapes,', () => {
+  it.each(['/graphql', '/api/v1/seat_links'])(
+    'is the same as %s: a denial has the form of instances',
+    async (path) => {
+      const body = JSON.stringify({
+        query: '{ cloudConnectorAccess(licenseKey: "unknown") { catalog } }',
+        ...{ license_key: 'unknown', timestamp: new Date() },
+      });
+      const answerTo = async (url: string) => {
+        const length = String(Buffer.byteLength(body));
+        const head = `POST ${url} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json`;
+        const bytes = `${head}\r\nContent-Length: ${length}\r\n\r\n${body}`;
+        const answer = await answerToBytes(issuer.url, bytes);
+        return [answer.status, answer.headers.get('content-type'), await answer.json()];
+      };
+      const usual = await answerTo(path);
+      expect(usual).toMatchObject([path === '/graphql' ? 200 : 422, 'application/json', {}]);
+      for (const url of [`http://x${path}`, `https://x:1/${path}/`, path.replace('a', '%61')]) {
+        expect([url, ...(await answerTo(url))]).toEqual([url, ...usual]);
+      }
+    },
+  );
+});
+
 describe('the headers that guard browsers', () => {
   describe('the headers for browsers', () => {
     let issuer: TestIssuer;
