@@ -120,7 +120,7 @@ describe.each([
     await sleep(300);
     await Promise.all([instances.stop(), validators.stop()]);
     [syncs, published] = [instances.met, validators.met];
-  }, 40_000);
+  }, 90_000);
   afterAll(() => issuer.remove());
 
   it('does not affect validators', () => {
