@@ -133,7 +133,7 @@ export class CreateLicenses1765000000000 implements MigrationInterface {
       EXECUTE FUNCTION licenses_record_history()`);
   }
 
-  /** Previous keys that still work for some time. Only the digest is kept: nobody needs the key itself. */
+  /** Old keys that still work for some time. Only the digest is kept: nobody needs the key itself. */
   private async createReplacedKeys(runner: QueryRunner): Promise<void> {
     await runner.query(`
       CREATE TABLE replaced_license_keys (
@@ -150,10 +150,10 @@ export class CreateLicenses1765000000000 implements MigrationInterface {
     await runner.query(
       `CREATE INDEX replaced_license_keys_license_id_idx ON replaced_license_keys (license_id)`,
     );
-    // A key is unique among present and previous keys together. A digest enters this table only in the
+    // A key is unique among present and old keys together. A digest enters this table only in the
     // update that takes it out of its license. Another license that wants the same key waits at the
     // unique index until that update is committed. Its trigger runs after the index, so it sees the
-    // row here. When the grace of a previous key is over, the key is free again, even if the job has not
+    // row here. When the grace of an old key is over, the key is free again, even if the job has not
     // dropped its row yet.
     await runner.query(`
       CREATE FUNCTION licenses_keep_replaced_key() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -161,7 +161,7 @@ export class CreateLicenses1765000000000 implements MigrationInterface {
         DELETE FROM replaced_license_keys
         WHERE digest = NEW.key_digest AND valid_until <= NEW.updated_at;
         IF EXISTS (SELECT FROM replaced_license_keys WHERE digest = NEW.key_digest) THEN
-          RAISE EXCEPTION 'the key of license % is a previous key of a license', NEW.id
+          RAISE EXCEPTION 'the key of license % is an old key of a license', NEW.id
             USING ERRCODE = 'unique_violation', CONSTRAINT = 'licenses_replaced_key_check';
         END IF;
         IF TG_OP = 'UPDATE' AND NEW.previous_key_valid_until > NEW.key_replaced_at THEN
@@ -180,7 +180,7 @@ export class CreateLicenses1765000000000 implements MigrationInterface {
     await runner.query(`
       CREATE FUNCTION refuse_foreign_license_key() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
-        RAISE EXCEPTION 'a previous key comes from the update of its license, and stays with it'
+        RAISE EXCEPTION 'an old key comes from the update of its license, and stays with it'
           USING ERRCODE = 'restrict_violation';
       END $$`);
     await runner.query(`

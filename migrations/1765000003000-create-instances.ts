@@ -11,14 +11,14 @@ export class CreateInstances1765000003000 implements MigrationInterface {
   }
 
   private async createInstances(runner: QueryRunner): Promise<void> {
-    // `instance_uuid` is text: a uuid column would change the case of what a token must repeat.
+    // `instance_id` is text: a uuid column would change the case of what a token must repeat.
     // Every sync updates its row. Room on the page keeps those updates off the indexes, and no index
     // has a column or a condition that a sync changes.
     await runner.query(`
       CREATE TABLE instances (
         id                     uuid        NOT NULL,
         license_id             uuid        NOT NULL,
-        instance_uuid          text        NOT NULL,
+        instance_id            text        NOT NULL,
         unique_instance_id     text,
         host_name              text,
         gitlab_version         text,
@@ -39,7 +39,7 @@ export class CreateInstances1765000003000 implements MigrationInterface {
         add_on_metrics         jsonb,
         CONSTRAINT instances_pkey PRIMARY KEY (id),
         CONSTRAINT instances_license_id_fkey FOREIGN KEY (license_id) REFERENCES licenses (id),
-        CONSTRAINT instances_license_id_instance_uuid_key UNIQUE (license_id, instance_uuid),
+        CONSTRAINT instances_license_id_instance_id_key UNIQUE (license_id, instance_id),
         CONSTRAINT instances_token_check CHECK (
           (token_jti IS NULL) = (token_expires_at IS NULL)
           AND (token_jti IS NULL) = (token_scope_set_digest IS NULL)),

@@ -12,6 +12,7 @@ import { CreateActivationCodes1765000008000 } from '../migrations/1765000008000-
 import { AddLicenseRenewals1766100000000 } from '../migrations/1766100000000-add-license-renewals.js';
 import { LetSeatsFollow1766100001000 } from '../migrations/1766100001000-let-seats-follow.js';
 import { DropDaysWithoutTemporaryTables1766200000000 } from '../migrations/1766200000000-drop-days-without-temporary-tables.js';
+import { RenameInstanceUuid1766300000000 } from '../migrations/1766300000000-rename-instance-uuid.js';
 import { ApiTokenEntity } from './access-control/api-token.entity.js';
 import { AddOnPurchaseEntity } from './add-on-purchases/add-on-purchase.entity.js';
 import { NamespaceEntity } from './add-on-purchases/namespace.entity.js';
@@ -39,6 +40,7 @@ const MIGRATIONS = [
   AddLicenseRenewals1766100000000,
   LetSeatsFollow1766100001000,
   DropDaysWithoutTemporaryTables1766200000000,
+  RenameInstanceUuid1766300000000,
 ] as const;
 
 /** Every entity, and every migration in order. The URL is missing until it is known. */

@@ -11,13 +11,19 @@ const CHANGE = 'CreateActivationCodes1765000008000';
 /** Longer than any attempt of a migration waits, and shorter than the import takes. */
 const PATIENCE = '4s';
 
+/** A row of `instances` before a later migration renamed its column. */
+function olderInstanceRow(licenseId: string) {
+  const { instance_uuid: instance_id, ...row } = instanceRow(licenseId);
+  return { ...row, instance_id };
+}
+
 describe('an upgrade while another transaction uses a table for long', () => {
   let database: TestDatabase;
   let pool: Pool;
   let longImport: Client;
   let issuer: TestIssuer | null;
   const license = licenseRow();
-  const instance = instanceRow(license.id);
+  const instance = olderInstanceRow(license.id);
   beforeAll(async () => {
     issuer = null;
     database = await createTestDatabase({ template: 'template0' });
@@ -58,7 +64,7 @@ describe('an upgrade while another transaction uses a table for long', () => {
 
   it('lets syncs pass, names who holds it up, and goes on when that one is done', async () => {
     await longImport.query('BEGIN');
-    await insert(longImport, 'instances', instanceRow(license.id));
+    await insert(longImport, 'instances', olderInstanceRow(license.id));
 
     const upgrade = startTestIssuer({ database });
     upgrade.catch(() => undefined);
