@@ -31,10 +31,10 @@ describe('long bodies that never end', () => {
       await sleep(50);
     }
     expect(await send(long)).toBe('503 UNAVAILABLE');
-    expect(await send('short')).toBe('200 BAD_REQUEST');
+    expect(await send('short')).toBe('200 LICENSE_NOT_FOUND');
     for (const { socket } of clients) socket.destroy();
     await Promise.all(clients.map(({ closed }) => closed));
     await sleep(100);
-    expect(await send(long)).toBe('200 BAD_REQUEST');
+    expect(await send(long)).toBe('200 LICENSE_NOT_FOUND');
   });
 });
